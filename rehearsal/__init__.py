@@ -1,0 +1,1 @@
+"""Everything that lets Terrarium run without a cloud account: the engine, the embedded platform, stand-in plugins."""

@@ -1,0 +1,212 @@
+"""Binaries from pinned Go modules, built once and kept in the cache under the hash of what they are made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal import golang, versions
+from rehearsal.errors import RehearsalError
+from rehearsal.locks import locked
+from rehearsal.paths import cache
+from rehearsal.progress import Report
+
+# How many builds of one set stay in the cache: the one in use, and those of two other checkouts or branches.
+KEPT = 3
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One `go build`: packages that share their linker flags, so that Go works on them side by side."""
+
+    packages: tuple[str, ...]
+    link: str
+    # The name of the one binary, where the package's last word would give a wrong one.
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Files taken as they are out of a dependency: `path` inside it, to `to` inside the set's folder."""
+
+    dependency: str
+    path: str
+    to: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a set is made from the Go module of the same name."""
+
+    steps: tuple[Step, ...]
+    binaries: tuple[str, ...]
+    copies: tuple[Copy, ...] = ()
+
+
+def _recipes() -> Mapping[str, Recipe]:
+    kubernetes = versions.kubernetes()
+    major, minor, _ = kubernetes.removeprefix("v").split(".", 2)
+    # Without these the API server calls itself v0.0.0-master and clients can't parse its version.
+    component = "k8s.io/component-base/version"
+    stamp = (
+        f"-s -w -X {component}.gitVersion={kubernetes} -X {component}.gitMajor={major} "
+        f"-X {component}.gitMinor={minor} -X {component}.gitTreeState=clean"
+    )
+    engine = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={versions.pulumi()}"
+    control_plane = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+    sdk = "github.com/pulumi/pulumi/sdk/v3"
+    return {
+        "pulumi": Recipe(
+            steps=(Step(("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",), engine, "pulumi"),),
+            binaries=("pulumi", "pulumi-language-python-exec", "pulumi-resource-pulumi-python"),
+            copies=(
+                Copy(sdk, "python/cmd/pulumi-language-python-exec", "pulumi-language-python-exec"),
+                Copy(sdk, "python/dist/pulumi-resource-pulumi-python", "pulumi-resource-pulumi-python"),
+            ),
+        ),
+        "kubernetes": Recipe(
+            steps=(
+                Step(tuple(f"k8s.io/kubernetes/cmd/{name}" for name in control_plane), stamp),
+                Step(("go.etcd.io/etcd/server/v3",), "-s -w", "etcd"),
+            ),
+            binaries=("etcd", *control_plane),
+        ),
+        "kwok": Recipe(
+            steps=(Step(("sigs.k8s.io/kwok/cmd/kwok",), "-s -w", "kwok"),),
+            binaries=("kwok",),
+            copies=(Copy("sigs.k8s.io/kwok", "kustomize/stage", "stage"),),
+        ),
+    }
+
+
+SETS = ("pulumi", "kubernetes", "kwok")
+# The same paths and no repository state in the binaries: two checkouts make the same bytes.
+_FLAGS = ("-trimpath", "-mod=readonly", "-buildvcs=false")
+
+
+def build(sets: Sequence[str], report: Report) -> dict[str, Path]:
+    """Return the folder of each set, building what the cache lacks.
+
+    Args:
+        sets: Names out of `pulumi`, `kubernetes`, `kwok`.
+        report: Told about progress. Nothing is said when all is there.
+
+    Raises:
+        RehearsalError: Go is missing or too old, or a build failed; the text says what to do.
+        ValueError: A set is unknown.
+    """
+    recipes = _recipes()
+    if unknown := [name for name in sets if name not in recipes]:
+        raise ValueError(f"unknown build set {unknown[0]!r}; there are {', '.join(SETS)}")
+    folders = {name: _folder(name, recipes[name]) for name in sets}
+    missing = [name for name in sets if not _complete(folders[name])]
+    total = sum(len(recipes[name].steps) for name in missing)
+    done = 0
+    for name in missing:
+        _make(name, recipes[name], folders[name], _Count(report, done, total))
+        done += len(recipes[name].steps)
+    return folders
+
+
+def built(name: str) -> Path | None:
+    """Return the folder of a set if it is in the cache and complete; build nothing.
+
+    Args:
+        name: `pulumi`, `kubernetes` or `kwok`.
+    """
+    try:
+        folder = _folder(name, _recipes()[name])
+    except RehearsalError:
+        return None
+    return folder if _complete(folder) else None
+
+
+@dataclass
+class _Count:
+    report: Report
+    done: int
+    total: int
+
+    def step(self, text: str) -> None:
+        self.report.step(text, done=self.done, left=self.total - self.done)
+        self.done += 1
+
+
+def _folder(name: str, recipe: Recipe) -> Path:
+    source = versions.module_folder(name)
+    digest = hashlib.sha256()
+    for file in ("go.mod", "go.sum"):
+        digest.update((source / file).read_bytes())
+    digest.update(json.dumps([_FLAGS, repr(recipe), golang.settings(name)], sort_keys=True).encode())
+    return cache() / "builds" / f"{name}-{digest.hexdigest()[:20]}"
+
+
+def _complete(folder: Path) -> bool:
+    # The manifest is written last, so a half-made folder has none; sizes catch a file cut short or deleted since.
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        return all((folder / file).stat().st_size == size for file, size in manifest["files"].items())
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return False
+
+
+def _make(name: str, recipe: Recipe, folder: Path, count: _Count) -> None:
+    home = folder.parent
+    home.mkdir(parents=True, exist_ok=True)
+    lock = home / f".{name}.lock"
+    with locked(lock, lambda: count.report.note(f"Another run is building '{name}'; waiting for it.")):
+        if _complete(folder):
+            return
+        for stale in home.glob(f".{name}.new-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{name}.new-", dir=home))
+        try:
+            _fill(name, recipe, fresh, count)
+            # A folder that was complete once and lost a file stands in the way of the rename.
+            shutil.rmtree(folder, ignore_errors=True)
+            fresh.rename(folder)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        _prune(name, folder)
+
+
+def _fill(name: str, recipe: Recipe, fresh: Path, count: _Count) -> None:
+    fresh.chmod(0o755)
+    for step in recipe.steps:
+        names = step.name or ", ".join(package.rsplit("/", 1)[-1] for package in step.packages)
+        count.step(f"Building {names}")
+        output = f"{fresh}{os.sep}{step.name}"
+        arguments = [*_FLAGS, "-ldflags", step.link, "-o", output, *step.packages]
+        golang.build(name, arguments, count.report.detail)
+    for copy in recipe.copies:
+        _copy(golang.module_source(name, copy.dependency) / copy.path, fresh / copy.to)
+    for binary in recipe.binaries:
+        (fresh / binary).chmod(0o755)
+    files = {str(path.relative_to(fresh)): path.stat().st_size for path in sorted(fresh.rglob("*")) if path.is_file()}
+    (fresh / _MANIFEST).write_text(json.dumps({"set": name, "files": files}, indent=1), encoding="utf-8")
+
+
+def _copy(source: Path, target: Path) -> None:
+    # Go's module cache is read-only; copies that kept its modes could not be deleted.
+    if source.is_dir():
+        target.mkdir()
+        for entry in source.iterdir():
+            _copy(entry, target / entry.name)
+    else:
+        shutil.copyfile(source, target)
+        target.chmod(0o644)
+
+
+def _prune(name: str, used: Path) -> None:
+    # A process that runs an old binary keeps it until it ends; only the name goes.
+    others = [path for path in used.parent.glob(f"{name}-*") if path != used]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in others[KEPT - 1 :]:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,36 @@
+"""Where things lie: the checkout, the cache that checkouts share, and what one checkout keeps to itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def root() -> Path:
+    """Return the checkout this code runs from."""
+    return Path(__file__).resolve().parent.parent
+
+
+def cache() -> Path:
+    """Return the folder for what can be made again (built binaries, downloads), shared by all checkouts.
+
+    `$TERRARIUM_CACHE`, else `$XDG_CACHE_HOME/terrarium`, else `~/.cache/terrarium`. It is not created here.
+    """
+    if chosen := os.environ.get("TERRARIUM_CACHE"):
+        return Path(chosen).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    # The XDG specification says a relative path in its variables is to be ignored.
+    if base and Path(base).is_absolute():
+        return Path(base) / "terrarium"
+    return Path.home() / ".cache" / "terrarium"
+
+
+def local() -> Path:
+    """Return `<checkout>/.terrarium`, created if missing, readable by its owner alone.
+
+    It holds private keys and cluster data, so that its mode is set right on each call.
+    """
+    folder = root() / ".terrarium"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    return folder

@@ -1,0 +1,157 @@
+"""Starting, recognising and ending the processes of a platform.
+
+No daemon of ours watches them: each runs in a session of its own and outlives the command that started it; a record says
+which process it is, and the next `start` starts what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from rehearsal.platform.files import read_json, write_json
+
+# A log longer than this is moved aside when its process starts (bytes).
+LOG_LIMIT = 20_000_000
+_POLL = 0.02
+
+# Children of this very process: they stay zombies, which look alive to a bare pid check, until they are waited for.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process known to be ours: pid, the moment it started, and its command line are those of the record."""
+
+    pid: int
+    started: int
+    command: tuple[str, ...]
+
+    def alive(self) -> bool:
+        """Return whether it still runs."""
+        return _identify(self.pid) == self
+
+    def memory(self) -> int:
+        """Return its resident memory in bytes, 0 if it has ended."""
+        with suppress(psutil.Error):
+            return int(psutil.Process(self.pid).memory_info().rss)
+        return 0
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless the process has ended or its pid belongs to another one by now."""
+        if self.alive():
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
+def spawn(command: Sequence[str], *, log: Path, record: Path, folder: Path) -> Running:
+    """Start a process that outlives this one, and write down which it is.
+
+    Args:
+        command: Program and arguments.
+        log: File that gets its output, appended.
+        record: File that gets its pid, start and command line.
+        folder: Its working folder.
+    """
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        if log.stat().st_size > LOG_LIMIT:
+            log.replace(log.with_suffix(".old.log"))
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
+        child = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    _children[child.pid] = child
+    running = Running(child.pid, _started(child.pid), tuple(command))
+    write_json(record, {"pid": running.pid, "started": running.started, "command": list(command)})
+    return running
+
+
+def recorded(record: Path) -> Running | None:
+    """Return the process a record tells of, if it runs and is that process.
+
+    A record that is damaged, or whose pid belongs to somebody else by now, counts as none.
+    """
+    content = read_json(record) or {}
+    pid, started, command = content.get("pid"), content.get("started"), content.get("command")
+    if not isinstance(pid, int) or not isinstance(started, int) or not isinstance(command, list) or pid <= 0:
+        return None
+    running = Running(pid, started, tuple(str(word) for word in command))
+    return running if running.alive() else None
+
+
+def search(program: str, mark: str) -> list[Running]:
+    """Return the processes whose program has this name and whose arguments hold the mark.
+
+    For when a record is lost (deleted, cut short, or never written as the starting command was killed in between).
+
+    Args:
+        program: Name of the executable, such as `etcd`.
+        mark: One whole argument that no other process has: it names a file of this instance.
+    """
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            command = process.cmdline()
+            if command and Path(command[0]).name == program and mark in command[1:]:
+                running = _identify(process.pid)
+                if running:
+                    found.append(running)
+    return found
+
+
+def end(processes: Iterable[Running], *, patience: float) -> None:
+    """End processes: SIGTERM, and SIGKILL for those that still run after a while.
+
+    Args:
+        processes: Those to end, all at once.
+        patience: Seconds between the two signals.
+    """
+    left = [process for process in processes if process.alive()]
+    for process in left:
+        process.signal(signal.SIGTERM)
+    if not wait_for(lambda: not any(process.alive() for process in left), patience):
+        for process in left:
+            process.signal(signal.SIGKILL)
+        wait_for(lambda: not any(process.alive() for process in left), patience)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    """Return whether a condition came true within some seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL)
+    return True
+
+
+def _identify(pid: int) -> Running | None:
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        del _children[pid]
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return Running(pid, _started(pid), tuple(process.cmdline()))
+    except psutil.Error:
+        return None
+
+
+def _started(pid: int) -> int:
+    # Linux counts ticks since boot. psutil's create_time adds the boot time to them, and moves when the clock is set:
+    # a running platform would look like a stranger's after a correction by NTP.
+    with suppress(OSError, IndexError, ValueError):
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()[19])
+    with suppress(psutil.Error):
+        return int(psutil.Process(pid).create_time() * 1000)
+    return 0
