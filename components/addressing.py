@@ -1,0 +1,82 @@
+"""One address plan across all environments: ranges lie in the organisation's, and no two of them meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+
+Network = IPv4Network | IPv6Network
+
+# Never part of "the internet" for a workload: private ranges, carrier-grade NAT, and link-local, where clouds serve
+# machine credentials (RFC 1918, RFC 6598, RFC 3927; RFC 4193, RFC 4291).
+PRIVATE_IPV4 = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+PRIVATE_IPV6 = ("fc00::/7", "fe80::/10")
+
+
+def parse(cidr: str) -> Network:
+    """Return the network of a CIDR.
+
+    Raises:
+        ValueError: If it is not a CIDR, or has bits set behind its prefix; says which CIDR was probably meant.
+    """
+    try:
+        network = ip_network(cidr, strict=False)
+    except ValueError:
+        raise ValueError(f"`{cidr}` is not a network in CIDR form, such as 10.64.0.0/20") from None
+    if "/" not in cidr:
+        raise ValueError(f"`{cidr}` has no prefix length; for one address write {network}")
+    if ip_network(cidr.partition("/")[0]).network_address != network.network_address:
+        raise ValueError(f"`{cidr}` has bits set behind its prefix; the network is {network}")
+    return network
+
+
+def overlaps(a: Network, b: Network) -> bool:
+    """Tell whether two ranges share an address; ranges of different IP versions never do."""
+    return a.version == b.version and a.overlaps(b)
+
+
+def conflicts(plan: Mapping[str, Network]) -> list[tuple[str, str]]:
+    """Return every pair of owners whose ranges meet, in order of name.
+
+    Args:
+        plan: Range by owner.
+    """
+    names = sorted(plan)
+    return [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if overlaps(plan[a], plan[b])]
+
+
+def contains(outer: Network, inner: Network) -> bool:
+    """Tell whether the inner range lies wholly in the outer one."""
+    if isinstance(outer, IPv4Network) and isinstance(inner, IPv4Network):
+        return inner.subnet_of(outer)
+    if isinstance(outer, IPv6Network) and isinstance(inner, IPv6Network):
+        return inner.subnet_of(outer)
+    return False
+
+
+def next_free(supernet: Network, taken: Iterable[Network], prefix: int) -> Network | None:
+    """Return the lowest free range of a size, or None if there is none left.
+
+    Args:
+        supernet: Where to look.
+        taken: Ranges in use.
+        prefix: The prefix length wanted.
+    """
+    if prefix < supernet.prefixlen or prefix > supernet.max_prefixlen:
+        return None
+    size = 1 << (supernet.max_prefixlen - prefix)
+    candidate = int(supernet.network_address)
+    for block in _merged([n for n in taken if overlaps(n, supernet)]):
+        if candidate + size <= int(block.network_address):
+            break
+        after = int(block.broadcast_address) + 1
+        candidate = max(candidate, -(-after // size) * size)
+    if candidate + size - 1 > int(supernet.broadcast_address):
+        return None
+    return type(supernet)((candidate, prefix))
+
+
+def _merged(networks: Sequence[Network]) -> list[Network]:
+    v4 = [n for n in networks if isinstance(n, IPv4Network)]
+    v6 = [n for n in networks if isinstance(n, IPv6Network)]
+    return [*sorted(collapse_addresses(v4)), *sorted(collapse_addresses(v6))]

@@ -1,0 +1,124 @@
+"""The platform: what a cluster needs once, whichever environments live on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.core.v1 import Namespace
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
+from pulumi_kubernetes.scheduling.v1 import PriorityClass
+
+from components import descriptor
+from components.contract import Cluster, PlatformFacts
+from components.descriptor import NAME, PLATFORM_NAMESPACE
+from components.tiers import TIERS, Tier
+from components.workspace.scope import LABEL, ownership_labels
+
+
+@dataclass(frozen=True)
+class PlatformArgs:
+    """What a platform is made of.
+
+    Args:
+        name: The platform's name.
+        tiers: The tiers that it takes.
+        owner: Who answers for it.
+        cost_centre: Who pays.
+        cloud: Name of the cloud, for the descriptor.
+        cluster: The cluster to equip.
+    """
+
+    name: str
+    tiers: frozenset[Tier]
+    owner: str
+    cost_centre: str
+    cloud: str
+    cluster: Cluster
+
+
+class Platform(pulumi.ComponentResource):
+    """Namespace `terrarium-system`, one PriorityClass per tier, and the descriptor that environments read.
+
+    Args:
+        name: Logical name, the platform's name.
+        args: What it is made of.
+        opts: Parent.
+    """
+
+    facts: PlatformFacts
+    """What an environment on this platform needs to know."""
+    descriptor: pulumi.Output[str]
+    """Where the descriptor is, `<namespace>/<name>`."""
+
+    def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("terrarium:index:Platform", name, None, opts)
+        children = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
+        labels = ownership_labels(owner_kind="platform", owner=args.name, cost_centre=args.cost_centre)
+        namespace = _namespace(name, args, labels, children)
+        classes = {tier: _priority_class(name, tier, labels, children) for tier in Tier if tier in args.tiers}
+        published = descriptor.publish(
+            name,
+            {
+                "kind": "platform",
+                "name": args.name,
+                "cloud": args.cloud,
+                "tiers": sorted(tier.value for tier in args.tiers),
+                "priorityClasses": {tier.value: item.metadata.name for tier, item in classes.items()},
+            },
+            namespace=namespace.metadata.name,
+            labels=labels,
+            opts=children,
+        )
+        _everyone_reads_descriptor(name, namespace, labels, children)
+        own = next(iter(classes.values()))
+        self.facts = PlatformFacts(name=args.name, tiers=args.tiers, priority_class=own.metadata.name)
+        self.descriptor = published.id
+        self.register_outputs({"descriptor": self.descriptor})
+
+
+def _namespace(name: str, args: PlatformArgs, labels: dict[str, str], opts: pulumi.ResourceOptions) -> Namespace:
+    return Namespace(
+        f"{name}-namespace",
+        metadata=ObjectMetaArgs(
+            name=PLATFORM_NAMESPACE,
+            labels={**labels, "pod-security.kubernetes.io/enforce": "restricted"},
+            annotations={f"{LABEL}/owner": args.owner},
+        ),
+        # Environments need what lives here; `terrarium destroy` lifts this after it has seen that none is left.
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=True)),
+    )
+
+
+def _priority_class(name: str, tier: Tier, labels: dict[str, str], opts: pulumi.ResourceOptions) -> PriorityClass:
+    table = TIERS[tier]
+    return PriorityClass(
+        f"{name}-priority-{tier.value}",
+        metadata=ObjectMetaArgs(name=f"terrarium-{tier.value}", labels=labels),
+        value=table.priority,
+        preemption_policy="PreemptLowerPriority" if table.preempts else "Never",
+        description=f"Workloads of {tier.value} environments.",
+        opts=opts,
+    )
+
+
+def _everyone_reads_descriptor(
+    name: str, namespace: Namespace, labels: dict[str, str], opts: pulumi.ResourceOptions
+) -> None:
+    """Let every signed-in identity read the descriptor, and nothing else here: a slice's own stack reads it too."""
+    metadata = ObjectMetaArgs(name="descriptor-reader", namespace=namespace.metadata.name, labels=labels)
+    group = "rbac.authorization.k8s.io"
+    role = Role(
+        f"{name}-descriptor-reader",
+        metadata=metadata,
+        rules=[PolicyRuleArgs(api_groups=[""], resources=["configmaps"], resource_names=[NAME], verbs=["get"])],
+        opts=opts,
+    )
+    RoleBinding(
+        f"{name}-descriptor-reader-binding",
+        metadata=metadata,
+        role_ref=RoleRefArgs(api_group=group, kind="Role", name=role.metadata.name),
+        subjects=[SubjectArgs(api_group=group, kind="Group", name="system:authenticated")],
+        opts=opts,
+    )

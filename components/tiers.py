@@ -1,0 +1,179 @@
+"""The three tiers in one table: what each sets by default, who may do what, and what nobody may override.
+
+A default can be overridden in `organisation.yaml` or the stack file. A hard rule can't.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from components.settings.models import EnvironmentSettings
+
+
+class Tier(StrEnum):
+    """The phase of a project that an environment serves. Fixed at creation."""
+
+    EXPERIMENTATION = "experimentation"
+    TESTING = "testing"
+    PRODUCTION = "production"
+
+
+class Right(StrEnum):
+    """What a group of people or machines may do in an environment's namespace."""
+
+    READ = "reader"
+    """See everything but secrets, and read logs."""
+    WRITE = "writer"
+    """Run and change workloads by hand, open a shell in them."""
+    DEPLOY = "deployer"
+    """Change workloads, as CI and Flux do; no shell."""
+    LAUNCH = "launcher"
+    """See, and start or schedule jobs."""
+
+
+Egress = Literal["open", "listed"]
+PodSecurity = Literal["baseline", "restricted"]
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a tier sets unless a file says otherwise; the field names are the keys of the settings."""
+
+    egress: Egress
+    pod_security: PodSecurity
+    quota: Mapping[str, str | int]
+    container_default: Mapping[str, str]
+    container_maximum: Mapping[str, str]
+
+    def as_settings(self) -> dict[str, object]:
+        """Return the defaults in the form of a stack file."""
+        return {
+            "network": {"egress": self.egress},
+            "pod_security": self.pod_security,
+            "quota": dict(self.quota),
+            "container": {"default": dict(self.container_default), "maximum": dict(self.container_maximum)},
+        }
+
+
+@dataclass(frozen=True)
+class HardRule:
+    """What a tier demands of every environment.
+
+    Args:
+        key: The settings key that it binds.
+        holds: Tells whether the settings obey it.
+        demand: What is allowed, in words.
+        why: What would go wrong without it.
+    """
+
+    key: str
+    holds: Callable[[EnvironmentSettings], bool]
+    demand: str
+    why: str
+
+
+@dataclass(frozen=True)
+class TierTable:
+    """All that is particular to one tier.
+
+    Args:
+        defaults: What is set unless a file says otherwise.
+        rights: The right that each group named under `people` gets; absent means none.
+        priority: Value of the tier's PriorityClass; a higher one is scheduled first.
+        preempts: Whether its pods may push out pods of lower priority.
+        rules: What nobody may override.
+    """
+
+    defaults: Defaults
+    rights: Mapping[str, Right]
+    priority: int
+    preempts: bool
+    rules: tuple[HardRule, ...]
+
+
+_RESTRICTED = HardRule(
+    key="pod_security",
+    holds=lambda s: s.pod_security == "restricted",
+    demand="`restricted`",
+    why="a workload that can become root on its node can read every other environment's data there",
+)
+_EGRESS_LISTED = HardRule(
+    key="network.egress",
+    holds=lambda s: s.network.egress == "listed",
+    demand="`listed`, with each destination under network.egress_to",
+    why="data leaves through any open way out",
+)
+_NO_WORLD = HardRule(
+    key="network.egress_to",
+    holds=lambda s: all(a.network.prefixlen > 0 for a in s.network.egress_to.values()),
+    demand="ranges longer than /0",
+    why="a list that names the whole internet is not a list",
+)
+_NO_MEMBERS = HardRule(
+    key="people.members",
+    holds=lambda s: not s.people.members,
+    demand="nothing; name people under people.readers or people.promoters",
+    why="nobody works in production by hand: CI deploys, promoters launch, few read",
+)
+_AUTOMATION_APART = HardRule(
+    key="people.automation",
+    holds=lambda s: not set(s.people.automation) & {*s.people.readers, *s.people.promoters},
+    demand="groups that are not also people's",
+    why="a person in CI's group could deploy without review",
+)
+
+TIERS: Mapping[Tier, TierTable] = {
+    Tier.EXPERIMENTATION: TierTable(
+        defaults=Defaults(
+            egress="open",
+            pod_security="restricted",
+            quota={"cpu": "16", "memory": "64Gi", "gpu": 0, "pods": 100, "storage": "500Gi", "volumes": 20},
+            container_default={"cpu": "500m", "memory": "1Gi"},
+            container_maximum={"cpu": "8", "memory": "32Gi"},
+        ),
+        rights={"members": Right.WRITE, "readers": Right.READ, "automation": Right.DEPLOY},
+        priority=1_000,
+        preempts=False,
+        rules=(),
+    ),
+    Tier.TESTING: TierTable(
+        defaults=Defaults(
+            egress="listed",
+            pod_security="restricted",
+            quota={"cpu": "32", "memory": "128Gi", "gpu": 0, "pods": 200, "storage": "1Ti", "volumes": 40},
+            container_default={"cpu": "500m", "memory": "1Gi"},
+            container_maximum={"cpu": "16", "memory": "64Gi"},
+        ),
+        rights={
+            "members": Right.READ,
+            "readers": Right.READ,
+            "automation": Right.DEPLOY,
+            "promoters": Right.LAUNCH,
+        },
+        priority=10_000,
+        preempts=True,
+        rules=(_RESTRICTED, _EGRESS_LISTED, _NO_WORLD),
+    ),
+    Tier.PRODUCTION: TierTable(
+        defaults=Defaults(
+            egress="listed",
+            pod_security="restricted",
+            quota={"cpu": "64", "memory": "256Gi", "gpu": 0, "pods": 500, "storage": "4Ti", "volumes": 80},
+            container_default={"cpu": "500m", "memory": "1Gi"},
+            container_maximum={"cpu": "32", "memory": "128Gi"},
+        ),
+        rights={"readers": Right.READ, "automation": Right.DEPLOY, "promoters": Right.LAUNCH},
+        priority=100_000,
+        preempts=True,
+        rules=(_RESTRICTED, _EGRESS_LISTED, _NO_WORLD, _NO_MEMBERS, _AUTOMATION_APART),
+    ),
+}
+
+
+def admits(serves: frozenset[Tier], tier: Tier) -> bool:
+    """Tell whether a platform that serves these tiers takes this one: production shares with no other."""
+    return tier in serves and (Tier.PRODUCTION not in serves or len(serves) == 1)

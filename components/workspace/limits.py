@@ -1,0 +1,93 @@
+"""Quota, limits of one container, and which priority pods may claim."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_kubernetes.core.v1 import (
+    LimitRange,
+    LimitRangeItemArgs,
+    LimitRangeSpecArgs,
+    ResourceQuota,
+    ResourceQuotaSpecArgs,
+    ScopedResourceSelectorRequirementArgs,
+    ScopeSelectorArgs,
+)
+
+from components.settings.models import ContainerSettings, QuotaSettings
+from components.workspace.scope import Scope
+
+
+def quota(scope: Scope, settings: QuotaSettings) -> ResourceQuota:
+    """Make the quota of the whole environment; load balancers and node ports are ways in, and closed.
+
+    Args:
+        scope: Where.
+        settings: The most that the environment may hold.
+    """
+    return ResourceQuota(
+        scope.logical("quota"),
+        metadata=scope.metadata("quota"),
+        spec=ResourceQuotaSpecArgs(
+            hard={
+                "requests.cpu": settings.cpu,
+                "requests.memory": settings.memory,
+                "limits.memory": settings.memory,
+                "requests.nvidia.com/gpu": str(settings.gpu),
+                "pods": str(settings.pods),
+                "requests.storage": settings.storage,
+                "persistentvolumeclaims": str(settings.volumes),
+                "services.loadbalancers": "0",
+                "services.nodeports": "0",
+            }
+        ),
+        opts=scope.opts,
+    )
+
+
+def foreign_priorities(scope: Scope, own: pulumi.Input[str]) -> ResourceQuota:
+    """Refuse pods of any PriorityClass but the tier's own, so that no experiment pushes out what others run.
+
+    Args:
+        scope: Where.
+        own: The PriorityClass of the environment's tier. Pods that name none run at priority 0.
+    """
+    return ResourceQuota(
+        scope.logical("foreign-priorities"),
+        metadata=scope.metadata("foreign-priorities"),
+        spec=ResourceQuotaSpecArgs(
+            hard={"pods": "0"},
+            # `Exists` is needed as well: `NotIn` alone also counts the pods that name no class.
+            scope_selector=ScopeSelectorArgs(
+                match_expressions=[
+                    ScopedResourceSelectorRequirementArgs(scope_name="PriorityClass", operator="Exists"),
+                    ScopedResourceSelectorRequirementArgs(scope_name="PriorityClass", operator="NotIn", values=[own]),
+                ]
+            ),
+        ),
+        opts=scope.opts,
+    )
+
+
+def container_limits(scope: Scope, settings: ContainerSettings) -> LimitRange:
+    """Make the limits of one container.
+
+    Args:
+        scope: Where.
+        settings: What a container gets by default, and the most that it may ask for.
+    """
+    default = {"cpu": settings.default.cpu, "memory": settings.default.memory}
+    return LimitRange(
+        scope.logical("container-limits"),
+        metadata=scope.metadata("container-limits"),
+        spec=LimitRangeSpecArgs(
+            limits=[
+                LimitRangeItemArgs(
+                    type="Container",
+                    default=default,
+                    default_request=default,
+                    max={"cpu": settings.maximum.cpu, "memory": settings.maximum.memory},
+                )
+            ]
+        ),
+        opts=scope.opts,
+    )

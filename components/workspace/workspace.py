@@ -1,0 +1,77 @@
+"""The workspace of one environment."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_kubernetes.core.v1 import Namespace
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from components import naming
+from components.contract import PlatformFacts
+from components.settings.models import EnvironmentSettings
+from components.workspace import access, limits, network
+from components.workspace.scope import LABEL, Scope, ownership_labels
+
+
+class Workspace(pulumi.ComponentResource):
+    """Namespace, policies, quota, rights and identities of one environment.
+
+    Makes: Namespace, NetworkPolicies, two ResourceQuotas, LimitRange, ServiceAccount `runner`, and for each right that
+    somebody has a Role and RoleBinding.
+
+    Args:
+        name: Logical name, the environment's id.
+        settings: The environment.
+        facts: What the platform below offers.
+        opts: Parent and the one provider of the cluster.
+    """
+
+    namespace: pulumi.Output[str]
+    """The namespace's name."""
+    scope: Scope
+    """For further objects of the same environment."""
+
+    def __init__(
+        self, name: str, settings: EnvironmentSettings, facts: PlatformFacts, opts: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__("terrarium:index:Workspace", name, None, opts)
+        children = pulumi.ResourceOptions(parent=self)
+        namespace = _namespace(name, settings, children)
+        self.namespace = namespace.metadata.name
+        self.scope = Scope(name, self.namespace, environment_labels(settings), children)
+        network.network_policies(self.scope, settings.network)
+        limits.quota(self.scope, settings.quota)
+        limits.foreign_priorities(self.scope, facts.priority_class)
+        limits.container_limits(self.scope, settings.container)
+        access.runner(self.scope)
+        access.rights(self.scope, settings.tier, settings.people)
+        self.register_outputs({"namespace": self.namespace})
+
+
+def environment_labels(settings: EnvironmentSettings) -> dict[str, str]:
+    """Return the labels that every object of an environment bears."""
+    return ownership_labels(
+        owner_kind="environment",
+        owner=settings.id,
+        cost_centre=settings.cost_centre,
+        extra={"project": settings.project, "tier": settings.tier.value},
+    )
+
+
+def _namespace(name: str, settings: EnvironmentSettings, opts: pulumi.ResourceOptions) -> Namespace:
+    level = settings.pod_security
+    return Namespace(
+        f"{name}-namespace",
+        metadata=ObjectMetaArgs(
+            name=naming.NAMESPACE.check(settings.id),
+            labels={
+                **environment_labels(settings),
+                "pod-security.kubernetes.io/enforce": level,
+                "pod-security.kubernetes.io/audit": "restricted",
+                "pod-security.kubernetes.io/warn": "restricted",
+            },
+            annotations={f"{LABEL}/owner": settings.owner},
+        ),
+        # Deleting or replacing a namespace deletes all that is in it; `terrarium destroy` lifts this after asking.
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=True)),
+    )

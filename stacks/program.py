@@ -1,0 +1,74 @@
+"""From a stack's configuration to its components."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from components.contract import CONTRACT_VERSION
+from components.environment import Environment, EnvironmentArgs
+from components.platform import Platform, PlatformArgs
+from components.settings.declaration import MODELS, Declaration, declare
+from components.settings.models import EnvironmentSettings
+
+
+def build(root: Path, stack: str, config: pulumi.Config) -> Mapping[str, pulumi.Input[Any]]:
+    """Build what the stack declares and return its outputs.
+
+    Args:
+        root: The folder of Pulumi.yaml.
+        stack: The stack's name.
+        config: The `terrarium` configuration, as the engine gives it.
+
+    Raises:
+        InvalidSettings: With every problem found; nothing is registered then.
+    """
+    declaration = declare(root, stack, _given(config))
+    settings = declaration.settings
+    if isinstance(settings, EnvironmentSettings):
+        return Environment(settings.id, EnvironmentArgs(settings, declaration.adapter)).outputs
+    return _platform(declaration)
+
+
+def _platform(declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
+    settings, adapter = declaration.settings, declaration.adapter
+    cluster = adapter.cluster(settings.name, settings, pulumi.ResourceOptions())
+    args = PlatformArgs(
+        name=settings.name,
+        tiers=declaration.tiers,
+        owner=settings.owner,
+        cost_centre=settings.cost_centre,
+        cloud=adapter.name,
+        cluster=cluster,
+    )
+    platform = Platform(settings.name, args)
+    return {
+        "contractVersion": CONTRACT_VERSION,
+        "kind": "platform",
+        "name": settings.name,
+        "tiers": sorted(tier.value for tier in declaration.tiers),
+        "cloud": adapter.name,
+        "access": dict(cluster.access),
+        "descriptor": platform.descriptor,
+    }
+
+
+def _given(config: pulumi.Config) -> dict[str, Any]:
+    """Return the blocks that the engine holds: what the stack file says, unless `--config` said otherwise."""
+    given: dict[str, Any] = {}
+    for kind in MODELS:
+        text = config.get(kind)
+        if text is not None:
+            given[kind] = _decoded(text)
+    return given
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
