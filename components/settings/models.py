@@ -17,8 +17,8 @@ from components.addressing import Network
 from components.settings import quantities
 from components.tiers import TIERS, Egress, PodSecurity, Tier
 
-# Project and name together are the environment's id, which names namespaces now and buckets, databases and roles of every
-# cloud; 32 + 1 + 20 leaves ten characters for their suffixes in the tightest of them (63: RFC 1123 labels, S3, PostgreSQL).
+# Together they are the environment's id, which will name buckets, databases and roles as well as namespaces. 32 + 1 + 20
+# leaves ten characters for suffixes in the tightest of these (63: RFC 1123 labels, S3, PostgreSQL).
 _PROJECT = naming.NameRule(
     service="project",
     longest=32,
