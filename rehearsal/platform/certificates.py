@@ -1,6 +1,6 @@
 """Certificates of one platform: two authorities, one certificate for each part, one for each person asked for.
 
-etcd has an authority of its own: with a shared one, any person's certificate would open the database behind the API server.
+etcd has its own: with a shared one, any person's certificate would open the database behind the API server.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class Authority:
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         )
         if hosts:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_host(name) for name in hosts]), critical=False)
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_host(name) for name in hosts]), critical=False
+            )
         _store(pair, builder.sign(self._key, hashes.SHA256()), key)
         return True
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Collection, Iterable
-from contextlib import ExitStack
 from pathlib import Path
 
 from rehearsal.platform.files import read_json, write_json
 from rehearsal.progress import Report
 
 LOOPBACK = "127.0.0.1"
-_FIRST, _LAST = 1024, 65535
+# Below the range that systems take for outgoing connections (Linux: from 32768): such a connection could hold a
+# remembered port for a moment, and it would move for nothing.
+_FIRST, _LAST = 20000, 32000
 
 
 def free(port: int) -> bool:
@@ -48,7 +50,7 @@ def choose(file: Path, names: Iterable[str], in_use: Collection[str], report: Re
         else:
             moved[name] = port
     missing = [name for name in names if name not in ports]
-    ports.update(zip(missing, _unused(len(missing)), strict=True))
+    ports.update(zip(missing, _unused(len(missing), ports.values()), strict=True))
     for name, old in moved.items():
         report.note(f"Port {old} of {name} is taken by another program; it moved to {ports[name]}.")
     if ports != remembered:
@@ -56,10 +58,12 @@ def choose(file: Path, names: Iterable[str], in_use: Collection[str], report: Re
     return ports
 
 
-def _unused(count: int) -> list[int]:
-    # All are held at once, or the system could give the same one twice.
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+def _unused(count: int, taken: Collection[int]) -> list[int]:
+    found: list[int] = []
+    # Not from the first on: two platforms that start at the same time would go for the same ports.
+    for port in random.sample(range(_FIRST, _LAST), _LAST - _FIRST):
+        if len(found) == count:
+            break
+        if port not in taken and free(port):
+            found.append(port)
+    return found

@@ -1,7 +1,7 @@
 """Starting, recognising and ending the processes of a platform.
 
-No daemon of ours watches them: each runs in a session of its own and outlives the command that started it; a record says
-which process it is, and the next `start` starts what is missing.
+No daemon of ours watches them: each runs in a session of its own and outlives the command that started it. A record
+says which process it is, and the next `start` starts what is missing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,23 +88,22 @@ def recorded(record: Path) -> Running | None:
     return running if running.alive() else None
 
 
-def search(program: str, mark: str) -> list[Running]:
-    """Return the processes whose program has this name and whose arguments hold the mark.
+def search(marks: Mapping[str, str]) -> dict[str, Running]:
+    """Return the processes that have a name and hold its mark, by name.
 
     For when a record is lost (deleted, cut short, or never written as the starting command was killed in between).
 
     Args:
-        program: Name of the executable, such as `etcd`.
-        mark: One whole argument that no other process has: it names a file of this instance.
+        marks: By name of an executable, such as `etcd`: one whole argument that no other process has, as it names a
+            file of this platform.
     """
-    found = []
+    found = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             command = process.cmdline()
-            if command and Path(command[0]).name == program and mark in command[1:]:
-                running = _identify(process.pid)
-                if running:
-                    found.append(running)
+            name = Path(command[0]).name if command else ""
+            if marks.get(name) in command[1:] and (running := _identify(process.pid)):
+                found[name] = running
     return found
 
 
@@ -151,7 +150,9 @@ def _started(pid: int) -> int:
     # Linux counts ticks since boot. psutil's create_time adds the boot time to them, and moves when the clock is set:
     # a running platform would look like a stranger's after a correction by NTP.
     with suppress(OSError, IndexError, ValueError):
-        return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()[19])
+        return int(
+            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()[19]
+        )
     with suppress(psutil.Error):
         return int(psutil.Process(pid).create_time() * 1000)
     return 0

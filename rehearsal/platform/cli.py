@@ -1,0 +1,95 @@
+"""The commands that start, stop, show and wipe a platform."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rehearsal.errors import RehearsalError
+from rehearsal.platform.control import Platform
+from rehearsal.platform.status import Status
+from rehearsal.progress import on_terminal
+
+app = typer.Typer(help="The embedded platform: a Kubernetes control plane on loopback.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Which platform; several run side by side.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+_MEBIBYTE = 1 << 20
+
+
+@app.command()
+def start(name: Name = "shared", *, as_json: AsJson = False) -> None:
+    """Start a platform, or what of it does not run."""
+    with _errors_for_people(), on_terminal() as report:
+        found = Platform(name).start(report)
+    _show(found, as_json=as_json)
+
+
+@app.command()
+def stop(name: Name = "shared", *, as_json: AsJson = False) -> None:
+    """End every process of a platform; its data stays."""
+    with _errors_for_people(), on_terminal() as report:
+        Platform(name).stop(report)
+    _say(f"The platform '{name}' is stopped; its data stays.", {"name": name, "running": False}, as_json=as_json)
+
+
+@app.command()
+def status(name: Name = "shared", *, as_json: AsJson = False) -> None:
+    """Show what runs, and what of it is real and what simulated. Exit code 3: not ready."""
+    with _errors_for_people():
+        found = Platform(name).status()
+    _show(found, as_json=as_json)
+    if not found.ready:
+        # As systemctl and service scripts (LSB) do for a program that is not running.
+        raise typer.Exit(3)
+
+
+@app.command()
+def reset(name: Name = "shared", *, as_json: AsJson = False) -> None:
+    """Stop a platform and delete everything in it."""
+    with _errors_for_people(), on_terminal() as report:
+        Platform(name).reset(report)
+    _say(f"The platform '{name}' is gone, with all its data.", {"name": name, "exists": False}, as_json=as_json)
+
+
+@contextmanager
+def _errors_for_people() -> Iterator[None]:
+    try:
+        yield
+    except RehearsalError as error:
+        sys.stderr.write(f"{error}\n")
+        raise typer.Exit(1) from None
+
+
+def _say(text: str, content: dict[str, object], *, as_json: bool) -> None:
+    sys.stdout.write((json.dumps(content) if as_json else text) + "\n")
+
+
+def _show(found: Status, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(found.as_json(), indent=1) + "\n")
+        return
+    table = Table(title=f"Platform '{found.name}': {'ready' if found.ready else 'not ready'}", show_lines=True)
+    for heading in ("part", "version", "process", "MiB", "address", "what is real"):
+        table.add_column(heading)
+    for part in found.parts:
+        process = str(part.pid) if part.running else "does not run"
+        memory = str(part.memory // _MEBIBYTE) if part.running else ""
+        table.add_row(part.name, part.version, process, memory, part.address, part.about)
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{found.nodes} simulated nodes Ready; {found.memory // _MEBIBYTE} MiB in all.\n"
+        f"kubectl --kubeconfig {found.kubeconfig} --context {found.context} get nodes",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )

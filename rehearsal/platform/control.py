@@ -1,0 +1,195 @@
+"""The embedded platform: a Kubernetes control plane on loopback, started, healed, stopped and wiped."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from rehearsal.build import build
+from rehearsal.errors import RehearsalError
+from rehearsal.locks import locked_folder
+from rehearsal.paths import local
+from rehearsal.platform import instance, objects
+from rehearsal.platform.api import Api
+from rehearsal.platform.files import read_json
+from rehearsal.platform.layout import PORTS, Layout, server
+from rehearsal.platform.parts import PARTS
+from rehearsal.platform.people import equip
+from rehearsal.platform.startup import PortLostError, Startup
+from rehearsal.platform.status import PartStatus, Status
+from rehearsal.progress import Report, Silent
+
+# Seconds that `status` waits for an API server that may hang.
+_STATUS_PATIENCE = 2.0
+_ATTEMPTS = 2
+# What X.509 allows in a common name and an organisation (ub-common-name, ub-organization-name).
+_NAME_LIMIT = 64
+
+
+class Platform:
+    """One embedded platform. Several live side by side under different names."""
+
+    def __init__(self, name: str, home: Path | None = None, *, nodes: int = 3) -> None:
+        """Name a platform; nothing is started or written.
+
+        Args:
+            name: Lower-case letters, digits and dashes, at most 40.
+            home: Folder that holds a folder for each platform; default `<checkout>/.terrarium/platforms`.
+            nodes: How many nodes are simulated.
+
+        Raises:
+            RehearsalError: The name can't be one.
+        """
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", name):
+            raise RehearsalError(
+                f"A platform can't be named {name!r}: use at most 40 lower-case letters, digits and dashes."
+            )
+        self.name = name
+        self._nodes = nodes
+        self._layout = Layout((home or local() / "platforms").absolute() / name)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds everything of this platform."""
+        return self._layout.folder
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig; there after the first start."""
+        return self._layout.kubeconfig
+
+    @property
+    def context(self) -> str:
+        """The context in the kubeconfig."""
+        return self._layout.context
+
+    def start(self, report: Report | None = None) -> Status:
+        """Start what does not run, and wait until the platform is ready. Called again, it heals.
+
+        Args:
+            report: Told about builds, waiting, and ports that moved.
+
+        Raises:
+            RehearsalError: It could not start. What this call started is ended again; the text has the failing part's
+                last log lines and what to do.
+        """
+        report = report or Silent()
+        built = build(["kubernetes", "kwok"], report)
+        with locked_folder(self.folder, lambda: self._waiting(report)):
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    Startup(self._layout, self._nodes, built, report).run()
+                    break
+                except PortLostError:
+                    # The next attempt sees that the port is taken, and chooses another.
+                    if attempt == _ATTEMPTS:
+                        raise
+        return self.status()
+
+    def stop(self, report: Report | None = None) -> None:
+        """End every process of this platform; data, certificates and ports stay. Does nothing if none runs.
+
+        Args:
+            report: Told when another command works on the platform.
+        """
+        if self.folder.is_dir():
+            with locked_folder(self.folder, lambda: self._waiting(report)):
+                instance.stop(self._layout, instance.find(self._layout).items())
+        else:
+            # Somebody deleted the folder under running processes: they are still found by their command lines.
+            instance.stop(self._layout, instance.find(self._layout).items())
+
+    def reset(self, report: Report | None = None) -> None:
+        """End every process of this platform and delete every file of it.
+
+        Args:
+            report: Told when another command works on the platform.
+        """
+        if not self.folder.is_dir():
+            self.stop()
+            return
+        with locked_folder(self.folder, lambda: self._waiting(report)):
+            instance.stop(self._layout, instance.find(self._layout).items())
+            shutil.rmtree(self.folder)
+        with suppress(OSError):
+            # The folder that held the platforms goes with the last of them.
+            self.folder.parent.rmdir()
+
+    def status(self) -> Status:
+        """Return what runs and whether it is ready. Changes nothing."""
+        ports = self._remembered_ports()
+        running = instance.find(self._layout)
+        found = []
+        for part in PARTS:
+            process = running.get(part.name)
+            port = ports.get(part.port)
+            found.append(
+                PartStatus(
+                    name=part.name,
+                    running=process is not None,
+                    pid=process.pid if process else None,
+                    version=part.version(),
+                    memory=process.memory() if process else 0,
+                    address=server(port) if port else "",
+                    real=part.real,
+                    about=part.about,
+                    log=self._layout.log(part.name),
+                )
+            )
+        port = ports.get("kube-apiserver")
+        nodes = self._ready_nodes(port) if port and "kube-apiserver" in running else 0
+        return Status(
+            name=self.name,
+            context=self.context,
+            kubeconfig=self.kubeconfig,
+            address=server(port) if port else "",
+            ready=len(running) == len(PARTS) and nodes >= self._nodes,
+            nodes=nodes,
+            parts=tuple(found),
+        )
+
+    def client_certificate(self, user: str, groups: Sequence[str] = ()) -> Path:
+        """Issue a client certificate to a person and return the kubeconfig that logs in with it.
+
+        Asked again for the same person and groups, it returns the same one. It ends after a year, and with `reset`.
+
+        Args:
+            user: The user name the API server sees.
+            groups: The groups it sees.
+
+        Raises:
+            RehearsalError: The platform was never started.
+            ValueError: The user name is empty, or a name is longer than a certificate holds (64).
+        """
+        if not user or any(len(name) > _NAME_LIMIT for name in (user, *groups)):
+            raise ValueError(
+                f"a user name and groups of 1 to {_NAME_LIMIT} characters are needed: {user!r}, {groups!r}"
+            )
+        port = self._remembered_ports().get("kube-apiserver")
+        if port is None:
+            raise RehearsalError(f"The platform '{self.name}' was never started; start it first.")
+        with locked_folder(self.folder):
+            return equip(self._layout, user, groups, port)
+
+    def _remembered_ports(self) -> dict[str, int]:
+        content = read_json(self._layout.ports) or {}
+        return {name: port for name in PORTS if isinstance(port := content.get(name), int)}
+
+    def _ready_nodes(self, port: int) -> int:
+        layout = self._layout
+        try:
+            api = Api(port, layout.authority.certificate, layout.pair("admin"), timeout=_STATUS_PATIENCE)
+        except OSError:
+            # Its certificates were deleted or damaged; the next start makes new ones.
+            return 0
+        if not api.answers("/readyz"):
+            return 0
+        listed = api.get(objects.NODES + "?labelSelector=terrarium.dev/simulated%3Dtrue") or {}
+        return sum(objects.ready(node) for node in listed.get("items", []))
+
+    def _waiting(self, report: Report | None) -> None:
+        if report:
+            report.note(f"Another command works on the platform '{self.name}'; waiting for it.")

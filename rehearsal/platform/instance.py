@@ -1,0 +1,44 @@
+"""The processes of one platform: found by their records, or by their command lines where a record is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rehearsal.platform.layout import Layout
+from rehearsal.platform.parts import PARTS, Part
+from rehearsal.platform.processes import Running, end, recorded, search
+
+# Seconds between SIGTERM and SIGKILL. The API server lets requests finish first.
+STOP_PATIENCE = 10.0
+
+
+def find(layout: Layout) -> dict[str, Running]:
+    """Return the parts of a platform that run, by name."""
+    found = {part.name: process for part in PARTS if (process := _recorded(layout, part))}
+    lost = [part for part in PARTS if part.name not in found]
+    if lost:
+        found.update(search({part.name: part.mark(layout) for part in lost}))
+    return found
+
+
+def stop(layout: Layout, processes: Iterable[tuple[str, Running]]) -> None:
+    """End parts of a platform and forget their records: first those that ask, etcd last, so that nobody waits for it.
+
+    Args:
+        layout: The platform's folder.
+        processes: Names and processes.
+    """
+    ending = dict(processes)
+    end([process for name, process in ending.items() if name != "etcd"], patience=STOP_PATIENCE)
+    end([process for name, process in ending.items() if name == "etcd"], patience=STOP_PATIENCE)
+    for name in ending:
+        layout.record(name).unlink(missing_ok=True)
+
+
+def _recorded(layout: Layout, part: Part) -> Running | None:
+    process = recorded(layout.record(part.name))
+    # A record copied from elsewhere tells of a process that runs, but not of this platform's.
+    if process and Path(process.command[0]).name == part.name and part.mark(layout) in process.command:
+        return process
+    return None

@@ -1,0 +1,127 @@
+"""What lies where in the folder of one platform, and how its parts call each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal.platform.certificates import Authority, Pair, signing_key
+from rehearsal.platform.ports import LOOPBACK
+
+# Common names, and file names, of the two certificate authorities.
+AUTHORITY, ETCD_AUTHORITY = "terrarium-cluster", "terrarium-etcd"
+# The parts that listen, and for what.
+PORTS = ("etcd", "etcd-peer", "kube-apiserver")
+# Kubernetes' own default (kubeadm) ranges; pod and service addresses are never routed here.
+SERVICES, PODS = "10.96.0.0/16", "10.244.0.0/16"
+_API_SERVICE_ADDRESS = "10.96.0.1"
+
+# Whom each client certificate logs in as: user, groups. The first is the one in the kubeconfig people use.
+CLIENTS = {
+    "admin": ("terrarium-admin", ("system:masters",)),
+    "kube-controller-manager": ("system:kube-controller-manager", ()),
+    "kube-scheduler": ("system:kube-scheduler", ()),
+    "kwok": ("terrarium:kwok", ()),
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folder of one platform, which has its name."""
+
+    folder: Path
+
+    @property
+    def context(self) -> str:
+        """The context in its kubeconfigs."""
+        return f"terrarium-{self.folder.name}"
+
+    @property
+    def etcd_data(self) -> Path:
+        """All that the cluster knows."""
+        return self.folder / "etcd"
+
+    @property
+    def certificates(self) -> Path:
+        """Certificates and keys of the parts."""
+        return self.folder / "certificates"
+
+    @property
+    def people(self) -> Path:
+        """Certificates and kubeconfigs issued to people."""
+        return self.folder / "people"
+
+    @property
+    def ports(self) -> Path:
+        """The remembered ports."""
+        return self.folder / "ports.json"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.folder / "kubeconfig"
+
+    @property
+    def audit_log(self) -> Path:
+        """Who asked the API server for what."""
+        return self.folder / "logs" / "audit.log"
+
+    @property
+    def audit_policy(self) -> Path:
+        """What the audit log records."""
+        return self.folder / "config" / "audit-policy.yaml"
+
+    @property
+    def authority(self) -> Pair:
+        """The cluster's certificate authority."""
+        return self.pair(AUTHORITY)
+
+    @property
+    def etcd_authority(self) -> Pair:
+        """The certificate authority that etcd trusts."""
+        return self.pair(ETCD_AUTHORITY)
+
+    @property
+    def tokens(self) -> Pair:
+        """The keys that sign and check service account tokens."""
+        return self.pair("service-accounts")
+
+    def pair(self, name: str) -> Pair:
+        """Return the files of a certificate and its key."""
+        return Pair.at(self.certificates, name)
+
+    def log(self, part: str) -> Path:
+        """Return the log of a part."""
+        return self.folder / "logs" / f"{part}.log"
+
+    def record(self, part: str) -> Path:
+        """Return the file that says which process a part is."""
+        return self.folder / "run" / f"{part}.json"
+
+    def part_kubeconfig(self, part: str) -> Path:
+        """Return the kubeconfig a part logs in with."""
+        return self.folder / "config" / f"{part}.kubeconfig"
+
+    def issue_certificates(self) -> bool:
+        """Make the certificates that are missing, damaged or about to end.
+
+        Returns:
+            Whether one changed: the parts must then start anew.
+        """
+        cluster = Authority(self.certificates, AUTHORITY)
+        etcd = Authority(self.certificates, ETCD_AUTHORITY)
+        names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+        hosts = [*names, "kubernetes.default.svc.cluster.local", LOOPBACK, _API_SERVICE_ADDRESS]
+        changed = [
+            etcd.issue(self.pair("etcd"), "etcd", hosts=["localhost", LOOPBACK]),
+            etcd.issue(self.pair("etcd-client"), "kube-apiserver"),
+            cluster.issue(self.pair("kube-apiserver"), "kube-apiserver", hosts=hosts),
+            signing_key(self.tokens),
+            *(cluster.issue(self.pair(name), user, groups) for name, (user, groups) in CLIENTS.items()),
+        ]
+        return any(changed)
+
+
+def server(port: int) -> str:
+    """Return the API server's URL."""
+    return f"https://{LOOPBACK}:{port}"

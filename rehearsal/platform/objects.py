@@ -1,0 +1,84 @@
+"""What a platform holds from the start: the simulated nodes, and what their simulator may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NODES = "/api/v1/nodes"
+_RBAC = "rbac.authorization.k8s.io/v1"
+_NAME = "terrarium:kwok"
+# A small cluster's worker: 8 processors, 32 GiB; pods as a kubelet's default.
+_SIZE = {"cpu": "8", "memory": "32Gi", "ephemeral-storage": "100Gi", "pods": "110"}
+_ZONES = "abc"
+
+
+def node(number: int) -> dict[str, Any]:
+    """Return a simulated node.
+
+    Args:
+        number: From 1; the nodes spread over three zones.
+    """
+    name = f"simulated-{number}"
+    labels = {
+        "type": "kwok",
+        "terrarium.dev/simulated": "true",
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "node.kubernetes.io/instance-type": "simulated-8x32",
+        "topology.kubernetes.io/region": "local",
+        "topology.kubernetes.io/zone": f"local-{_ZONES[(number - 1) % len(_ZONES)]}",
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "spec": {"providerID": f"kwok://{name}"},
+        "status": {"capacity": _SIZE, "allocatable": _SIZE},
+    }
+
+
+def permissions() -> list[tuple[str, dict[str, Any]]]:
+    """Return the role of the simulator and its binding, each with its path: nodes, pods and leases, nothing else."""
+    role = {
+        "apiVersion": _RBAC,
+        "kind": "ClusterRole",
+        "metadata": {"name": _NAME},
+        "rules": [
+            _rule("", ["nodes"], ["get", "list", "watch", "patch"]),
+            _rule("", ["nodes/status", "pods/status"], ["patch", "update"]),
+            _rule("", ["pods"], ["get", "list", "watch", "patch", "delete"]),
+            _rule("", ["events"], ["create", "patch", "update"]),
+            _rule("coordination.k8s.io", ["leases"], ["get", "list", "watch", "create", "update", "patch"]),
+        ],
+    }
+    binding = {
+        "apiVersion": _RBAC,
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": _NAME},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": _NAME},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": _NAME}],
+    }
+    return [
+        (f"/apis/{_RBAC}/clusterroles/{_NAME}", role),
+        (f"/apis/{_RBAC}/clusterrolebindings/{_NAME}", binding),
+    ]
+
+
+def ready(found: dict[str, Any] | None) -> bool:
+    """Return whether a node, as the API server has it, is Ready and may get pods.
+
+    Args:
+        found: The object, or None where there is none.
+    """
+    if not found:
+        return False
+    conditions = found.get("status", {}).get("conditions", [])
+    # The node controller takes this taint off a moment after the node is Ready; until then no pod lands.
+    taints = [taint["key"] for taint in found.get("spec", {}).get("taints", [])]
+    is_ready = any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
+    return is_ready and not any(key.startswith("node.kubernetes.io/") for key in taints)
+
+
+def _rule(group: str, resources: list[str], verbs: list[str]) -> dict[str, Any]:
+    return {"apiGroups": [group], "resources": resources, "verbs": verbs}

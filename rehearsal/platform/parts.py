@@ -1,0 +1,207 @@
+"""The parts of a platform: how each is started, and what is real about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal import versions
+from rehearsal.platform.layout import PODS, SERVICES, Layout, server
+from rehearsal.platform.ports import LOOPBACK
+
+NODE_LABEL = "type=kwok"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process of the platform.
+
+    Attributes:
+        name: Its program's name, too.
+        built_in: The build set its program comes from.
+        version: Returns its version, with a leading `v`.
+        port: Key into the remembered ports; empty if it does not listen.
+        real: Whether it is what a real cluster runs, doing what it does there.
+        about: What is real and what simulated, in a plain sentence.
+        mark: Returns the argument that no other process has: it names a file of this platform.
+        arguments: Returns the other arguments, from the platform's folder, its ports and the build set's folder.
+    """
+
+    name: str
+    built_in: str
+    version: Callable[[], str]
+    port: str
+    real: bool
+    about: str
+    mark: Callable[[Layout], str]
+    arguments: Callable[[Layout, Mapping[str, int], Path], tuple[str, ...]]
+
+    def command(self, layout: Layout, ports: Mapping[str, int], built: Mapping[str, Path]) -> tuple[str, ...]:
+        """Return the whole command line.
+
+        Args:
+            layout: The platform's folder.
+            ports: Those of `layout.PORTS`.
+            built: The folder of each build set.
+        """
+        folder = built[self.built_in]
+        return (str(folder / self.name), self.mark(layout), *self.arguments(layout, ports, folder))
+
+
+def _etcd(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ...]:
+    pair, authority = layout.pair("etcd"), layout.etcd_authority.certificate
+    client = server(ports["etcd"])
+    return (
+        "--name=terrarium",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={server(ports['etcd-peer'])}",
+        f"--cert-file={pair.certificate}",
+        f"--key-file={pair.key}",
+        f"--trusted-ca-file={authority}",
+        "--client-cert-auth",
+        f"--peer-cert-file={pair.certificate}",
+        f"--peer-key-file={pair.key}",
+        f"--peer-trusted-ca-file={authority}",
+        "--peer-client-cert-auth",
+        # One member elects itself; the default timeouts (100 and 1000 ms) are for members apart, and cost a second.
+        "--heartbeat-interval=50",
+        "--election-timeout=250",
+        "--log-level=warn",
+    )
+
+
+def _api_server(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ...]:
+    pair, etcd = layout.pair("kube-apiserver"), layout.pair("etcd-client")
+    return (
+        f"--bind-address={LOOPBACK}",
+        f"--advertise-address={LOOPBACK}",
+        # The service `kubernetes` may not point to loopback; the reconciler would log an error every ten seconds.
+        "--endpoint-reconciler-type=none",
+        f"--secure-port={ports['kube-apiserver']}",
+        f"--tls-cert-file={pair.certificate}",
+        f"--tls-private-key-file={pair.key}",
+        f"--client-ca-file={layout.authority.certificate}",
+        f"--etcd-servers={server(ports['etcd'])}",
+        f"--etcd-cafile={layout.etcd_authority.certificate}",
+        f"--etcd-certfile={etcd.certificate}",
+        f"--etcd-keyfile={etcd.key}",
+        f"--service-cluster-ip-range={SERVICES}",
+        # Not the URL with the port: a port that moves would void every token.
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        f"--service-account-key-file={layout.tokens.certificate}",
+        f"--service-account-signing-key-file={layout.tokens.key}",
+        "--authorization-mode=Node,RBAC",
+        "--anonymous-auth=false",
+        "--enable-admission-plugins=NodeRestriction,PodSecurity,ValidatingAdmissionPolicy",
+        "--allow-privileged=true",
+        "--profiling=false",
+        f"--audit-policy-file={layout.audit_policy}",
+        "--audit-log-maxsize=20",
+        "--audit-log-maxbackup=3",
+        "--audit-log-maxage=7",
+    )
+
+
+def _controller_manager(layout: Layout, _: Mapping[str, int], __: Path) -> tuple[str, ...]:
+    return (
+        # It serves metrics only; without a port there is one less to be taken.
+        "--secure-port=0",
+        "--leader-elect=false",
+        "--use-service-account-credentials=true",
+        f"--service-account-private-key-file={layout.tokens.key}",
+        f"--root-ca-file={layout.authority.certificate}",
+        f"--cluster-signing-cert-file={layout.authority.certificate}",
+        f"--cluster-signing-key-file={layout.authority.key}",
+        "--profiling=false",
+    )
+
+
+def _scheduler(_: Layout, __: Mapping[str, int], ___: Path) -> tuple[str, ...]:
+    return ("--secure-port=0", "--leader-elect=false", "--profiling=false")
+
+
+# Nodes get ready and keep a lease; pods get Running at once, and Completed where a Job owns them.
+_STAGES = (
+    "node/fast/node-initialize.yaml",
+    "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+    "pod/fast/pod-ready.yaml",
+    "pod/fast/pod-complete.yaml",
+    "pod/fast/pod-delete.yaml",
+)
+
+
+def _kwok(_: Layout, __: Mapping[str, int], folder: Path) -> tuple[str, ...]:
+    return (
+        *(f"--config={folder / 'stage' / stage}" for stage in _STAGES),
+        f"--manage-nodes-with-label-selector={NODE_LABEL}",
+        # Seconds; a kubelet's default. Without leases nodes would turn NotReady.
+        "--node-lease-duration-seconds=40",
+        # `kubectl logs` asks the node's address: on loopback it fails at once, elsewhere it would reach a stranger.
+        f"--node-ip={LOOPBACK}",
+        f"--cidr={PODS}",
+    )
+
+
+def _kubeconfig_of(part: str) -> Callable[[Layout], str]:
+    return lambda layout: f"--kubeconfig={layout.part_kubeconfig(part)}"
+
+
+# In the order they start.
+PARTS = (
+    Part(
+        name="etcd",
+        built_in="kubernetes",
+        version=versions.etcd,
+        port="etcd",
+        real=True,
+        about="Real: etcd, with one member. What it has confirmed survives the end of any process.",
+        mark=lambda layout: f"--data-dir={layout.etcd_data}",
+        arguments=_etcd,
+    ),
+    Part(
+        name="kube-apiserver",
+        built_in="kubernetes",
+        version=versions.kubernetes,
+        port="kube-apiserver",
+        real=True,
+        about="Real: the API server. Logins, RBAC, admission, quotas and the audit log are those of any cluster.",
+        mark=lambda layout: f"--audit-log-path={layout.audit_log}",
+        arguments=_api_server,
+    ),
+    Part(
+        name="kube-controller-manager",
+        built_in="kubernetes",
+        version=versions.kubernetes,
+        port="",
+        real=True,
+        about="Real: Deployments, Jobs, quotas, service accounts, namespaces and garbage collection work as anywhere.",
+        mark=_kubeconfig_of("kube-controller-manager"),
+        arguments=_controller_manager,
+    ),
+    Part(
+        name="kube-scheduler",
+        built_in="kubernetes",
+        version=versions.kubernetes,
+        port="",
+        real=True,
+        about="Real: pods are placed by requests, affinity, taints and priority, on simulated nodes.",
+        mark=_kubeconfig_of("kube-scheduler"),
+        arguments=_scheduler,
+    ),
+    Part(
+        name="kwok",
+        built_in="kwok",
+        version=versions.kwok,
+        port="",
+        real=False,
+        about=(
+            "Simulated: the nodes and all that runs on them. No container runs: pods are marked Running, and those of "
+            "Jobs Completed, with nothing executed and no logs; network policies are stored, but no packet is "
+            "filtered; services have addresses that nothing answers on; no volume is provided."
+        ),
+        mark=_kubeconfig_of("kwok"),
+        arguments=_kwok,
+    ),
+)

@@ -1,0 +1,150 @@
+"""One start of a platform: its settings written, its missing parts started, and waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from rehearsal.errors import RehearsalError
+from rehearsal.platform import instance, objects, ports
+from rehearsal.platform.api import Api
+from rehearsal.platform.files import tail, write
+from rehearsal.platform.kubeconfigs import write_kubeconfig
+from rehearsal.platform.layout import CLIENTS, PORTS, Layout, server
+from rehearsal.platform.parts import PARTS
+from rehearsal.platform.people import renew
+from rehearsal.platform.processes import Running, spawn
+from rehearsal.progress import Report
+
+# Seconds until a start is given up. One takes 4 s on two free cores; a busy build machine takes several times that.
+PATIENCE = 90.0
+_POLL = 0.03
+_LOG_LINES = 12
+_SERVICE_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
+
+
+class PortLostError(RehearsalError):
+    """Somebody took a port between its choice and the start of the part that was to have it."""
+
+
+class Startup:
+    """One start of one platform."""
+
+    def __init__(self, layout: Layout, nodes: int, built: Mapping[str, Path], report: Report) -> None:
+        """Prepare a start.
+
+        Args:
+            layout: The platform's folder, locked by the caller.
+            nodes: How many nodes to simulate.
+            built: The folders of the build sets `kubernetes` and `kwok`.
+            report: Told about progress.
+        """
+        self._layout = layout
+        self._nodes = nodes
+        self._built = built
+        self._report = report
+        self._running: dict[str, Running] = {}
+        self._started: dict[str, Running] = {}
+
+    def run(self) -> None:
+        """Start what is missing and wait until all is ready.
+
+        Raises:
+            RehearsalError: A part ended, or was not ready in time. What was started here is ended again.
+        """
+        layout = self._layout
+        self._running = instance.find(layout)
+        # etcd holds both its ports, whichever process asks for the second.
+        held = {*self._running, *(["etcd-peer"] if "etcd" in self._running else [])}
+        chosen = ports.choose(layout.ports, PORTS, held, self._report)
+        renewed = layout.issue_certificates()
+        write_settings(layout, chosen)
+        commands = {part.name: part.command(layout, chosen, self._built) for part in PARTS}
+        self._retire(commands, renewed=renewed)
+        missing = [part.name for part in PARTS if part.name not in self._running]
+        if missing:
+            self._report.step(f"Starting {', '.join(missing)} in {layout.folder.name}")
+        api = Api(chosen["kube-apiserver"], layout.authority.certificate, layout.pair("admin"))
+        try:
+            self._start_parts(commands, api)
+        except BaseException:
+            instance.stop(layout, self._started.items())
+            raise
+
+    def _retire(self, commands: Mapping[str, tuple[str, ...]], *, renewed: bool) -> None:
+        # Another port, another version, or certificates made anew: the old process can't stay.
+        stale = {name: it for name, it in self._running.items() if renewed or it.command != commands[name]}
+        instance.stop(self._layout, stale.items())
+        self._running = {name: it for name, it in self._running.items() if name not in stale}
+
+    def _start_parts(self, commands: Mapping[str, tuple[str, ...]], api: Api) -> None:
+        deadline = time.monotonic() + PATIENCE
+        self._spawn(commands, "etcd", "kube-apiserver")
+        self._await("kube-apiserver", "the API server to be ready", lambda: api.answers("/readyz"), deadline)
+        self._spawn(commands, "kube-controller-manager", "kube-scheduler", "kwok")
+        for path, content in objects.permissions():
+            api.apply(path, content)
+        nodes = [objects.node(number) for number in range(1, self._nodes + 1)]
+        for node in nodes:
+            api.create(objects.NODES, node)
+        paths = [f"{objects.NODES}/{node['metadata']['name']}" for node in nodes]
+        self._await("kwok", "nodes to be Ready", lambda: all(objects.ready(api.get(path)) for path in paths), deadline)
+        self._await(
+            "kube-controller-manager",
+            "the default service account",
+            lambda: api.get(_SERVICE_ACCOUNT) is not None,
+            deadline,
+        )
+
+    def _spawn(self, commands: Mapping[str, tuple[str, ...]], *names: str) -> None:
+        for name in names:
+            if name not in self._running:
+                layout = self._layout
+                process = spawn(commands[name], log=layout.log(name), record=layout.record(name), folder=layout.folder)
+                self._started[name] = self._running[name] = process
+
+    def _await(self, part: str, what: str, condition: Callable[[], bool], deadline: float) -> None:
+        self._report.detail(f"waiting for {what}")
+        while not condition():
+            for name, process in self._running.items():
+                if not process.alive():
+                    raise self._failed(name, "ended by itself")
+            if time.monotonic() > deadline:
+                raise self._failed(part, f"did not get so far within {PATIENCE:.0f} s; awaited was {what}")
+            time.sleep(_POLL)
+
+    def _failed(self, name: str, what: str) -> RehearsalError:
+        log = self._layout.log(name)
+        lines = tail(log, _LOG_LINES)
+        text = "\n".join(line[:300] for line in lines) or "(nothing)"
+        message = (
+            f"Starting the platform in {self._layout.folder} failed: {name} {what}. What was started is ended again. "
+            f"Its last log lines ({log}):\n{text}\n"
+            "Run it again; if it fails the same way, `reset` makes a new, empty platform."
+        )
+        if any("address already in use" in line for line in lines):
+            return PortLostError(message)
+        return RehearsalError(message)
+
+
+def write_settings(layout: Layout, chosen: Mapping[str, int]) -> None:
+    """Write the audit policy and every kubeconfig, those of people included: a port may have moved.
+
+    Args:
+        layout: The platform's folder.
+        chosen: The ports.
+    """
+    policy = files("rehearsal.platform").joinpath("audit-policy.yaml").read_text(encoding="utf-8")
+    write(layout.audit_policy, policy)
+    for client in CLIENTS:
+        path = layout.kubeconfig if client == "admin" else layout.part_kubeconfig(client)
+        write_kubeconfig(
+            path,
+            context=layout.context,
+            server=server(chosen["kube-apiserver"]),
+            authority=layout.authority.certificate,
+            client=layout.pair(client),
+        )
+    renew(layout, chosen["kube-apiserver"])
