@@ -1,0 +1,59 @@
+"""Stand-in Pulumi plugins, used only on machines where the official ones can't be downloaded.
+
+They speak the engine's real gRPC protocols, so the same program, state and tests run on the official plugins by
+leaving these out of the binary folder. See `docs/` for what each one covers.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+MODULES = {
+    "pulumi-language-python": "language_python",
+    "pulumi-resource-kubernetes": "kubernetes.provider",
+    "pulumi-resource-random": "random",
+}
+
+# Started through /bin/sh as pip does: a `#!` line with a blank or more than 127 characters in the interpreter's path is
+# refused by the kernel. `-I` keeps the caller's PYTHONPATH and current folder out, `-X utf8` any terminal's encoding.
+_LAUNCHER = """\
+#!/bin/sh
+'''exec' {python} -I -X utf8 "$0" "$@"
+' '''
+import sys
+
+sys.path.insert(0, {root!r})
+from rehearsal.plugins.launch import launch
+
+launch({module!r})
+"""
+
+
+def install(bin_dir: Path, python: Path, names: Iterable[str]) -> None:
+    """Write the executables the engine looks for into a folder.
+
+    Args:
+        bin_dir: folder that holds the `pulumi` binary; made if it is missing. The engine wants the language host beside
+            it, and `pulumi-language-python-exec` (from the SDK's Go module) must stand there too.
+        python: interpreter of the environment the project is installed in.
+        names: executables to write, of `MODULES`.
+
+    Raises:
+        ValueError: a name is not one of `MODULES`.
+    """
+    wanted = list(names)
+    unknown = sorted(set(wanted) - set(MODULES))
+    if unknown:
+        raise ValueError(f"no stand-in plugin is called {', '.join(unknown)}; there are {', '.join(MODULES)}")
+    root = Path(__file__).resolve().parents[2]
+    bin_dir.mkdir(parents=True, exist_ok=True)
+    for name in wanted:
+        text = _LAUNCHER.format(python=shlex.quote(str(python)), root=str(root), module=MODULES[name])
+        target = bin_dir / name
+        # Replaced in one step: an engine that starts a half-written plugin reports only "exec format error".
+        draft = bin_dir / f".{name}.new"
+        draft.write_text(text)
+        draft.chmod(0o755)
+        draft.replace(target)

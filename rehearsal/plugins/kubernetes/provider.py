@@ -1,0 +1,507 @@
+"""The provider's protocol: what the engine asks, answered from the other modules."""
+
+# ruff: noqa: N802, ARG002 - the methods' names and parameters are the protocol's.
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.struct_pb2 import Struct
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+
+from rehearsal.plugins.kubernetes import apply, diff, objects, ready
+from rehearsal.plugins.kubernetes.client import ApiError, Client, NoSuchKind, Object, Unreachable
+from rehearsal.plugins.kubernetes.kubeconfig import ConfigError, load
+from rehearsal.plugins.properties import UNKNOWN, Properties, Unknown, from_struct, holds, plain, to_struct
+from rehearsal.plugins.serving import EngineLog, engine_address, sdk_version, serve
+
+_PREFIX = "kubernetes:config:"
+# Components of the official provider that are programs of their own, not objects.
+_NOT_HERE = re.compile(r"^(helm\.sh|kustomize|yaml)(/|$)")
+_WHAT_TO_DO = (
+    "If the cluster is gone for good, set PULUMI_K8S_DELETE_UNREACHABLE=true to drop its resources from the state"
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The provider's inputs that change how it works; names as in `pulumi_kubernetes.Provider`."""
+
+    delete_unreachable: bool
+    skip_update_unreachable: bool
+    enable_patch_force: bool
+    upsert_existing_objects: bool
+    enable_config_map_mutable: bool
+    enable_secret_mutable: bool
+
+    @classmethod
+    def of(cls, variables: Mapping[str, str]) -> Settings:
+        """Read them from the provider's inputs, else from the environment, else false, as the official one does."""
+
+        def flag(name: str, variable: str) -> bool:
+            return variables.get(_PREFIX + name, os.environ.get(f"PULUMI_K8S_{variable}", "false")) == "true"
+
+        return cls(
+            flag("deleteUnreachable", "DELETE_UNREACHABLE"),
+            flag("skipUpdateUnreachable", "SKIP_UPDATE_UNREACHABLE"),
+            flag("enablePatchForce", "ENABLE_PATCH_FORCE"),
+            flag("upsertExistingObjects", "UPSERT_EXISTING_OBJECTS"),
+            flag("enableConfigMapMutable", "ENABLE_CONFIGMAP_MUTABLE"),
+            flag("enableSecretMutable", "ENABLE_SECRET_MUTABLE"),
+        )
+
+
+Servicer = TypeVar("Servicer", bound="Provider")
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Method = Callable[[Servicer, Request, grpc.ServicerContext], Response]
+
+
+def _told(method: Method[Servicer, Request, Response]) -> Method[Servicer, Request, Response]:
+    """Turn what a method raises into a message for a person, without secrets; a partly done change keeps its state."""
+
+    @wraps(method)
+    def call(self: Servicer, request: Request, context: grpc.ServicerContext) -> Response:
+        try:
+            return method(self, request, context)
+        except _PartlyDone as error:
+            _abort_partly_done(context, error)
+        except (Unreachable, ConfigError) as error:
+            text = f"{error}. {_WHAT_TO_DO}"
+        except ApiError as error:
+            text = apply.explain(error)
+        except NoSuchKind as error:
+            text = f"{error}. Is its custom resource definition installed, or created by this program before it?"
+        except (apply.Refused, _NotOffered) as error:
+            text = str(error)
+        except ready.NotReady as error:
+            text = "; ".join(error.reasons)
+        context.abort(grpc.StatusCode.UNKNOWN, objects.redacted(text, *_given(request)))
+        raise AssertionError("abort raises")
+
+    return call
+
+
+class _NotOffered(Exception):
+    """Something the official provider has and this one has not, or neither."""
+
+
+class _PartlyDone(Exception):
+    """The object exists but is not up: the engine must keep it in state, and say why."""
+
+    def __init__(self, identifier: str, state: Properties, inputs: Properties, reasons: tuple[str, ...]) -> None:
+        super().__init__("; ".join(reasons))
+        self.detail = provider_pb2.ErrorResourceInitFailed(
+            id=identifier,
+            properties=to_struct(state),
+            inputs=to_struct(inputs),
+            reasons=[objects.redacted(reason, inputs) for reason in reasons],
+        )
+
+
+def _abort_partly_done(context: grpc.ServicerContext, error: _PartlyDone) -> NoReturn:
+    packed = AnyMessage()
+    packed.Pack(error.detail)
+    message = "; ".join(error.detail.reasons)
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message, details=[packed])
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(grpc.StatusCode.UNKNOWN, message)
+    raise AssertionError("abort raises")
+
+
+def _given(request: Any) -> list[Properties]:
+    """All properties of a request, whose secrets no message may quote."""
+    return [from_struct(value) for _, value in request.ListFields() if isinstance(value, Struct)]
+
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
+    """One configured provider: one server, one set of settings."""
+
+    def __init__(self, log: EngineLog) -> None:
+        """Wait to be configured.
+
+        Args:
+            log: shows lines to the person at the engine.
+        """
+        self._log = log
+        self._stop = threading.Event()
+        self._settings = Settings.of({})
+        self._client: Client | None = None
+        self._unreachable = ""
+        self._namespace = "default"
+
+    def stop(self) -> None:
+        """End all waiting."""
+        self._stop.set()
+
+    # --- the provider itself
+
+    def Handshake(
+        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ProviderHandshakeResponse:
+        """Agree on what both sides can send."""
+        self._log.address = request.engine_address or self._log.address
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
+
+    def Attach(self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext) -> Empty:
+        """Take another engine's address (debugging)."""
+        self._log.address = request.address
+        return Empty()
+
+    def GetPluginInfo(self, request: Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        """Say the version: that of the installed SDK, which is the one it asks for."""
+        return plugin_pb2.PluginInfo(version=sdk_version("pulumi-kubernetes"))
+
+    def GetSchema(
+        self, request: provider_pb2.GetSchemaRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.GetSchemaResponse:
+        """Give a schema without types; the official one has 20 MB of them."""
+        schema = {"name": "kubernetes", "version": sdk_version("pulumi-kubernetes")}
+        return provider_pb2.GetSchemaResponse(schema=json.dumps(schema))
+
+    def GetMapping(
+        self, request: provider_pb2.GetMappingRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.GetMappingResponse:
+        """Convert no other tool's programs."""
+        return provider_pb2.GetMappingResponse()
+
+    def GetMappings(
+        self, request: provider_pb2.GetMappingsRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.GetMappingsResponse:
+        """Convert no other tool's programs."""
+        return provider_pb2.GetMappingsResponse()
+
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        """Refuse what this provider can't do instead of ignoring it."""
+        news = plain(from_struct(request.news))
+        failures = []
+        if news.get("renderYamlToDirectory"):
+            failures.append(_failure("renderYamlToDirectory", "the stand-in provider does not write YAML files"))
+        if str(news.get("enableServerSideApply", "true")) == "false":
+            failures.append(_failure("enableServerSideApply", "the stand-in provider only has server-side apply"))
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+
+    def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        """Replace the provider, and all it made, when it points to another cluster."""
+        olds, news = plain(from_struct(request.olds)), plain(from_struct(request.news))
+        changed = sorted(key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key))
+        where = [key for key in changed if key in {"kubeconfig", "context", "cluster"}]
+        if "clusterIdentifier" in olds and "clusterIdentifier" in news:
+            replaces = [key for key in changed if key == "clusterIdentifier"]
+        else:
+            replaces = where if where and _server(olds) != _server(news) else []
+        kind = provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE
+        return provider_pb2.DiffResponse(changes=kind, diffs=changed, replaces=replaces)
+
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        """Connect. A cluster that can't be reached is no failure yet: what needs it will say so."""
+        variables = request.variables
+        self._settings = Settings.of(variables)
+        try:
+            access = load(
+                variables.get(_PREFIX + "kubeconfig"),
+                variables.get(_PREFIX + "context"),
+                variables.get(_PREFIX + "cluster"),
+            )
+            self._namespace = access.namespace = variables.get(_PREFIX + "namespace") or access.namespace
+            client = Client(access)
+            client.request("GET", "/version")
+            self._client = client
+        except (ConfigError, Unreachable) as error:
+            self._unreachable = str(error)
+        except ApiError as error:
+            self._unreachable = f"the Kubernetes API server {access.server} refuses the kubeconfig's user: {error}"
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
+        )
+
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
+        """Refuse functions."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the stand-in kubernetes provider has no function {request.tok}")
+        raise AssertionError("abort raises")
+
+    def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
+        """End all waiting, so that the engine can save what is there."""
+        self.stop()
+        return Empty()
+
+    # --- resources
+
+    @_told
+    def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
+        """Fill in the name and the namespace."""
+        if self._client is None and self._settings.skip_update_unreachable:
+            return provider_pb2.CheckResponse(inputs=request.olds)
+        version, kind = objects.type_of(request.urn)
+        if _NOT_HERE.match(version):
+            raise _NotOffered(f"the stand-in kubernetes provider has no {kind} of {version}: only objects of the API")
+        if kind.endswith("List") and ("." not in version or ".k8s.io/" in version):
+            raise _NotOffered(f"{kind} is a list as the API answers it, no object: create its items one by one")
+        given = from_struct(request.news)
+        inputs, old_inputs = objects.to_object(given), objects.to_object(from_struct(request.olds))
+        patch = objects.is_patch(request.urn, str(inputs.get("kind")))
+        if patch and objects.name_of(inputs) is None:
+            return _refused(request, "metadata.name", "a Patch resource needs the name of the object it changes")
+        if problem := objects.assign_name(
+            inputs, old_inputs, _name(request.urn), request.randomSeed, _proposed(request)
+        ):
+            return _refused(request, "metadata.name", problem)
+        meta = inputs.get("metadata")
+        if isinstance(meta, dict) and not meta.get("namespace") and self._namespaced(inputs, old_inputs):
+            meta["namespace"] = self._namespace
+        return provider_pb2.CheckResponse(inputs=to_struct(objects.mark_secrets(inputs, given)))
+
+    @_told
+    def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        """Compare with the stored object, and ask the server what a difference comes to."""
+        state, given = from_struct(request.olds), from_struct(request.news)
+        old_inputs, old_live = objects.from_checkpoint(state)
+        old_inputs, inputs = objects.normalized(old_inputs), objects.to_object(given)
+        client = self._connected()
+        found = diff.ignored(diff.changes(old_inputs, old_live, inputs), list(request.ignoreChanges))
+        patch = objects.is_patch(request.urn, str(inputs.get("kind")))
+        if patch:
+            for change in found:
+                change.replace = str(change) in {"metadata.name", "metadata.namespace"}
+        else:
+            diff.mark_fixed(
+                found,
+                old_live,
+                inputs,
+                secrets_mutable=self._settings.enable_secret_mutable,
+                config_maps_mutable=self._settings.enable_config_map_mutable,
+            )
+        if found and not any(change.replace for change in found) and self._can_ask(inputs):
+            manager = objects.field_manager(inputs, plain(state))
+            found = diff.settle(
+                found, old_inputs, old_live, lambda: client.apply(inputs, manager, force=True, dry_run=True)
+            )
+        return _diff_response(found, inputs, old_live)
+
+    @_told
+    def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
+        """Make the object and wait until it is up."""
+        given = from_struct(request.properties)
+        inputs = objects.to_object(given)
+        patch = objects.is_patch(request.urn, str(inputs.get("kind")))
+        if request.preview and (patch or not self._can_ask(inputs)):
+            return provider_pb2.CreateResponse(properties=request.properties)
+        client, manager = self._connected(), objects.field_manager(inputs, {})
+        try:
+            live = apply.create(
+                client,
+                inputs,
+                manager,
+                self._stop,
+                upsert=patch or self._settings.upsert_existing_objects,
+                force=apply.forced(inputs, self._settings.enable_patch_force),
+                preview=request.preview,
+            )
+        except ApiError as error:
+            # Not there yet, still there (it is to be replaced), or not allowed to try: the update will tell.
+            if request.preview and (error.code in {403, 404} or error.reason == "AlreadyExists"):
+                return provider_pb2.CreateResponse(properties=request.properties)
+            raise
+        if request.preview:
+            live.pop("status", None)
+            return provider_pb2.CreateResponse(properties=to_struct(objects.checkpoint(given, live, manager)))
+        live = self._awaited(client, given, inputs, live, manager, request.timeout)
+        state = to_struct(objects.checkpoint(given, live, manager))
+        return provider_pb2.CreateResponse(id=objects.identifier(live), properties=state)
+
+    @_told
+    def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
+        """Apply the new inputs and wait until the object is up again."""
+        state, given = plain(from_struct(request.olds)), from_struct(request.news)
+        inputs = objects.to_object(given)
+        if request.preview and not self._can_ask(inputs):
+            return provider_pb2.UpdateResponse(properties=request.news)
+        client, manager = self._connected(), objects.field_manager(inputs, state)
+        live = apply.update(
+            client,
+            inputs,
+            manager,
+            ignore=[_path(text) for text in request.ignoreChanges],
+            force=apply.forced(inputs, self._settings.enable_patch_force),
+            take_over=not objects.is_patch(request.urn, str(inputs.get("kind"))),
+            preview=request.preview,
+        )
+        if not request.preview:
+            live = self._awaited(client, given, inputs, live, manager, request.timeout)
+            before = state.get("__fieldManager")
+            if before and before != manager:
+                apply.relinquish(client, live, before)
+        return provider_pb2.UpdateResponse(properties=to_struct(objects.checkpoint(given, live, manager)))
+
+    @_told
+    def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
+        """Read the live object, for a refresh, an import or a `get`; no id when it is gone."""
+        if self._client is None and self._settings.delete_unreachable:
+            self._log("warning", f"{self._unreachable}; dropped from the state as asked", request.urn)
+            return provider_pb2.ReadResponse()
+        if self._client is None and self._settings.skip_update_unreachable:
+            return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+        client = self._connected()
+        given, state = from_struct(request.inputs), from_struct(request.properties)
+        old_inputs, (_, old_live) = objects.to_object(given), objects.from_checkpoint(state)
+        version, kind = objects.type_of(request.urn)
+        if objects.is_patch(request.urn, str(old_inputs.get("kind", kind))):
+            kind = str(old_inputs.get("kind", kind.removesuffix("Patch")))
+        namespace, _, name = request.id.rpartition("/")
+        known = old_inputs or old_live
+        wanted = {"apiVersion": known.get("apiVersion", version), "kind": known.get("kind", kind)}
+        try:
+            live = client.get({**wanted, "metadata": {"name": name, "namespace": namespace or None}})
+        except (ApiError, NoSuchKind) as error:
+            if isinstance(error, ApiError) and error.code != 404:
+                raise
+            return provider_pb2.ReadResponse()
+        inputs = objects.merged_inputs(old_inputs, old_live, live) if known else objects.imported_inputs(live)
+        marked = objects.mark_secrets(inputs, given)
+        manager = objects.field_manager(inputs, plain(state))
+        stored = objects.checkpoint(marked, live, manager)
+        if known and kind in ready.CHECKED_ON_REFRESH and objects.annotation(inputs, "skipAwait") != "true":
+            verdict = ready.judge(client, live, objects.annotation(inputs, "waitFor"))
+            if not verdict.up:
+                raise _PartlyDone(request.id, stored, marked, verdict.reasons)
+        return provider_pb2.ReadResponse(id=request.id, properties=to_struct(stored), inputs=to_struct(marked))
+
+    @_told
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Empty:
+        """Delete the object and wait until it is gone; a Patch only gives its fields up."""
+        if self._client is None and self._settings.delete_unreachable:
+            self._log("warning", f"{self._unreachable}; dropped from the state as asked", request.urn)
+            return Empty()
+        client, state = self._connected(), from_struct(request.properties)
+        inputs, live = objects.from_checkpoint(state)
+        try:
+            if objects.is_patch(request.urn, live["kind"]):
+                apply.relinquish(client, live, objects.field_manager(inputs, plain(state)))
+                return Empty()
+            chosen = objects.annotation(inputs, "deletionPropagationPolicy").capitalize()
+            client.delete(live, chosen if chosen in {"Orphan", "Background"} else "Foreground")
+        except (ApiError, NoSuchKind) as error:
+            if isinstance(error, ApiError) and error.code != 404:
+                raise
+            return Empty()
+        ready.wait_gone(client, inputs, live, ready.timeout_seconds(request.timeout, inputs), self._stop)
+        return Empty()
+
+    # --- helpers
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            raise Unreachable(self._unreachable or "the kubernetes provider was not configured")
+        return self._client
+
+    def _namespaced(self, inputs: Object, old_inputs: Object) -> bool:
+        if self._client is None:
+            return "namespace" in (old_inputs.get("metadata") or {})
+        try:
+            return self._client.kind(inputs["apiVersion"], inputs["kind"]).namespaced
+        except NoSuchKind:
+            # Its definition may be made by this very update. Most kinds are namespaced, and a namespace that a
+            # cluster-scoped kind does not need is ignored by the server.
+            return True
+
+    def _can_ask(self, inputs: Object) -> bool:
+        """Whether the server can say what the inputs come to: all known, and the kind is there."""
+        if holds(inputs, Unknown) or self._client is None:
+            return False
+        try:
+            self._client.kind(inputs["apiVersion"], inputs["kind"])
+        except NoSuchKind:
+            return False
+        return True
+
+    def _awaited(
+        self, client: Client, given: Properties, inputs: Object, live: Object, manager: str, timeout: float
+    ) -> Object:
+        try:
+            return ready.wait_ready(client, inputs, live, ready.timeout_seconds(timeout, inputs), self._stop)
+        except ready.NotReady as error:
+            stored = objects.checkpoint(given, error.live, manager)
+            raise _PartlyDone(objects.identifier(live), stored, given, error.reasons) from error
+
+
+def _failure(name: str, reason: str) -> provider_pb2.CheckFailure:
+    return provider_pb2.CheckFailure(property=name, reason=reason)
+
+
+def _refused(request: provider_pb2.CheckRequest, name: str, reason: str) -> provider_pb2.CheckResponse:
+    return provider_pb2.CheckResponse(inputs=request.news, failures=[_failure(name, reason)])
+
+
+def _name(urn: str) -> str:
+    return urn.split("::", 3)[3]
+
+
+def _proposed(request: provider_pb2.CheckRequest) -> str | None:
+    """The engine's choice of a name by the project's autonaming settings: empty for none, None when it leaves it."""
+    if not request.HasField("autonaming"):
+        return None
+    options = request.autonaming
+    return "" if options.mode == provider_pb2.CheckRequest.AutonamingOptions.DISABLE else options.proposed_name
+
+
+def _path(text: str) -> diff.Path:
+    parts = re.findall(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)', text)
+    return tuple(int(index) if index else (quoted or name) for quoted, index, name in parts)
+
+
+def _server(settings: Properties) -> Any:
+    """The cluster that a provider's settings choose; unknown ones differ from all others."""
+    chosen = [settings.get(key) for key in ("kubeconfig", "context", "cluster")]
+    if UNKNOWN in chosen:
+        return object()
+    try:
+        return load(*chosen).cluster
+    except ConfigError:
+        return chosen
+
+
+def _diff_response(found: list[diff.Change], inputs: Object, old_live: Object) -> provider_pb2.DiffResponse:
+    kinds = provider_pb2.PropertyDiff
+    verbs = {
+        ("add", False): kinds.ADD,
+        ("add", True): kinds.ADD_REPLACE,
+        ("delete", False): kinds.DELETE,
+        ("delete", True): kinds.DELETE_REPLACE,
+        ("update", False): kinds.UPDATE,
+        ("update", True): kinds.UPDATE_REPLACE,
+    }
+    replaces = [str(change) for change in found if change.replace]
+    meta, old_meta = inputs.get("metadata") or {}, old_live.get("metadata") or {}
+    # A name chosen by the program can't be held by the old and the new object at once.
+    same_place = isinstance(meta, dict) and all(meta.get(key) == old_meta.get(key) for key in ("name", "namespace"))
+    response = provider_pb2.DiffResponse
+    return response(
+        changes=response.DIFF_SOME if found else response.DIFF_NONE,
+        replaces=replaces,
+        deleteBeforeReplace=bool(replaces) and same_place and objects.annotation(inputs, "autonamed") != "true",
+        detailedDiff={str(change): kinds(kind=verbs[change.verb, change.replace]) for change in found},
+        diffs=sorted({str(change.path[0]) for change in found}),
+        hasDetailedDiff=True,
+    )
+
+
+def main() -> None:
+    """Serve one engine."""
+    provider = Provider(EngineLog(engine_address()))
+    serve(
+        lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server), on_exit=provider.stop
+    )
