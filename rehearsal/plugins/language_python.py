@@ -155,13 +155,10 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     ) -> Iterator[language_pb2.RunPluginResponse]:
         """Run a policy pack, or another plugin written in Python, and pass its output on as it comes."""
         folder = request.info.program_directory or request.program
-        arguments = list(request.args)
-        if request.kind == "analyzer":
-            arguments = ["-m", "pulumi.policy", *arguments, folder]
-        else:
-            arguments = [folder, *arguments]
+        started = ["-m", "pulumi.policy", *request.args, folder]
+        arguments = started if request.kind == "analyzer" else [folder, *request.args]
         environment = _activated(request.info)
-        environment.update(pair.split("=", 1) for pair in request.env if "=" in pair)
+        environment.update({name: value for name, _, value in (pair.partition("=") for pair in request.env)})
         command = [_python(request.info, context), "-u", *arguments]
         child = self._start(command, Path(request.pwd or folder), environment, pipes=True)
         # The engine ends a plugin by cancelling this call, not by a signal.

@@ -25,10 +25,9 @@ def _shell_packages() -> None:
     if spec is None or not spec.submodule_search_locations:
         raise SystemExit(f"the Pulumi SDK is missing from {sys.prefix}; install the project's requirements there")
     folder = Path(spec.submodule_search_locations[0])
-    for name, path in (("pulumi", folder), ("pulumi.runtime", folder / "runtime"), ("pulumi.runtime.proto", None)):
-        if path is None:
-            # Its __init__ imports all 16 protocols; each plugin imports the few it speaks.
-            path = folder / "runtime" / "proto"
+    # The last one's __init__ would import all 16 protocols; each plugin imports the few it speaks.
+    for name, inner in (("pulumi", ""), ("pulumi.runtime", "runtime"), ("pulumi.runtime.proto", "runtime/proto")):
+        path = folder / inner
         shell = ModuleType(name)
         shell.__path__ = [str(path)]
         sys.modules[name] = shell

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from google.protobuf.struct_pb2 import ListValue, NullValue, Struct, Value
 
-_SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-_SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
+_MARK: Final = "4dabf18193072939515e22adb298388d"
+_HIDDEN: Final = "1b47061264138c4ac30d75fd1eb44270"
 _OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 _UNKNOWN_MARKS: Final = frozenset(
     {
@@ -74,8 +74,8 @@ def _from_value(value: Value) -> Any:
 
 
 def _from_marked(struct: Struct) -> Any:
-    signature = struct.fields[_SIGNATURE].string_value if _SIGNATURE in struct.fields else ""
-    if signature == _SECRET:
+    signature = struct.fields[_MARK].string_value if _MARK in struct.fields else ""
+    if signature == _HIDDEN:
         return Secret(_from_value(struct.fields["value"]))
     if signature == _OUTPUT:
         inner = _from_value(struct.fields["value"]) if "value" in struct.fields else UNKNOWN
@@ -90,23 +90,29 @@ def to_struct(properties: Properties) -> Struct:
 
 def _to_value(value: Any) -> Value:
     match value:
+        case Secret():
+            marks = {_MARK: Value(string_value=_HIDDEN), "value": _to_value(value.value)}
+            return Value(struct_value=Struct(fields=marks))
+        case dict():
+            return Value(struct_value=to_struct(value))
+        case list() | tuple():
+            return Value(list_value=ListValue(values=[_to_value(item) for item in value]))
+        case _:
+            return _to_scalar(value)
+
+
+def _to_scalar(value: Any) -> Value:
+    match value:
         case None:
             return Value(null_value=NullValue.NULL_VALUE)
         case Unknown():
             return Value(string_value=_UNKNOWN_STRING)
-        case Secret():
-            mark = Value(string_value=_SECRET)
-            return Value(struct_value=Struct(fields={_SIGNATURE: mark, "value": _to_value(value.value)}))
         case bool():
             return Value(bool_value=value)
         case str():
             return Value(string_value=value)
         case int() | float():
             return Value(number_value=value)
-        case dict():
-            return Value(struct_value=to_struct(value))
-        case list() | tuple():
-            return Value(list_value=ListValue(values=[_to_value(item) for item in value]))
         case _:
             raise TypeError(f"a {type(value).__name__} is no property value")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 
-from rehearsal.plugins.kubernetes.client import ApiError, Client, NoSuchKind, Object
+from rehearsal.plugins.kubernetes.client import ApiError, Client, NoSuchKindError, Object
 from rehearsal.plugins.kubernetes.diff import Path, at
 from rehearsal.plugins.kubernetes.objects import annotation
 from rehearsal.plugins.serving import backoff
@@ -20,7 +20,7 @@ _YIELDING = (
 _ATTEMPTS = 5
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The server refuses an object; the message is for a person."""
 
 
@@ -42,7 +42,7 @@ def create(
 
     Raises:
         ApiError: refused.
-        NoSuchKind: no definition.
+        NoSuchKindError: no definition.
     """
     pause = backoff(0.5, 8.0)
     for attempt in range(_ATTEMPTS):
@@ -51,8 +51,8 @@ def create(
             if upsert:
                 return client.apply(obj, manager, force=force or preview, dry_run=preview)
             return client.create(obj, CREATOR, dry_run=preview)
-        except (ApiError, NoSuchKind) as error:
-            missing = isinstance(error, NoSuchKind) or error.code == 404
+        except (ApiError, NoSuchKindError) as error:
+            missing = isinstance(error, NoSuchKindError) or error.code == 404
             if preview or not missing or attempt == _ATTEMPTS - 1 or pause(stop):
                 raise
     raise AssertionError("the last attempt returns or raises")
@@ -81,14 +81,16 @@ def update(
 
     Raises:
         ApiError: refused.
-        Refused: the object is gone.
+        RefusedError: the object is gone.
     """
     try:
         live = client.get(obj)
     except ApiError as error:
         if error.code != 404:
             raise
-        raise Refused("it is no longer in the cluster: someone deleted it. Run `pulumi refresh`, then `up`") from error
+        raise RefusedError(
+            "it is no longer in the cluster: someone deleted it. Run `pulumi refresh`, then `up`"
+        ) from error
     obj = _keep(obj, live, ignore)
     if obj["kind"] == "CustomResourceDefinition":
         # Replaced whole: a version taken out of the list must go, and applying would keep what others once added.
@@ -178,8 +180,8 @@ def explain(error: ApiError) -> str:
         )
     if error.reason == "AlreadyExists":
         return (
-            f"{error}. To manage it here: import it (`pulumi import`, or the option import_), give the old resource's "
-            "name as an alias if it was renamed in the program, or set upsertExistingObjects on the provider"
+            f"{error}. To manage it here: import it (`pulumi import`, or the option import_), give the old "
+            "resource's name as an alias if it was renamed, or set upsertExistingObjects on the provider"
         )
     if error.code in {401, 403}:
         return f"{error}. The kubeconfig's user lacks this right"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import ssl
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -25,7 +25,7 @@ READ_SECONDS = 60.0
 CONNECTIONS = 32
 
 
-class Unreachable(Exception):
+class UnreachableError(Exception):
     """No answer from the server; the message says which and what to do."""
 
 
@@ -46,7 +46,7 @@ class ApiError(Exception):
         self.about: str = (status.get("details") or {}).get("kind", "")
 
 
-class NoSuchKind(Exception):
+class NoSuchKindError(Exception):
     """The server does not know the kind; for a custom resource its definition is not there (yet)."""
 
 
@@ -90,8 +90,8 @@ class Client:
             refresh: ask again although the group version was seen before, as after a new definition.
 
         Raises:
-            NoSuchKind: the server does not have it.
-            Unreachable: no answer.
+            NoSuchKindError: the server does not have it.
+            UnreachableError: no answer.
         """
         with self._lock:
             known = self._kinds.get(api_version, {}).get(kind)
@@ -100,7 +100,7 @@ class Client:
                 self._kinds[api_version] = self._discover(api_version)
                 known = self._kinds[api_version].get(kind)
         if known is None:
-            raise NoSuchKind(f"the server has no kind {kind} in {api_version}")
+            raise NoSuchKindError(f"the server has no kind {kind} in {api_version}")
         return known
 
     def _discover(self, api_version: str) -> dict[str, Kind]:
@@ -173,7 +173,7 @@ class Client:
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         self.request("DELETE", self.path(obj), body=options)
 
-    def list(self, path: str, labels: dict[str, str]) -> list[Object]:
+    def listed(self, path: str, labels: dict[str, str]) -> list[Object]:
         """Objects of a collection that have all these labels."""
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
         found: list[Object] = self.request("GET", path, query={"labelSelector": selector})["items"]
@@ -192,7 +192,7 @@ class Client:
 
         Raises:
             ApiError: the server refused.
-            Unreachable: no server, no valid certificate, or no answer in time.
+            UnreachableError: no server, no valid certificate, or no answer in time.
         """
         url = self.access.server + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": patch or "application/json", "User-Agent": "pulumi"}
@@ -201,7 +201,7 @@ class Client:
             data = None if body is None else json.dumps(body).encode()
             answer = self._pool.request(method, url, body=data, headers=headers)
         except (urllib3.exceptions.HTTPError, ConfigError, OSError) as error:
-            raise Unreachable(f"the Kubernetes API server {self.access.server} {_why(error)}") from error
+            raise UnreachableError(f"the Kubernetes API server {self.access.server} {_why(error)}") from error
         if answer.status >= 400:
             raise ApiError(answer.status, _status(answer.data))
         content: Object = json.loads(answer.data) if answer.data else {}
@@ -245,5 +245,5 @@ def _tls(access: Access) -> ssl.SSLContext:
         try:
             context.load_cert_chain(path)
         finally:
-            os.unlink(path)
+            Path(path).unlink()
     return context

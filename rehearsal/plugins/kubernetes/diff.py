@@ -38,12 +38,12 @@ class Change:
 
 # The official provider's table: changing these makes a new object, also in preview with unknown values, when the server
 # can't be asked. What is not here is found by a dry run.
-_POD = (
-    "affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks hostAliases hostIPC hostNetwork hostPID "
-    "hostname imagePullSecrets nodeName nodeSelector overhead preemptionPolicy priority priorityClassName readinessGates "
-    "restartPolicy runtimeClassName schedulerName securityContext serviceAccount serviceAccountName shareProcessNamespace "
-    "subdomain terminationGracePeriodSeconds volumes containers initContainers"
-)
+_POD = """
+    affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks hostAliases hostIPC hostNetwork
+    hostPID hostname imagePullSecrets nodeName nodeSelector overhead preemptionPolicy priority priorityClassName
+    readinessGates restartPolicy runtimeClassName schedulerName securityContext serviceAccount serviceAccountName
+    shareProcessNamespace subdomain terminationGracePeriodSeconds volumes containers initContainers
+"""
 _FIXED: dict[tuple[str, str], tuple[str, ...]] = {
     ("apps", "DaemonSet"): ("spec.selector",),
     ("apps", "Deployment"): ("spec.selector",),
@@ -126,12 +126,10 @@ def _compare(path: Path, old: Any, new: Any) -> Iterator[Change]:
 def at(obj: Any, path: Path) -> Any:
     """The value at a path; a marker equal only to itself where there is none."""
     for part in path:
-        if isinstance(obj, dict) and part in obj:
-            obj = obj[part]
-        elif isinstance(obj, list) and isinstance(part, int) and part < len(obj):
-            obj = obj[part]
-        else:
+        listed = isinstance(obj, list) and isinstance(part, int) and part < len(obj)
+        if not listed and not (isinstance(obj, dict) and part in obj):
             return UNKNOWN if obj is UNKNOWN else _MISSING
+        obj = obj[part]
     return obj
 
 

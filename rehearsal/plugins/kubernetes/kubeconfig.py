@@ -78,7 +78,8 @@ class Access:
         return {}
 
     def _pem(self, holder: dict[str, Any], name: str) -> str | None:
-        if data := holder.get(f"{name}-data"):
+        data: str | None = holder.get(f"{name}-data")
+        if data:
             return base64.b64decode(data).decode()
         if path := holder.get(name):
             try:

@@ -20,7 +20,7 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from rehearsal.plugins.kubernetes import apply, diff, objects, ready
-from rehearsal.plugins.kubernetes.client import ApiError, Client, NoSuchKind, Object, Unreachable
+from rehearsal.plugins.kubernetes.client import ApiError, Client, NoSuchKindError, Object, UnreachableError
 from rehearsal.plugins.kubernetes.kubeconfig import ConfigError, load
 from rehearsal.plugins.properties import UNKNOWN, Properties, Unknown, from_struct, holds, plain, to_struct
 from rehearsal.plugins.serving import EngineLog, engine_address, sdk_version, serve
@@ -74,17 +74,17 @@ def _told(method: Method[Servicer, Request, Response]) -> Method[Servicer, Reque
     def call(self: Servicer, request: Request, context: grpc.ServicerContext) -> Response:
         try:
             return method(self, request, context)
-        except _PartlyDone as error:
+        except _PartlyDoneError as error:
             _abort_partly_done(context, error)
-        except (Unreachable, ConfigError) as error:
+        except (UnreachableError, ConfigError) as error:
             text = f"{error}. {_WHAT_TO_DO}"
         except ApiError as error:
             text = apply.explain(error)
-        except NoSuchKind as error:
+        except NoSuchKindError as error:
             text = f"{error}. Is its custom resource definition installed, or created by this program before it?"
-        except (apply.Refused, _NotOffered) as error:
+        except (apply.RefusedError, _NotOfferedError) as error:
             text = str(error)
-        except ready.NotReady as error:
+        except ready.NotReadyError as error:
             text = "; ".join(error.reasons)
         context.abort(grpc.StatusCode.UNKNOWN, objects.redacted(text, *_given(request)))
         raise AssertionError("abort raises")
@@ -92,11 +92,11 @@ def _told(method: Method[Servicer, Request, Response]) -> Method[Servicer, Reque
     return call
 
 
-class _NotOffered(Exception):
+class _NotOfferedError(Exception):
     """Something the official provider has and this one has not, or neither."""
 
 
-class _PartlyDone(Exception):
+class _PartlyDoneError(Exception):
     """The object exists but is not up: the engine must keep it in state, and say why."""
 
     def __init__(self, identifier: str, state: Properties, inputs: Properties, reasons: tuple[str, ...]) -> None:
@@ -109,7 +109,7 @@ class _PartlyDone(Exception):
         )
 
 
-def _abort_partly_done(context: grpc.ServicerContext, error: _PartlyDone) -> NoReturn:
+def _abort_partly_done(context: grpc.ServicerContext, error: _PartlyDoneError) -> NoReturn:
     packed = AnyMessage()
     packed.Pack(error.detail)
     message = "; ".join(error.detail.reasons)
@@ -221,7 +221,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             client = Client(access)
             client.request("GET", "/version")
             self._client = client
-        except (ConfigError, Unreachable) as error:
+        except (ConfigError, UnreachableError) as error:
             self._unreachable = str(error)
         except ApiError as error:
             self._unreachable = f"the Kubernetes API server {access.server} refuses the kubeconfig's user: {error}"
@@ -248,9 +248,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.CheckResponse(inputs=request.olds)
         version, kind = objects.type_of(request.urn)
         if _NOT_HERE.match(version):
-            raise _NotOffered(f"the stand-in kubernetes provider has no {kind} of {version}: only objects of the API")
+            raise _NotOfferedError(
+                f"the stand-in kubernetes provider has no {kind} of {version}: only objects of the API"
+            )
         if kind.endswith("List") and ("." not in version or ".k8s.io/" in version):
-            raise _NotOffered(f"{kind} is a list as the API answers it, no object: create its items one by one")
+            raise _NotOfferedError(f"{kind} is a list as the API answers it, no object: create its items one by one")
         given = from_struct(request.news)
         inputs, old_inputs = objects.to_object(given), objects.to_object(from_struct(request.olds))
         patch = objects.is_patch(request.urn, str(inputs.get("kind")))
@@ -366,7 +368,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         wanted = {"apiVersion": known.get("apiVersion", version), "kind": known.get("kind", kind)}
         try:
             live = client.get({**wanted, "metadata": {"name": name, "namespace": namespace or None}})
-        except (ApiError, NoSuchKind) as error:
+        except (ApiError, NoSuchKindError) as error:
             if isinstance(error, ApiError) and error.code != 404:
                 raise
             return provider_pb2.ReadResponse()
@@ -377,7 +379,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if known and kind in ready.CHECKED_ON_REFRESH and objects.annotation(inputs, "skipAwait") != "true":
             verdict = ready.judge(client, live, objects.annotation(inputs, "waitFor"))
             if not verdict.up:
-                raise _PartlyDone(request.id, stored, marked, verdict.reasons)
+                raise _PartlyDoneError(request.id, stored, marked, verdict.reasons)
         return provider_pb2.ReadResponse(id=request.id, properties=to_struct(stored), inputs=to_struct(marked))
 
     @_told
@@ -394,7 +396,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 return Empty()
             chosen = objects.annotation(inputs, "deletionPropagationPolicy").capitalize()
             client.delete(live, chosen if chosen in {"Orphan", "Background"} else "Foreground")
-        except (ApiError, NoSuchKind) as error:
+        except (ApiError, NoSuchKindError) as error:
             if isinstance(error, ApiError) and error.code != 404:
                 raise
             return Empty()
@@ -405,7 +407,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def _connected(self) -> Client:
         if self._client is None:
-            raise Unreachable(self._unreachable or "the kubernetes provider was not configured")
+            raise UnreachableError(self._unreachable or "the kubernetes provider was not configured")
         return self._client
 
     def _namespaced(self, inputs: Object, old_inputs: Object) -> bool:
@@ -413,7 +415,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             return "namespace" in (old_inputs.get("metadata") or {})
         try:
             return self._client.kind(inputs["apiVersion"], inputs["kind"]).namespaced
-        except NoSuchKind:
+        except NoSuchKindError:
             # Its definition may be made by this very update. Most kinds are namespaced, and a namespace that a
             # cluster-scoped kind does not need is ignored by the server.
             return True
@@ -424,7 +426,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             return False
         try:
             self._client.kind(inputs["apiVersion"], inputs["kind"])
-        except NoSuchKind:
+        except NoSuchKindError:
             return False
         return True
 
@@ -433,9 +435,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> Object:
         try:
             return ready.wait_ready(client, inputs, live, ready.timeout_seconds(timeout, inputs), self._stop)
-        except ready.NotReady as error:
+        except ready.NotReadyError as error:
             stored = objects.checkpoint(given, error.live, manager)
-            raise _PartlyDone(objects.identifier(live), stored, given, error.reasons) from error
+            raise _PartlyDoneError(objects.identifier(live), stored, given, error.reasons) from error
 
 
 def _failure(name: str, reason: str) -> provider_pb2.CheckFailure:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.plugins.kubernetes.client import ApiError, Client, NoSuchKind, Object
+from rehearsal.plugins.kubernetes.client import ApiError, Client, NoSuchKindError, Object
 from rehearsal.plugins.kubernetes.objects import annotation
 from rehearsal.plugins.serving import backoff, deadline
 
@@ -27,7 +27,7 @@ class Verdict:
 _UP = Verdict(up=True)
 
 
-class NotReady(Exception):
+class NotReadyError(Exception):
     """An object exists but did not become ready; holds it and the reasons."""
 
     def __init__(self, live: Object, reasons: tuple[str, ...]) -> None:
@@ -62,7 +62,7 @@ def wait_ready(client: Client, inputs: Object, live: Object, timeout: float, sto
         The live object.
 
     Raises:
-        NotReady: it failed, time is over, or the engine cancelled.
+        NotReadyError: it failed, time is over, or the engine cancelled.
     """
     if annotation(inputs, "skipAwait") == "true":
         return live
@@ -72,24 +72,24 @@ def wait_ready(client: Client, inputs: Object, live: Object, timeout: float, sto
         if verdict.up:
             return live
         if verdict.failed:
-            raise NotReady(live, verdict.reasons)
+            raise NotReadyError(live, verdict.reasons)
         if expired():
-            raise NotReady(live, (f"not ready after {timeout:.0f} seconds", *verdict.reasons))
+            raise NotReadyError(live, (f"not ready after {timeout:.0f} seconds", *verdict.reasons))
         if pause(stop):
-            raise NotReady(live, ("the update was cancelled while waiting", *verdict.reasons))
+            raise NotReadyError(live, ("the update was cancelled while waiting", *verdict.reasons))
         try:
             live = client.get(live)
         except ApiError as error:
             if error.code != 404:
                 raise
-            raise NotReady(live, ("it was deleted by someone else while waiting",)) from error
+            raise NotReadyError(live, ("it was deleted by someone else while waiting",)) from error
 
 
 def wait_gone(client: Client, inputs: Object, obj: Object, timeout: float, stop: threading.Event) -> None:
     """Wait until a deleted object is gone, or another has taken its name.
 
     Raises:
-        NotReady: it is still there: its finalizers, or the namespace's, say who holds it.
+        NotReadyError: it is still there: its finalizers, or the namespace's, say who holds it.
     """
     if annotation(inputs, "skipAwait") == "true":
         return
@@ -97,14 +97,14 @@ def wait_gone(client: Client, inputs: Object, obj: Object, timeout: float, stop:
     while True:
         try:
             live = client.get(obj)
-        except (ApiError, NoSuchKind) as error:
+        except (ApiError, NoSuchKindError) as error:
             if isinstance(error, ApiError) and error.code != 404:
                 raise
             return
         if live["metadata"].get("deletionTimestamp") is None:
             return
         if expired() or pause(stop):
-            raise NotReady(live, (f"still there {timeout:.0f} seconds after its deletion", *_holders(live)))
+            raise NotReadyError(live, (f"still there {timeout:.0f} seconds after its deletion", *_holders(live)))
 
 
 def _holders(live: Object) -> tuple[str, ...]:
@@ -160,7 +160,7 @@ def _pod_problems(client: Client, live: Object) -> tuple[str, ...]:
     labels = ((live.get("spec") or {}).get("selector") or {}).get("matchLabels")
     if not labels:
         return ()
-    pods = client.list(client.path({**live, "apiVersion": "v1", "kind": "Pod"}, name=None), labels)
+    pods = client.listed(client.path({**live, "apiVersion": "v1", "kind": "Pod"}, name=None), labels)
     problems = (problem for pod in pods for problem in _pod_reasons(pod))
     return tuple(dict.fromkeys(problems))[:5]
 
@@ -268,7 +268,7 @@ def _service(client: Client, live: Object) -> Verdict:
         return _UP
     kind = {**live, "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"}
     labels = {"kubernetes.io/service-name": live["metadata"]["name"]}
-    for part in client.list(client.path(kind, name=None), labels):
+    for part in client.listed(client.path(kind, name=None), labels):
         if any((end.get("conditions") or {}).get("ready", True) for end in part.get("endpoints") or []):
             return _UP
     return _waiting("no ready pod matches the service's selector")

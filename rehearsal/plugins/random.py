@@ -1,0 +1,335 @@
+"""A stand-in for the official `pulumi-random` provider: random values that stay the same until their inputs change.
+
+Same inputs, outputs and ids. Not the same: a `seed` gives other values than the official provider's generator, and
+`bcryptHash` is left out (Python has no bcrypt).
+"""
+
+# ruff: noqa: N802, ARG002 - the methods' names and parameters are the protocol's.
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import random
+import secrets
+import string
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+from rehearsal.plugins.properties import UNKNOWN, Properties, Secret, Unknown, from_struct, holds, plain, to_struct
+from rehearsal.plugins.serving import sdk_version, serve
+
+SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
+_ADJECTIVES = (
+    "able brave calm daring eager fair gentle happy keen lively merry noble proud quick quiet sunny swift wise"
+)
+_ADVERBS = "barely boldly briefly calmly fairly finely gladly kindly neatly nicely openly partly rarely safely warmly"
+_ANIMALS = (
+    "badger beaver bison crane dingo falcon gecko heron ibis koala lemur marmot newt otter owl puffin seal tapir wren"
+)
+
+
+class BadInputError(Exception):
+    """An input or an import id that can't be used; the message says what is wrong."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A resource type: its inputs with their defaults, what it makes, and how an existing value is imported."""
+
+    defaults: Properties
+    make: Callable[[Properties], tuple[str, Properties]]
+    required: tuple[str, ...] = ()
+    adopt: Callable[[str], tuple[str, Properties]] | None = None
+    secret: frozenset[str] = field(default_factory=frozenset)
+    outputs: tuple[str, ...] = ("result",)
+
+
+def _id(inputs: Properties) -> tuple[str, Properties]:
+    if inputs["byteLength"] < 1:
+        raise BadInputError("byteLength must be at least 1")
+    return _id_of(secrets.token_bytes(inputs["byteLength"]), inputs["prefix"] or "")
+
+
+def _id_of(data: bytes, prefix: str) -> tuple[str, Properties]:
+    url = base64.urlsafe_b64encode(data).decode().rstrip("=")
+    return url, {
+        "b64Url": prefix + url,
+        "b64Std": prefix + base64.b64encode(data).decode(),
+        "hex": prefix + data.hex(),
+        "dec": prefix + str(int.from_bytes(data)),
+    }
+
+
+def _adopt_id(text: str) -> tuple[str, Properties]:
+    prefix, _, encoded = text.rpartition(",")
+    try:
+        data = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    except (binascii.Error, ValueError) as error:
+        raise BadInputError("a RandomId is imported by its b64Url, or PREFIX,b64Url") from error
+    identifier, outputs = _id_of(data, prefix)
+    return identifier, {**outputs, "byteLength": len(data), "prefix": prefix or None}
+
+
+def _text(inputs: Properties) -> str:
+    special = inputs["overrideSpecial"] or SPECIAL
+    classes = (
+        ("lower", "minLower", string.ascii_lowercase),
+        ("upper", "minUpper", string.ascii_uppercase),
+        ("numeric", "minNumeric", string.digits),
+        ("special", "minSpecial", special),
+    )
+    on = dict(inputs)
+    if inputs["number"] is not None:
+        # The old name of `numeric`; both may be in one program for a while.
+        on["numeric"] = inputs["number"]
+    allowed = "".join(letters for name, _, letters in classes if on[name])
+    if not allowed:
+        raise BadInputError("lower, upper, numeric and special are all false: no character is left")
+    picked = [secrets.choice(letters) for _, least, letters in classes for _ in range(inputs[least])]
+    if len(picked) > inputs["length"] or inputs["length"] < 1:
+        raise BadInputError(
+            "length must be at least 1, and at least the sum of minLower, minUpper, minNumeric, minSpecial"
+        )
+    picked += [secrets.choice(allowed) for _ in range(inputs["length"] - len(picked))]
+    secrets.SystemRandom().shuffle(picked)
+    return "".join(picked)
+
+
+def _string(inputs: Properties) -> tuple[str, Properties]:
+    text = _text(inputs)
+    return text, {"result": text}
+
+
+def _password(inputs: Properties) -> tuple[str, Properties]:
+    # The id is shown everywhere, so it is not the password.
+    return "none", {"result": _text(inputs)}
+
+
+def _integer(inputs: Properties) -> tuple[str, Properties]:
+    if inputs["max"] < inputs["min"]:
+        raise BadInputError(f"max {inputs['max']} is less than min {inputs['min']}")
+    number = _source(inputs["seed"]).randint(inputs["min"], inputs["max"])
+    return str(number), {"result": number}
+
+
+def _adopt_integer(text: str) -> tuple[str, Properties]:
+    parts = text.split(",")
+    try:
+        result, low, high = (int(part) for part in parts[:3])
+    except ValueError as error:
+        raise BadInputError("a RandomInteger is imported by RESULT,MIN,MAX or RESULT,MIN,MAX,SEED") from error
+    seed = parts[3] if len(parts) > 3 else None  # noqa: PLR2004 - the fourth part
+    return str(result), {"result": result, "min": low, "max": high, "seed": seed}
+
+
+def _uuid(_inputs: Properties) -> tuple[str, Properties]:
+    made = str(uuid.uuid4())
+    return made, {"result": made}
+
+
+def _adopt_uuid(text: str) -> tuple[str, Properties]:
+    try:
+        found = str(uuid.UUID(text))
+    except ValueError as error:
+        raise BadInputError("a RandomUuid is imported by its value") from error
+    return found, {"result": found}
+
+
+def _shuffle(inputs: Properties) -> tuple[str, Properties]:
+    source, items = _source(inputs["seed"]), list(inputs["inputs"])
+    wanted = len(items) if inputs["resultCount"] is None else inputs["resultCount"]
+    results: list[Any] = []
+    while items and len(results) < wanted:
+        results += source.sample(items, min(len(items), wanted - len(results)))
+    return "-", {"results": results}
+
+
+def _pet(inputs: Properties) -> tuple[str, Properties]:
+    words = [secrets.choice(_ADVERBS.split()) for _ in range(inputs["length"] - 2)]
+    words += [secrets.choice(_ADJECTIVES.split())] if inputs["length"] > 1 else []
+    words += [secrets.choice(_ANIMALS.split())]
+    name = inputs["separator"].join(([inputs["prefix"]] if inputs["prefix"] else []) + words)
+    return name, {}
+
+
+def _source(seed: str | None) -> random.Random:
+    return random.Random(seed) if seed else secrets.SystemRandom()  # noqa: S311 - asked to be repeatable
+
+
+_TEXT: Properties = {
+    **{"lower": True, "upper": True, "numeric": True, "special": True, "number": None, "overrideSpecial": None},
+    **dict.fromkeys(("minLower", "minUpper", "minNumeric", "minSpecial"), 0),
+    **{"length": None, "keepers": None},
+}
+_ID = ("b64Url", "b64Std", "hex", "dec")
+KINDS: dict[str, Kind] = {
+    "randomId:RandomId": Kind(
+        {"byteLength": None, "prefix": None, "keepers": None}, _id, ("byteLength",), _adopt_id, outputs=_ID
+    ),
+    "randomString:RandomString": Kind(
+        _TEXT, _string, ("length",), lambda text: (text, {"result": text, "length": len(text)})
+    ),
+    "randomPassword:RandomPassword": Kind(
+        _TEXT,
+        _password,
+        ("length",),
+        lambda text: ("none", {"result": text, "length": len(text)}),
+        secret=frozenset({"result"}),
+    ),
+    "randomInteger:RandomInteger": Kind(
+        {"min": None, "max": None, "seed": None, "keepers": None}, _integer, ("min", "max"), _adopt_integer
+    ),
+    "randomUuid:RandomUuid": Kind({"keepers": None}, _uuid, (), _adopt_uuid),
+    "randomShuffle:RandomShuffle": Kind(
+        {"inputs": None, "resultCount": None, "seed": None, "keepers": None},
+        _shuffle,
+        ("inputs",),
+        outputs=("results",),
+    ),
+    "randomPet:RandomPet": Kind({"length": 2, "separator": "-", "prefix": None, "keepers": None}, _pet, outputs=()),
+}
+
+
+def _filled(kind: Kind, inputs: Properties) -> Properties:
+    given = plain(inputs)
+    return {name: default if given.get(name) is None else given[name] for name, default in kind.defaults.items()}
+
+
+def _stored(kind: Kind, inputs: Properties, outputs: Properties) -> Properties:
+    """What state keeps: inputs with their defaults, and what was made, marked secret where it is."""
+    kept = {**{name: item for name, item in _filled(kind, inputs).items() if item is not None}, **outputs}
+    if "number" in kind.defaults:
+        kept["number"] = kept["numeric"] = kept.get("number", kept["numeric"])
+    hidden = kind.secret | {name for name, item in inputs.items() if holds(item, Secret)}
+    return {name: Secret(item) if name in hidden else item for name, item in kept.items() if item is not None}
+
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
+    """The protocol; nothing outside of the state is read or written."""
+
+    def Handshake(
+        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ProviderHandshakeResponse:
+        """Agree on what both sides can send."""
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
+
+    def GetPluginInfo(self, request: Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
+        """Say the version: that of the installed SDK, which is the one it asks for."""
+        return plugin_pb2.PluginInfo(version=sdk_version("pulumi-random"))
+
+    def GetSchema(
+        self, request: provider_pb2.GetSchemaRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.GetSchemaResponse:
+        """Give a schema without types."""
+        return provider_pb2.GetSchemaResponse(
+            schema=json.dumps({"name": "random", "version": sdk_version("pulumi-random")})
+        )
+
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        """Accept: there is nothing to set."""
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        """Differ in nothing."""
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        """Start."""
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+
+    def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
+        """Have nothing to end."""
+        return Empty()
+
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
+        """Refuse functions."""
+        _refuse(context, f"the stand-in random provider has no function {request.tok}")
+
+    def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
+        """Refuse unknown types, and inputs that are missing or unknown to the type."""
+        kind, news = _kind(request.urn, context), from_struct(request.news)
+        missing = [name for name in kind.required if plain(news.get(name)) is None]
+        strange = sorted(news.keys() - kind.defaults.keys())
+        failures = [provider_pb2.CheckFailure(property=name, reason=f"{name} is required") for name in missing]
+        failures += [
+            provider_pb2.CheckFailure(property=name, reason=f"there is no {name}; there are {', '.join(kind.defaults)}")
+            for name in strange
+        ]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+
+    def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+        """Replace on any change: a random value can't be changed in place."""
+        kind = _kind(request.urn, context)
+        olds, news = _filled(kind, from_struct(request.olds)), _filled(kind, from_struct(request.news))
+        if "number" in olds:
+            # State keeps both names of `numeric`; a program gives one or none.
+            olds["number"] = news["number"] if news["number"] is None else olds["number"]
+            news["numeric"] = olds["numeric"] if news["number"] is not None else news["numeric"]
+        changed = [name for name in kind.defaults if olds[name] != news[name] and name not in request.ignoreChanges]
+        response = provider_pb2.DiffResponse
+        return response(changes=response.DIFF_SOME if changed else response.DIFF_NONE, replaces=changed, diffs=changed)
+
+    def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
+        """Make the value; in a preview it is unknown."""
+        kind, inputs = _kind(request.urn, context), from_struct(request.properties)
+        if request.preview or holds(inputs, Unknown):
+            unknown = dict.fromkeys(kind.outputs, UNKNOWN)
+            return provider_pb2.CreateResponse(properties=to_struct(_stored(kind, inputs, unknown)))
+        try:
+            identifier, outputs = kind.make(_filled(kind, inputs))
+        except BadInputError as error:
+            _refuse(context, str(error))
+        return provider_pb2.CreateResponse(id=identifier, properties=to_struct(_stored(kind, inputs, outputs)))
+
+    def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
+        """Answer the state as it is; without one, import a value made elsewhere."""
+        if request.properties.fields:
+            return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+        kind = _kind(request.urn, context)
+        if kind.adopt is None:
+            _refuse(context, f"a {_type(request.urn)} can't be imported, as in the official provider")
+        try:
+            identifier, values = kind.adopt(request.id)
+        except BadInputError as error:
+            _refuse(context, str(error))
+        inputs = {name: item for name, item in values.items() if name in kind.defaults and item is not None}
+        stored = _stored(kind, inputs, {name: item for name, item in values.items() if name not in kind.defaults})
+        return provider_pb2.ReadResponse(id=identifier, properties=to_struct(stored), inputs=to_struct(inputs))
+
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Empty:
+        """Forget: the value was only in the state."""
+        return Empty()
+
+
+def _type(urn: str) -> str:
+    return urn.split("::")[2].rsplit(":", 1)[-1]
+
+
+def _kind(urn: str, context: grpc.ServicerContext) -> Kind:
+    token = urn.split("::")[2].rsplit("$", 1)[-1].removeprefix("random:index/")
+    if token not in KINDS:
+        names = ", ".join(name.rsplit(":", 1)[-1] for name in KINDS)
+        _refuse(context, f"the stand-in random provider has no {_type(urn)}; it has {names}")
+    return KINDS[token]
+
+
+def _refuse(context: grpc.ServicerContext, message: str) -> NoReturn:
+    context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
+    raise AssertionError("abort raises")
+
+
+def main() -> None:
+    """Serve one engine."""
+    serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server))
