@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+
+from components.quoting import quoted
 
 Network = IPv4Network | IPv6Network
 
@@ -22,12 +24,20 @@ def parse(cidr: str) -> Network:
     try:
         network = ip_network(cidr, strict=False)
     except ValueError:
-        raise ValueError(f"`{cidr}` is not a network in CIDR form, such as 10.64.0.0/20") from None
-    if "/" not in cidr:
-        raise ValueError(f"`{cidr}` has no prefix length; for one address write {network}")
-    if ip_network(cidr.partition("/")[0]).network_address != network.network_address:
-        raise ValueError(f"`{cidr}` has bits set behind its prefix; the network is {network}")
+        raise ValueError(f"{quoted(cidr)} is not a network in CIDR form, such as 10.64.0.0/20") from None
+    address, slash, prefix = cidr.partition("/")
+    if not slash:
+        raise ValueError(f"{quoted(cidr)} has no prefix length; for one address write {network}")
+    # Python also takes netmasks (/255.255.240.0), leading zeros and IPv6 zones, and no cloud or cluster does.
+    if prefix != str(network.prefixlen) or "%" in address:
+        raise ValueError(f"{quoted(cidr)} is not in CIDR form; write {_without_zone(network)}")
+    if ip_network(address).network_address != network.network_address:
+        raise ValueError(f"{quoted(cidr)} has bits set behind its prefix; the network is {network}")
     return network
+
+
+def _without_zone(network: Network) -> Network:
+    return type(network)((int(network.network_address), network.prefixlen))
 
 
 def overlaps(a: Network, b: Network) -> bool:
@@ -66,7 +76,7 @@ def next_free(supernet: Network, taken: Iterable[Network], prefix: int) -> Netwo
         return None
     size = 1 << (supernet.max_prefixlen - prefix)
     candidate = int(supernet.network_address)
-    for block in _merged([n for n in taken if overlaps(n, supernet)]):
+    for block in merged(n for n in taken if overlaps(n, supernet)):
         if candidate + size <= int(block.network_address):
             break
         after = int(block.broadcast_address) + 1
@@ -76,7 +86,9 @@ def next_free(supernet: Network, taken: Iterable[Network], prefix: int) -> Netwo
     return type(supernet)((candidate, prefix))
 
 
-def _merged(networks: Sequence[Network]) -> list[Network]:
-    v4 = [n for n in networks if isinstance(n, IPv4Network)]
-    v6 = [n for n in networks if isinstance(n, IPv6Network)]
-    return [*sorted(collapse_addresses(v4)), *sorted(collapse_addresses(v6))]
+def merged(networks: Iterable[Network]) -> list[Network]:
+    """Return the same addresses as the fewest ranges, in order, IPv4 first."""
+    every = list(networks)
+    v4 = [n for n in every if isinstance(n, IPv4Network)]
+    v6 = [n for n in every if isinstance(n, IPv6Network)]
+    return [*collapse_addresses(v4), *collapse_addresses(v6)]

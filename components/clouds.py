@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from components.contract import Cloud, CloudAdapter
@@ -17,10 +17,14 @@ class UnknownCloud(ValueError):  # noqa: N818 - reads as what it says
     """The `cloud` key names no single installed cloud; the message says which there are."""
 
 
-@cache
+@cache  # a look-up reads the metadata of every installed package: 5 ms each
+def _entry_points() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
 def installed() -> tuple[str, ...]:
     """Return the names of the clouds that can be chosen, without importing any."""
-    return tuple(sorted(entry_points(group=ENTRY_POINTS).names))
+    return tuple(sorted(_entry_points()))
 
 
 def find(name: str) -> Cloud:
@@ -31,7 +35,7 @@ def find(name: str) -> Cloud:
     """
     if name not in installed():
         raise UnknownCloud(f"unknown cloud `{name}`; {suggestion(name, installed())}")
-    cloud: Cloud = entry_points(group=ENTRY_POINTS)[name].load()
+    cloud: Cloud = _entry_points()[name].load()
     return cloud
 
 

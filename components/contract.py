@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import pulumi
+from typing import TYPE_CHECKING, Any, Protocol
 
 from components.settings.models import EnvironmentSettings, PlatformSettings, Settings
 from components.tiers import Tier
+
+if TYPE_CHECKING:  # 0.7 s that `terrarium check` and `explain` need not spend
+    import pulumi
 
 CONTRACT_VERSION = 1
 """Version of the stack outputs and of the descriptors. A reader refuses a version that it does not know."""
@@ -69,6 +70,14 @@ class CloudAdapter(Protocol):
     @property
     def name(self) -> str:
         """The cloud's name, as in the `cloud` block."""
+
+    @property
+    def platform(self) -> str | None:
+        """Name of the platform whose slice the stack is; None if it has its cluster to itself."""
+
+    @property
+    def cluster_id(self) -> str | None:
+        """What tells an existing cluster from others, for people; None where the stack makes its own."""
 
     def contradictions(self, settings: EnvironmentSettings | PlatformSettings) -> Iterator[tuple[str, str]]:
         """Yield (key, message) for what this cloud can't do or would refuse; pure, no call to the cloud."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_random import RandomId
+from pulumi_random import Provider, RandomId
 
 from components import descriptor
 from components.contract import CONTRACT_VERSION, CloudAdapter, Cluster, PlatformFacts
@@ -101,9 +101,12 @@ class Environment(pulumi.ComponentResource):
 
 def _identity(name: str, settings: EnvironmentSettings, opts: pulumi.ResourceOptions) -> RandomId:
     """Make the identity: protected, and keyed by what is fixed at creation, so the engine refuses to change that."""
+    # Explicit, because stacks disable default providers: what a forgotten one would use is whatever is ambient.
+    provider = Provider(f"{name}-random", opts=opts)
+    own = pulumi.ResourceOptions(provider=provider, protect=True)
     return RandomId(
         f"{name}-identity",
         byte_length=4,
         keepers={"project": settings.project, "name": settings.name, "tier": settings.tier.value},
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=True)),
+        opts=pulumi.ResourceOptions.merge(opts, own),
     )

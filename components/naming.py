@@ -10,6 +10,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from components.quoting import quoted
+
 _DIGEST = 8  # hexadecimal digits: 1 in 4 billion that two names of one environment meet
 
 
@@ -45,11 +47,11 @@ class NameRule:
         """
         if not self.shortest <= len(name) <= self.longest:
             raise NameRefused(
-                f"`{name}` has {len(name)} characters; a {self.service} takes {self.shortest} to {self.longest}"
+                f"{quoted(name)} has {len(name)} characters; a {self.service} takes {self.shortest} to {self.longest}"
                 f" ({self.source})"
             )
         if not re.fullmatch(self.pattern, name):
-            raise NameRefused(f"`{name}` can't name a {self.service}: {self.alphabet} ({self.source})")
+            raise NameRefused(f"{quoted(name)} can't name a {self.service}: {self.alphabet} ({self.source})")
         return name
 
     def fit(self, *parts: str) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from components.addressing import merged
+
 if TYPE_CHECKING:
     from components.settings.models import EnvironmentSettings
 
@@ -109,8 +111,9 @@ _EGRESS_LISTED = HardRule(
 )
 _NO_WORLD = HardRule(
     key="network.egress_to",
-    holds=lambda s: all(a.network.prefixlen > 0 for a in s.network.egress_to.values()),
-    demand="ranges longer than /0",
+    # 0.0.0.0/1 and 128.0.0.0/1 are the whole internet too.
+    holds=lambda s: all(n.prefixlen > 0 for n in merged(a.network for a in s.network.egress_to.values())),
+    demand="ranges that are not the whole internet, alone or together",
     why="a list that names the whole internet is not a list",
 )
 _NO_MEMBERS = HardRule(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pulumi
 from pydantic import AfterValidator
 
 from components import naming
 from components.contract import Cluster, Network
 from components.settings.models import EnvironmentSettings, Line, PlatformSettings, Settings
+
+if TYPE_CHECKING:
+    import pulumi
 
 
 class KubernetesSettings(Settings):
@@ -31,6 +33,17 @@ class KubernetesAdapter:
 
     settings: KubernetesSettings
     name: str = "kubernetes"
+
+    @property
+    def platform(self) -> str | None:
+        """The platform whose slice the environment is; see the contract."""
+        return self.settings.platform
+
+    @property
+    def cluster_id(self) -> str:
+        """The context, and its kubeconfig if the stack names one: two files may call two clusters the same."""
+        kubeconfig = self.settings.kubeconfig
+        return f"context {self.settings.context}" + (f" of {kubeconfig}" if kubeconfig else "")
 
     def contradictions(self, settings: EnvironmentSettings | PlatformSettings) -> Iterator[tuple[str, str]]:
         """Yield what an existing cluster can't do; see the contract."""

@@ -59,10 +59,15 @@ class Declaration:
         return frozenset({settings.tier} if isinstance(settings, EnvironmentSettings) else settings.tiers)
 
 
-def stack_files(root: Path) -> dict[str, Path]:
-    """Return every stack file of a project by the stack's name: beside Pulumi.yaml, and the fleet's."""
+def all_stack_files(root: Path) -> list[tuple[str, Path]]:
+    """Return every stack file of a project with its stack's name: beside Pulumi.yaml, and the fleet's."""
     files = [*root.glob("Pulumi.*.yaml"), *root.glob(f"{FLEET_FOLDER}/*/Pulumi.*.yaml")]
-    return {file.name.removeprefix("Pulumi.").removesuffix(".yaml"): file for file in sorted(files, reverse=True)}
+    return sorted((file.name.removeprefix("Pulumi.").removesuffix(".yaml"), file) for file in files)
+
+
+def stack_files(root: Path) -> dict[str, Path]:
+    """Return each stack's file by the stack's name; of two with one name, which `check` refuses, the first."""
+    return dict(reversed(all_stack_files(root)))
 
 
 def declare(root: Path, stack: str, config: Mapping[str, Any] | None = None) -> Declaration:
@@ -77,37 +82,80 @@ def declare(root: Path, stack: str, config: Mapping[str, Any] | None = None) -> 
     Raises:
         InvalidSettings: With every problem that these files alone can show.
     """
-    subject = f"stack {stack}"
-    organisation = _organisation(root)
-    document = _stack_document(root, stack)
-    given = _given(document) | dict(config or {})
-    problems = list(_kind_problems(given, document))
-    if problems:
-        raise InvalidSettings(subject, problems)
-    [(kind, block)] = given.items()
-    problems.extend(_secrets(block, document, (f"{NAMESPACE}:{kind}",)))
+    problems: list[Problem] = []
+    shared, document = None, None
+    try:
+        shared = organisation_document(root)
+    except InvalidSettings as error:
+        problems.extend(error.problems)
+    try:
+        document = _stack_document(root, stack)
+    except InvalidSettings as error:
+        problems.extend(error.problems)
+    if problems or document is None:
+        raise InvalidSettings(f"stack {stack}", problems)
+    return declared(stack, document, shared, config)
+
+
+def declared(
+    stack: str, document: Document, organisation: Document | None, config: Mapping[str, Any] | None = None
+) -> Declaration:
+    """Return what a stack declares, from files that are already read; see `declare`."""
+    problems = organisation_problems(organisation)
+    declaration = None
+    try:
+        declaration = _declared(stack, document, organisation, config or {})
+    except InvalidSettings as error:
+        # What is wrong in organisation.yaml is said once, by its key there.
+        already = organisation.file if organisation and problems else None
+        problems.extend(p for p in error.problems if not (p.place and p.place.file == already))
+    if problems or declaration is None:
+        raise InvalidSettings(f"stack {stack}", problems)
+    return declaration
+
+
+def _declared(stack: str, document: Document, organisation: Document | None, config: Mapping[str, Any]) -> Declaration:
+    written = _given(document)
+    secrets = list(_secrets(written, document, ()))
+    # The engine gives secrets in the clear: where the file holds one, only the file is read on.
+    given = written if secrets else written | dict(config)
+    problems = [*_kind_problems(given, document), *secrets]
+    kinds = [kind for kind in MODELS if kind in given]
+    if len(kinds) != 1:
+        raise InvalidSettings(f"stack {stack}", problems)
+    [kind] = kinds
+    block, top = given[kind], f"{NAMESPACE}:{kind}"
     if not isinstance(block, Mapping):
-        key = f"{NAMESPACE}:{kind}"
-        raise InvalidSettings(subject, [Problem(key, "must hold `key: value` lines", document.place(("config", key)))])
+        problems.append(Problem(top, "must hold `key: value` lines", document.place(("config", top))))
+        raise InvalidSettings(f"stack {stack}", problems)
     merged = merge(_layers(kind, block, document, organisation))
     settings, adapter, found = _validate(kind, merged, document)
-    problems.extend(found)
+    hidden = [problem.key for problem in secrets]
+    problems.extend(p for p in found if not any(p.key == key or p.key.startswith(f"{key}.") for key in hidden))
     if problems or settings is None or adapter is None:
-        raise InvalidSettings(subject, problems)
+        raise InvalidSettings(f"stack {stack}", problems)
     return Declaration(stack, settings, adapter, merged.origins)
 
 
-def _organisation(root: Path) -> Document | None:
+def organisation_document(root: Path) -> Document | None:
+    """Return the project's `organisation.yaml`, not yet validated, or None if it has none.
+
+    Raises:
+        InvalidSettings: If the file can't be read or is not YAML.
+    """
     path = root / ORGANISATION_FILE
-    if not path.exists():
-        return None
-    document = documents.read(path, root)
+    return documents.read(path, root) if path.exists() else None
+
+
+def organisation_problems(document: Document | None) -> list[Problem]:
+    """Return what is wrong in an `organisation.yaml`."""
+    if document is None:
+        return []
     try:
         OrganisationSettings.model_validate(document.data)
     except ValidationError as error:
-        found = list(translated(error, OrganisationSettings, document.place, ""))
-        raise InvalidSettings(ORGANISATION_FILE, found) from None
-    return document
+        return list(translated(error, OrganisationSettings, document.place, ""))
+    return []
 
 
 def organisation(root: Path) -> OrganisationSettings | None:
@@ -116,7 +164,10 @@ def organisation(root: Path) -> OrganisationSettings | None:
     Raises:
         InvalidSettings: If the file is not valid.
     """
-    document = _organisation(root)
+    document = organisation_document(root)
+    problems = organisation_problems(document)
+    if problems:
+        raise InvalidSettings(ORGANISATION_FILE, problems)
     return None if document is None else OrganisationSettings.model_validate(document.data)
 
 
@@ -151,12 +202,16 @@ def _kind_problems(given: Mapping[str, Any], document: Document) -> Iterator[Pro
 
 def _secrets(value: object, document: Document, path: Path_) -> Iterator[Problem]:
     """Refuse encrypted values among the settings: settings are printed, compared and logged; secrets never are."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _secrets(item, document, (*path, index))
+        return
     if not isinstance(value, Mapping):
         return
-    if set(value) == {"secure"}:
-        key = dotted(path)
+    if path and "secure" in value:
+        key = f"{NAMESPACE}:{dotted(path)}"
         message = "a secret can't stand among the settings; only the keys that ask for a secret take one"
-        yield Problem(key, message, document.place(("config", *path)))
+        yield Problem(key, message, document.place(("config", f"{NAMESPACE}:{path[0]}", *path[1:])))
         return
     for key, below in value.items():
         yield from _secrets(below, document, (*path, key))
@@ -167,7 +222,8 @@ def _layers(kind: str, block: Mapping[str, Any], document: Document, organisatio
     shared = _organisation_layer(organisation, "organisation", "defaults", kind)
     if kind == "platform":
         return [shared, own]
-    project = _organisation_layer(organisation, f"project {block.get('project')}", "projects", block.get("project"))
+    name = block.get("project")
+    project = _organisation_layer(organisation, f"project {name}", "projects", name if isinstance(name, str) else "")
     tier = _tier([shared, project, own])
     of_tier = _organisation_layer(organisation, f"tier {tier.value} of the organisation", "tiers", tier.value)
     return [Layer(f"tier {tier.value}", TIERS[tier].defaults.as_settings()), shared, of_tier, project, own]
@@ -182,11 +238,11 @@ def _tier(layers: Sequence[Layer]) -> Tier:
     return Tier.EXPERIMENTATION
 
 
-def _organisation_layer(organisation: Document | None, label: str, *at: object) -> Layer:
+def _organisation_layer(organisation: Document | None, label: str, *at: str) -> Layer:
     data: Any = organisation.data if organisation else {}
     for key in at:
         data = data.get(key) if isinstance(data, Mapping) else None
-    return Layer(label, data if isinstance(data, Mapping) else {}, organisation, tuple(str(key) for key in at))
+    return Layer(label, data if isinstance(data, Mapping) else {}, organisation, at)
 
 
 def _validate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from components.quoting import printable
 from components.settings.problems import InvalidSettings, Place, Problem
 
 Path_ = tuple[str | int, ...]
@@ -66,8 +68,10 @@ def parse(text: str, file: str) -> Document:
         data = {} if node is None else reader.value(node, ())
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise InvalidSettings(file, [Problem("file", f"is not YAML: {error.problem}", Place(file, line))]) from None
-    except (yaml.YAMLError, ValueError, RecursionError):
+        message = f"is not YAML: {_without_names(error.problem)}"
+        raise InvalidSettings(file, [Problem("file", message, Place(file, line))]) from None
+    # PyYAML answers a value that its tag does not allow (`!!bool maybe`, `!!int ""`) with whatever its own code hits.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError):
         message = "is not YAML: it holds a character or a value that YAML does not allow, or nests too deep"
         raise InvalidSettings(file, [Problem("file", message, Place(file))]) from None
     if not isinstance(data, dict):
@@ -75,6 +79,11 @@ def parse(text: str, file: str) -> Document:
     if reader.problems:
         raise InvalidSettings(file, reader.problems)
     return Document(file, data, reader.lines)
+
+
+def _without_names(problem: str | None) -> str:
+    """Return YAML's own words without what they quote: a password that begins with `*` or `!` is an alias or a tag."""
+    return re.sub(r"\s*(['\"]).{2,}\1", "", problem or "the text breaks off", flags=re.DOTALL)
 
 
 class _Reader:
@@ -105,7 +114,7 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.problems.append(Problem(_dotted(path) or "file", "a key must be a word", Place(self.file, line)))
                 continue
-            key = str(key_node.value)
+            key = printable(str(key_node.value))
             where = (*path, key)
             if key in mapping:
                 first = self.lines[where]

@@ -75,7 +75,8 @@ def merge(layers: Sequence[Layer]) -> Merged:
 def _lay(
     target: dict[str, Any], source: Mapping[str, Any], path: Path_, layer: Layer, origins: dict[Path_, list[Origin]]
 ) -> None:
-    if path == ("cloud",) and source and not set(source) & set(target):
+    if path == ("cloud",) and _names_another(source, target):
+        _take_back(target, path, layer, origins)
         target.clear()
     for key, value in source.items():
         where = (*path, key)
@@ -83,10 +84,36 @@ def _lay(
             below = target.get(key)
             if not isinstance(below, dict):
                 below = target[key] = {}
+                _overrule(where, layer, origins)
             _lay(below, value, where, layer, origins)
             continue
         origins.setdefault(where, []).append(Origin(layer.label, layer.place(where), value))
-        if value is None:
-            target.pop(key, None)
-        elif not (isinstance(value, Mapping) and isinstance(target.get(key), dict)):
+        if isinstance(value, Mapping):  # empty: changes nothing that is inherited below
+            if not isinstance(target.get(key), dict):
+                target[key] = {}
+            continue
+        inherited = target.pop(key, None)
+        if isinstance(inherited, dict):
+            _take_back(inherited, where, layer, origins)
+        if value is not None:
             target[key] = value
+
+
+def _names_another(source: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
+    named = {key for key, value in source.items() if value is not None}
+    return bool(named) and not named & set(target)
+
+
+def _overrule(where: Path_, layer: Layer, origins: dict[Path_, list[Origin]]) -> None:
+    """Note that a layer put something else in place of a leaf, so that the leaf's last word is not an old value."""
+    if where in origins:
+        origins[where].append(Origin(layer.label, layer.place(where), None))
+
+
+def _take_back(inherited: Mapping[str, Any], path: Path_, layer: Layer, origins: dict[Path_, list[Origin]]) -> None:
+    """Note that a layer takes back everything that was inherited below a path."""
+    for key, value in inherited.items():
+        where = (*path, key)
+        _overrule(where, layer, origins)
+        if isinstance(value, Mapping):
+            _take_back(value, where, layer, origins)

@@ -17,8 +17,8 @@ from components.addressing import Network
 from components.settings import quantities
 from components.tiers import TIERS, Egress, PodSecurity, Tier
 
-# Together they are the environment's id, which will name buckets, databases and roles as well as namespaces. 32 + 1 + 20
-# leaves ten characters for suffixes in the tightest of these (63: RFC 1123 labels, S3, PostgreSQL).
+# Together they are the environment's id, which will name buckets, databases and roles as well as namespaces. 32, 1 and
+# 20 leave ten characters for suffixes in the tightest of these (63: RFC 1123 labels, S3, PostgreSQL).
 _PROJECT = naming.NameRule(
     service="project",
     longest=32,
@@ -77,7 +77,7 @@ def _no_control_characters(value: str) -> str:
 
 def _whole_number_only(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("Input should be a number, not true or false")  # noqa: TRY004 - pydantic takes ValueError
+        raise ValueError("must be a number, not true or false")  # noqa: TRY004 - pydantic takes ValueError
     return value
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, get_origin
+from functools import cache
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -11,22 +12,30 @@ from components.settings.models import Cidr, EnvironmentSettings, Key, Line, Pla
 from components.tiers import Tier
 
 
-def _partial(model: type[BaseModel]) -> type[BaseModel]:
+@cache
+def partial(model: type[BaseModel]) -> type[BaseModel]:
     """Return the model with every field optional, nested models too: a layer says only what it changes."""
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        annotation: Any = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            annotation = _partial(annotation)
-        elif field.metadata and get_origin(annotation) is not Annotated:
+        annotation = _partial_annotation(field.annotation)
+        if field.metadata:
             annotation = Annotated[annotation, *field.metadata]
         fields[name] = (annotation | None, Field(default=None, description=field.description))
     config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, coerce_numbers_to_str=True)
     return create_model(f"{model.__name__}Layer", __config__=config, __doc__=model.__doc__, **fields)
 
 
-EnvironmentLayer = _partial(EnvironmentSettings)
-PlatformLayer = _partial(PlatformSettings)
+def _partial_annotation(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return partial(annotation)
+    if get_origin(annotation) is dict:  # entries are merged key by key, and `null` takes one back
+        key, value = get_args(annotation)
+        return dict.__class_getitem__((key, _partial_annotation(value) | None))
+    return annotation
+
+
+EnvironmentLayer = partial(EnvironmentSettings)
+PlatformLayer = partial(PlatformSettings)
 
 
 class AddressSettings(Settings):

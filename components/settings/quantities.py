@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from components.quoting import quoted
+
 # kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 _FORM = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<suffix>m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+_LARGEST = Decimal(2**63 - 1)  # the same page; the API server silently caps what is larger
 _DECIMAL = {"m": -1, "": 0, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 
@@ -22,8 +25,10 @@ def parse(quantity: str) -> Decimal:
     """
     match = _FORM.fullmatch(quantity)
     if not match:
-        raise ValueError(f"`{quantity}` is not a Kubernetes quantity, such as 500m, 4 or 64Gi")
+        raise ValueError(f"{quoted(quantity)} is not a Kubernetes quantity, such as 500m, 4 or 64Gi")
     number, suffix = Decimal(match["number"]), match["suffix"] or ""
-    if suffix in _BINARY:
-        return number * Decimal(1024 ** _BINARY[suffix])
-    return number * Decimal(f"1e{3 * _DECIMAL[suffix]}")
+    factor = Decimal(1024 ** _BINARY[suffix]) if suffix in _BINARY else Decimal(f"1e{3 * _DECIMAL[suffix]}")
+    value = number * factor
+    if value > _LARGEST:
+        raise ValueError(f"{quoted(quantity)} is more than Kubernetes can count, 2^63-1 ({_LARGEST:.1e})")
+    return value
