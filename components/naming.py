@@ -54,6 +54,15 @@ class NameRule:
             raise NameRefused(f"{quoted(name)} can't name a {self.service}: {self.alphabet} ({self.source})")
         return name
 
+    def json_schema(self) -> dict[str, str | int]:
+        """Return the rule as a JSON Schema, for editors."""
+        return {
+            "type": "string",
+            "pattern": f"^(?:{self.pattern})$",
+            "minLength": self.shortest,
+            "maxLength": self.longest,
+        }
+
     def fit(self, *parts: str) -> str:
         """Join parts with `-` and shorten with a digest if the whole is too long.
 

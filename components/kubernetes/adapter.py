@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from pydantic import AfterValidator
-
-from components import naming
 from components.contract import Cluster, Network
-from components.settings.models import EnvironmentSettings, Line, PlatformSettings, Settings
+from components.settings.models import EnvironmentSettings, Line, NamespaceName, PlatformSettings, Settings
 
 if TYPE_CHECKING:
     import pulumi
@@ -23,7 +20,7 @@ class KubernetesSettings(Settings):
     """The kubeconfig context. The current context of a kubeconfig is never used: it changes under one's hands."""
     kubeconfig: Line | None = None
     """The kubeconfig's path; by default the one that KUBECONFIG names."""
-    platform: Annotated[str, AfterValidator(naming.NAMESPACE.check)] | None = None
+    platform: NamespaceName | None = None
     """Name of the platform whose slice this environment is. Without it the environment owns the whole cluster."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from components import addressing, naming
 from components.addressing import Network
@@ -81,17 +81,34 @@ def _whole_number_only(value: object) -> object:
     return value
 
 
-Cidr = Annotated[str, AfterValidator(_cidr), Field(examples=["10.64.0.0/20"])]
-Quantity = Annotated[
-    str, BeforeValidator(_whole_number_only), AfterValidator(_quantity), Field(examples=["500m", "4", "64Gi"])
+_QUANTITY_SCHEMA = {
+    "type": ["string", "number"],
+    "pattern": f"^(?:{quantities.PATTERN})$",
+    "minimum": 0,
+    "examples": ["500m", "4", "64Gi"],
+}
+Cidr = Annotated[
+    str,
+    AfterValidator(_cidr),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f.:]+/[0-9]{1,3}$", "examples": ["10.64.0.0/20"]}),
 ]
-Label = Annotated[str, AfterValidator(_label)]
+Quantity = Annotated[
+    str, BeforeValidator(_whole_number_only), AfterValidator(_quantity), WithJsonSchema(_QUANTITY_SCHEMA)
+]
+# YAML reads a bare 4711 as a number; settings take it as text.
+Label = Annotated[
+    str,
+    AfterValidator(_label),
+    WithJsonSchema({**naming.LABEL_VALUE.json_schema(), "type": ["string", "number"]}),
+]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_control_characters)]
 Group = Annotated[str, StringConstraints(min_length=1, max_length=253), AfterValidator(_no_control_characters)]
-Key = Annotated[str, AfterValidator(_KEY.check)]
-ShortName = Annotated[str, AfterValidator(_NAME.check)]
-Port = Annotated[int, BeforeValidator(_whole_number_only), Field(ge=1, le=65535)]
-Count = Annotated[int, BeforeValidator(_whole_number_only), Field(ge=0, le=1_000_000)]
+Key = Annotated[str, AfterValidator(_KEY.check), WithJsonSchema(_KEY.json_schema())]
+ShortName = Annotated[str, AfterValidator(_NAME.check), WithJsonSchema(_NAME.json_schema())]
+NamespaceName = Annotated[str, AfterValidator(naming.NAMESPACE.check), WithJsonSchema(naming.NAMESPACE.json_schema())]
+# The bounds stand before the validator: behind it pydantic keeps them out of the JSON Schema.
+Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_whole_number_only)]
+Count = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_whole_number_only)]
 
 
 class EgressAllowance(Settings):
@@ -115,7 +132,7 @@ class EgressAllowance(Settings):
 class IngressAllowance(Settings):
     """One way in, from a namespace that is no environment (an ingress controller's, a monitoring system's)."""
 
-    namespace: Annotated[str, AfterValidator(naming.NAMESPACE.check)]
+    namespace: NamespaceName
     """The namespace that may call. Pods of another environment stay shut out, whatever stands here."""
     ports: Annotated[tuple[Port, ...], Field(min_length=1)]
     """Ports of this environment that it may call."""
@@ -189,7 +206,7 @@ class PeopleSettings(Settings):
 class EnvironmentSettings(Settings):
     """One environment: cluster, data store and network for one phase of a project."""
 
-    project: Annotated[str, AfterValidator(_PROJECT.check)]
+    project: Annotated[str, AfterValidator(_PROJECT.check), WithJsonSchema(_PROJECT.json_schema())]
     """The project. With `name` it is the environment's id, `<project>-<name>`. Fixed at creation."""
     name: ShortName
     """The environment's name within its project: lower-case letters and digits, no `-`. Fixed at creation."""

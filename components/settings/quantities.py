@@ -11,7 +11,10 @@ from decimal import Decimal
 from components.quoting import quoted
 
 # kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
-_FORM = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<suffix>m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+_NUMBER, _SUFFIX = r"[0-9]+(?:\.[0-9]+)?", "m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei"
+PATTERN = f"{_NUMBER}(?:{_SUFFIX})?"
+"""A quantity, for JSON Schema."""
+_FORM = re.compile(f"(?P<number>{_NUMBER})(?P<suffix>{_SUFFIX})?")
 _LARGEST = Decimal(2**63 - 1)  # the same page; the API server silently caps what is larger
 _DECIMAL = {"m": -1, "": 0, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
