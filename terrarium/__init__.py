@@ -1,0 +1,1 @@
+"""What people and CI call: the `terrarium` command, on Pulumi's Automation API."""

@@ -1,0 +1,5 @@
+"""`python -m terrarium`."""
+
+from terrarium.cli import main
+
+main()

@@ -1,0 +1,258 @@
+"""The `terrarium` command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from components.settings.declaration import Declaration, declare, stack_files
+from components.settings.documents import Path_
+from components.settings.problems import InvalidSettings
+from terrarium.errors import CommandFailed, Exit, Refused
+from terrarium.screen import Screen
+from terrarium.site import find_root, site
+
+app = typer.Typer(
+    name="terrarium",
+    help="Isolated environments for data and ML teams.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+StackName = Annotated[str, typer.Argument(help="The stack, as in Pulumi.<stack>.yaml.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; progress stays on stderr.")]
+Root = Annotated[
+    Path | None, typer.Option("--root", help="The project's checkout; by default the one around this folder.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+
+
+@app.command()
+def up(stack: StackName, root: Root = None, as_json: AsJson = False) -> None:
+    """Make the world as the stack declares it: recover, plan, guard, apply."""
+    screen, deployment = _begin(stack, root, as_json)
+    outcome = deployment.up(_watch(screen, done=True))
+    counts = outcome.watch.counts()
+    document = {"stack": stack, "changes": counts, "outputs": outcome.outputs}
+    screen.result(document, title=f"{stack}: {_describe(counts)}", rows=_reach(stack, outcome.outputs))
+
+
+@app.command()
+def preview(
+    stack: StackName,
+    root: Root = None,
+    as_json: AsJson = False,
+    expect_no_changes: Annotated[
+        bool, typer.Option("--expect-no-changes", help=f"Exit with {Exit.CHANGES.value} if there are changes.")
+    ] = False,
+) -> None:
+    """Say what `up` would change, or why it would be refused."""
+    screen, deployment = _begin(stack, root, as_json)
+    watch = deployment.preview(_watch(screen))
+    document = {"stack": stack, "changes": watch.counts(), "steps": [step.as_dict() for step in watch.steps]}
+    screen.result(document, title=f"{stack}: {_describe(watch.counts())}")
+    if expect_no_changes and watch.steps:
+        raise typer.Exit(Exit.CHANGES)
+
+
+@app.command()
+def destroy(
+    stack: StackName,
+    root: Root = None,
+    as_json: AsJson = False,
+    yes: Yes = False,
+    confirm: Annotated[
+        str | None, typer.Option(help="The environment's id; needed beside --yes in testing and production.")
+    ] = None,
+) -> None:
+    """Delete everything that a stack made, after asking."""
+    screen, deployment = _begin(stack, root, as_json)
+    if not deployment.exists():
+        raise Refused(f"stack {stack} was never brought up; there is nothing to destroy")
+    _consent(deployment.declaration, deployment.would_be_lost(), yes=yes, confirm=confirm)
+    watch = deployment.destroy(_watch(screen, done=True))
+    document = {"stack": stack, "changes": watch.counts()}
+    screen.result(document, title=f"{stack}: {_describe(watch.counts())}")
+
+
+@app.command()
+def status(
+    stack: Annotated[str | None, typer.Argument(help="One stack; all of them by default.")] = None,
+    root: Root = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what exists and how to reach it."""
+    screen = Screen(as_json=as_json)
+    found = root or find_root(Path.cwd())
+    names = [stack] if stack else list(stack_files(found))
+    states = [_state(name, found, screen) for name in names]
+    screen.result({"stacks": states})
+    if not as_json:
+        header = ("stack", "kind", "tier", "resources", "last update", "reach")
+        screen.table([tuple(str(state[key]) for key in header) for state in states], header)
+
+
+@app.command()
+def check(
+    stacks: Annotated[list[str] | None, typer.Argument(help="Stacks; all of them by default.")] = None,
+    root: Root = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every file and report every problem, also those between stacks; needs no cloud and no state."""
+    from components.settings.check import check_project  # noqa: PLC0415 - only here
+
+    screen = Screen(as_json=as_json)
+    report = check_project(root or find_root(Path.cwd()), stacks or None)
+    problems = [problem.as_dict() for problem in report.problems]
+    if problems and not as_json:
+        raise InvalidSettings("check", report.problems)
+    checked = list(report.checked)
+    screen.result({"checked": checked, "problems": problems}, title=f"no problem in {', '.join(checked)}")
+    if problems:
+        raise typer.Exit(Exit.INVALID)
+
+
+@app.command()
+def explain(
+    stack: StackName,
+    key: Annotated[str | None, typer.Argument(help="A dotted key such as network.egress; all by default.")] = None,
+    root: Root = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say where each value comes from: which file and line, and what it overrides."""
+    screen = Screen(as_json=as_json)
+    declaration = declare(root or find_root(Path.cwd()), stack)
+    path = tuple(key.split(".")) if key else ()
+    rows = [row for where in sorted(_leaves(declaration, path)) for row in _origins(declaration, where)]
+    if not rows:
+        known = sorted({str(where[0]) for where in declaration.origins})
+        raise CommandFailed(f"stack {stack} has no key `{key}`; at the top there are: {', '.join(known)}")
+    screen.result({"stack": stack, "values": rows})
+    if not as_json:
+        screen.table(
+            [(r["key"], _shown(r), r["from"], r["place"] or "") for r in rows], ("key", "value", "from", "place")
+        )
+
+
+def main() -> None:
+    """Run the command; every ending is a message and an exit code, never a trace."""
+    as_json = "--json" in sys.argv
+    screen = Screen(as_json=as_json)
+    try:
+        app()
+    except InvalidSettings as error:
+        document: dict[str, Any] = {"error": str(error), "problems": [problem.as_dict() for problem in error.problems]}
+        _end(screen, str(error), document, Exit.INVALID)
+    except CommandFailed as error:
+        _end(screen, str(error), {"error": str(error), **error.details}, error.code)
+    except KeyboardInterrupt:
+        _end(screen, "interrupted; run the same command again to go on", {"error": "interrupted"}, Exit.FAILED)
+
+
+def _end(screen: Screen, message: str, document: dict[str, Any], code: Exit) -> None:
+    if screen.as_json:
+        screen.result(document)
+    else:
+        screen.warn(message)
+    sys.exit(code)
+
+
+def _begin(stack: str, root: Path | None, as_json: bool) -> tuple[Screen, Any]:
+    # Imported here: the Automation API costs 0.5 s, and `check`, `explain` and `--help` need none of it.
+    from terrarium.deployment import Deployment  # noqa: PLC0415
+
+    screen = Screen(as_json=as_json)
+    found = root or find_root(Path.cwd())
+    declaration = declare(found, stack)
+    return screen, Deployment(declaration, site(found, declaration.tiers), screen.say)
+
+
+def _watch(screen: Screen, *, done: bool = False) -> Any:
+    from terrarium.plan import Watch  # noqa: PLC0415 - see _begin
+
+    return Watch(on_done=screen.step) if done else Watch(on_step=screen.step)
+
+
+def _describe(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {op}" for op, count in counts.items()) or "no changes"
+
+
+def _consent(declaration: Declaration, losses: list[str], *, yes: bool, confirm: str | None) -> None:
+    """Ask before anything is destroyed; a machine must say the name of what it destroys above experimentation."""
+    name = getattr(declaration.settings, "id", None) or declaration.settings.name
+    lost = f" With it go {', '.join(losses)}." if losses else ""
+    guarded = any(tier.value != "experimentation" for tier in declaration.tiers)
+    if yes and (not guarded or confirm == name):
+        return
+    if yes or not sys.stdin.isatty():
+        needed = f"--yes --confirm {name}" if guarded else "--yes"
+        raise Refused(f"{declaration.kind} {name} would be destroyed.{lost} To do it without being asked: {needed}")
+    typed = typer.prompt(f"{declaration.kind} {name} will be destroyed.{lost} Type its name to go on", err=True)
+    if typed != name:
+        raise Refused(f"`{typed}` is not `{name}`; nothing was changed")
+
+
+def _state(stack: str, root: Path, screen: Screen) -> dict[str, Any]:
+    """Return what is known of a stack; a problem with one of them must not hide the others."""
+    from terrarium.deployment import Deployment  # noqa: PLC0415 - see _begin
+
+    state: dict[str, Any] = {
+        "stack": stack,
+        "kind": "",
+        "tier": "",
+        "resources": 0,
+        "last update": "never",
+        "reach": "",
+    }
+    try:
+        declaration = declare(root, stack)
+        tiers = ", ".join(sorted(tier.value for tier in declaration.tiers))
+        state |= {"kind": declaration.kind, "tier": tiers}
+        deployment = Deployment(declaration, site(root, declaration.tiers), screen.say)
+        last = deployment.last_update()
+        if last is not None:
+            state |= {"last update": f"{last.result} {last.end_time or last.start_time}"}
+            state |= {"resources": sum(1 for item in deployment.resources() if item.get("custom"))}
+            outputs = deployment.outputs()
+            state |= {"outputs": outputs, "reach": "; ".join(row[1] for row in _reach(stack, outputs))}
+            state |= {"pending": [item.urn for item in deployment.pending()]}
+    except (InvalidSettings, CommandFailed) as error:
+        state |= {"last update": "?", "reach": str(error).splitlines()[0], "error": str(error)}
+    return state
+
+
+def _reach(stack: str, outputs: dict[str, Any]) -> list[tuple[str, str]]:
+    del stack
+    context = (outputs.get("access") or {}).get("context")
+    if not context:
+        return []
+    namespace = outputs.get("namespace")
+    return [
+        ("reach", f"kubectl --context {context}" + (f" -n {namespace} get all" if namespace else " get namespaces"))
+    ]
+
+
+def _leaves(declaration: Declaration, path: Path_) -> list[Path_]:
+    return [where for where in declaration.origins if where[: len(path)] == path]
+
+
+def _origins(declaration: Declaration, where: Path_) -> list[dict[str, Any]]:
+    said = declaration.origins[where]
+    return [
+        {
+            "key": ".".join(map(str, where)),
+            "value": origin.value,
+            "from": origin.layer,
+            "place": str(origin.place) if origin.place else None,
+            "counts": origin is said[-1],
+        }
+        for origin in reversed(said)
+    ]
+
+
+def _shown(row: dict[str, Any]) -> str:
+    return str(row["value"]) if row["counts"] else f"({row['value']}, overridden)"

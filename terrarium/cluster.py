@@ -1,0 +1,58 @@
+"""The few questions that the command asks of a cluster itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.workspace.scope import LABEL
+from terrarium.errors import CommandFailed
+
+
+class Cluster:
+    """A cluster, reached as a stack's `access` outputs say.
+
+    Args:
+        access: The outputs: `context`, and `kubeconfig` if it is not the site's.
+        kubeconfig: The site's kubeconfig.
+    """
+
+    def __init__(self, access: Mapping[str, Any], kubeconfig: str | None) -> None:
+        self._context = str(access["context"])
+        self._kubeconfig = access.get("kubeconfig") or kubeconfig
+
+    def environments(self) -> list[str]:
+        """Return the ids of the environments that live on the cluster.
+
+        Raises:
+            CommandFailed: If the cluster can't be reached.
+        """
+        namespaces = self._core().list_namespace(label_selector=f"{LABEL}/environment", _request_timeout=10).items
+        return sorted(item.metadata.labels[f"{LABEL}/environment"] for item in namespaces)
+
+    def contents(self, namespace: str) -> list[str]:
+        """Return what would be lost with a namespace, as counted kinds (`2 PersistentVolumeClaims`).
+
+        Raises:
+            CommandFailed: If the cluster can't be reached.
+        """
+        core = self._core()
+        counts = {
+            "PersistentVolumeClaim": len(core.list_namespaced_persistent_volume_claim(namespace).items),
+            "Pod": len(core.list_namespaced_pod(namespace).items),
+            "Secret": len(core.list_namespaced_secret(namespace).items),
+        }
+        return [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count]
+
+    def _core(self) -> Any:
+        # Imported here: the client costs half a second, and most commands never ask a cluster.
+        from kubernetes import client, config  # noqa: PLC0415
+        from kubernetes.config.config_exception import ConfigException  # noqa: PLC0415
+
+        try:
+            api = config.new_client_from_config(config_file=self._kubeconfig, context=self._context)  # type: ignore[no-untyped-call]  # the client leaves it untyped
+        except (ConfigException, OSError) as error:
+            raise CommandFailed(
+                f"no way to the cluster: {error}. Is KUBECONFIG right, and does it hold context {self._context}?"
+            ) from None
+        return client.CoreV1Api(api)

@@ -1,0 +1,60 @@
+"""The destructive-change guard: what must never happen as a side effect of `up`.
+
+`protect` stands behind it for plain `pulumi`; the guard comes first, because it can say what would be lost and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from components.settings.models import EnvironmentSettings, PlatformSettings
+from terrarium.plan import Step
+
+# Type token → what is lost with it.
+STATEFUL: Mapping[str, str] = {
+    "kubernetes:core/v1:Namespace": "everything in the namespace",
+    "kubernetes:core/v1:PersistentVolumeClaim": "the data on the volume",
+    "kubernetes:core/v1:PersistentVolume": "the data on the volume",
+    "kubernetes:apps/v1:StatefulSet": "the pods that serve the data, all at once",
+    "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition": "every object of the kind, in every namespace",
+    "random:index/randomId:RandomId": "the environment's identity, to which its data is bound",
+}
+_DESTRUCTIVE = {"delete", "replace"}
+
+
+def destructive(steps: Iterable[Step]) -> Iterator[tuple[Step, str]]:
+    """Yield each step that would destroy something stateful, with a sentence that says what and why."""
+    for step in steps:
+        lost = STATEFUL.get(step.type)
+        if lost is None or step.op not in _DESTRUCTIVE:
+            continue
+        because = f" because {', '.join(step.properties)} changed" if step.properties else ""
+        what = f" ({step.id})" if step.id else ""
+        yield step, f"would {step.op} {step.kind} {step.name}{what}{because}: {lost} would be lost"
+
+
+FIXED: Mapping[str, tuple[str, ...]] = {"environment": ("project", "name", "tier"), "platform": ("name",)}
+"""Settings that are fixed when a stack is first brought up."""
+
+
+def fixed_at_creation(
+    outputs: Mapping[str, Any], kind: str, settings: EnvironmentSettings | PlatformSettings
+) -> Iterator[tuple[str, str]]:
+    """Yield (key, message) for each fixed setting that differs from what the stack was created with.
+
+    Args:
+        outputs: The stack's outputs; empty before the first `up`.
+        kind: `environment` or `platform`, as declared now.
+        settings: What is declared now.
+    """
+    created = outputs.get("kind")
+    if created is None:
+        return
+    if created != kind:
+        yield "kind", f"the stack was created as {created} and is now declared as {kind}"
+        return
+    for key in FIXED[kind]:
+        before, now = outputs.get(key), str(getattr(settings, key))
+        if before is not None and before != now:
+            yield key, f"`{key}` was `{before}` when the stack was created and is fixed since; now it says `{now}`"

@@ -1,0 +1,94 @@
+"""Where this checkout's tiers live: state, secrets provider, kubeconfig.
+
+`.terrarium/<tier>.env` holds one `KEY=VALUE` per line, as a shell reads it. It is written by whoever sets the checkout
+up, and never committed. A tier's file wins over the shell's variables, so that a shell prepared for one tier can't lead
+a command for another to the wrong state.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.tiers import Tier
+from terrarium.errors import CommandFailed, Refused
+
+FOLDER = ".terrarium"
+BACKEND = "PULUMI_BACKEND_URL"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where one stack is worked on.
+
+    Args:
+        root: The folder of Pulumi.yaml.
+        variables: Variables for the engine, over those of the process.
+    """
+
+    root: Path
+    variables: Mapping[str, str]
+
+    @property
+    def backend(self) -> str:
+        """The URL of the state backend."""
+        return self.variables.get(BACKEND) or os.environ[BACKEND]
+
+    @property
+    def kubeconfig(self) -> str | None:
+        """The kubeconfig's path, if any is set."""
+        return self.variables.get("KUBECONFIG") or os.environ.get("KUBECONFIG")
+
+
+def find_root(start: Path) -> Path:
+    """Return the folder of the Pulumi.yaml that a folder belongs to.
+
+    Raises:
+        CommandFailed: If there is none.
+    """
+    for folder in (start, *start.parents):
+        if (folder / "Pulumi.yaml").exists():
+            return folder
+    raise CommandFailed(f"no Pulumi.yaml in {start} or above: run this inside the project's checkout, or give --root")
+
+
+def site(root: Path, tiers: Iterable[Tier]) -> Site:
+    """Return where stacks of these tiers are worked on.
+
+    Raises:
+        Refused: If nothing names a state backend, or production's is another tier's as well.
+    """
+    names = [tier.value for tier in tiers]
+    by_tier = {tier.value: _variables(root / FOLDER / f"{tier.value}.env") for tier in Tier}
+    variables = by_tier[sorted(names)[0]]
+    backend = variables.get(BACKEND) or os.environ.get(BACKEND)
+    if not backend:
+        raise Refused(
+            f"no state backend for {names[0]}: set {BACKEND}, or write it to {FOLDER}/{names[0]}.env "
+            "(`make up` writes one for the embedded platform); see docs/state.md"
+        )
+    for tier, other in by_tier.items():
+        if other.get(BACKEND) == backend and (tier == Tier.PRODUCTION) != (Tier.PRODUCTION in names):
+            raise Refused(
+                f"{names[0]} and {tier} name the same state backend: production shares its state with no other tier; "
+                f"correct {BACKEND} in {FOLDER}/{names[0]}.env or {FOLDER}/{tier}.env"
+            )
+    return Site(root, variables)
+
+
+def _variables(path: Path) -> dict[str, str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    pairs = (word.partition("=") for word in shlex.split(text, comments=True))
+    return {key: value for key, _, value in pairs}
+
+
+def engine_root(root: Path) -> str | None:
+    """Return the folder whose `bin/` holds the checkout's own engine, or None to take the one on PATH."""
+    folder = root / FOLDER
+    return str(folder) if (folder / "bin" / "pulumi").exists() else None
