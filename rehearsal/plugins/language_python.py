@@ -1,7 +1,7 @@
 """A Python language host: runs Pulumi programs and policy packs in the project's virtual environment.
 
-Does what the official `pulumi-language-python` does for `runtime: {name: python, options: {virtualenv: DIR}}`. The SDK's
-own `pulumi-language-python-exec`, which stands beside this executable, runs the program.
+Does what the official `pulumi-language-python` does for `runtime: {name: python, options: {virtualenv: DIR}}`. The
+SDK's own `pulumi-language-python-exec`, which stands beside this executable, runs the program.
 """
 
 # ruff: noqa: N802, ARG002 - the methods' names and parameters are the protocol's.

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import random
 import secrets
 import string
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
-import grpc
 from google.protobuf.empty_pb2 import Empty
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2 as pb
+from pulumi.runtime.proto import provider_pb2_grpc
 
+from rehearsal.plugins.base import BaseProvider, Context, refuse
 from rehearsal.plugins.properties import UNKNOWN, Properties, Secret, Unknown, from_struct, holds, plain, to_struct
-from rehearsal.plugins.serving import sdk_version, serve
+from rehearsal.plugins.serving import serve
 
 SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 _ADJECTIVES = (
@@ -126,7 +126,7 @@ def _adopt_integer(text: str) -> tuple[str, Properties]:
         result, low, high = (int(part) for part in parts[:3])
     except ValueError as error:
         raise BadInputError("a RandomInteger is imported by RESULT,MIN,MAX or RESULT,MIN,MAX,SEED") from error
-    seed = parts[3] if len(parts) > 3 else None  # noqa: PLR2004 - the fourth part
+    seed = parts[3] if len(parts) > 3 else None
     return str(result), {"result": result, "min": low, "max": high, "seed": seed}
 
 
@@ -212,64 +212,24 @@ def _stored(kind: Kind, inputs: Properties, outputs: Properties) -> Properties:
     return {name: Secret(item) if name in hidden else item for name, item in kept.items() if item is not None}
 
 
-class Provider(provider_pb2_grpc.ResourceProviderServicer):
+class Provider(BaseProvider):
     """The protocol; nothing outside of the state is read or written."""
 
-    def Handshake(
-        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ProviderHandshakeResponse:
-        """Agree on what both sides can send."""
-        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
+    package = "random"
 
-    def GetPluginInfo(self, request: Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
-        """Say the version: that of the installed SDK, which is the one it asks for."""
-        return plugin_pb2.PluginInfo(version=sdk_version("pulumi-random"))
-
-    def GetSchema(
-        self, request: provider_pb2.GetSchemaRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.GetSchemaResponse:
-        """Give a schema without types."""
-        return provider_pb2.GetSchemaResponse(
-            schema=json.dumps({"name": "random", "version": sdk_version("pulumi-random")})
-        )
-
-    def CheckConfig(
-        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CheckResponse:
-        """Accept: there is nothing to set."""
-        return provider_pb2.CheckResponse(inputs=request.news)
-
-    def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
-        """Differ in nothing."""
-        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
-
-    def Configure(
-        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ConfigureResponse:
-        """Start."""
-        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
-
-    def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
-        """Have nothing to end."""
-        return Empty()
-
-    def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
-        """Refuse functions."""
-        _refuse(context, f"the stand-in random provider has no function {request.tok}")
-
-    def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
+    def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Refuse unknown types, and inputs that are missing or unknown to the type."""
         kind, news = _kind(request.urn, context), from_struct(request.news)
         missing = [name for name in kind.required if plain(news.get(name)) is None]
         strange = sorted(news.keys() - kind.defaults.keys())
-        failures = [provider_pb2.CheckFailure(property=name, reason=f"{name} is required") for name in missing]
+        failures = [pb.CheckFailure(property=name, reason=f"{name} is required") for name in missing]
         failures += [
-            provider_pb2.CheckFailure(property=name, reason=f"there is no {name}; there are {', '.join(kind.defaults)}")
+            pb.CheckFailure(property=name, reason=f"there is no {name}; there are {', '.join(kind.defaults)}")
             for name in strange
         ]
-        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+        return pb.CheckResponse(inputs=request.news, failures=failures)
 
-    def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+    def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         """Replace on any change: a random value can't be changed in place."""
         kind = _kind(request.urn, context)
         olds, news = _filled(kind, from_struct(request.olds)), _filled(kind, from_struct(request.news))
@@ -278,37 +238,37 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             olds["number"] = news["number"] if news["number"] is None else olds["number"]
             news["numeric"] = olds["numeric"] if news["number"] is not None else news["numeric"]
         changed = [name for name in kind.defaults if olds[name] != news[name] and name not in request.ignoreChanges]
-        response = provider_pb2.DiffResponse
+        response = pb.DiffResponse
         return response(changes=response.DIFF_SOME if changed else response.DIFF_NONE, replaces=changed, diffs=changed)
 
-    def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
+    def Create(self, request: pb.CreateRequest, context: Context) -> pb.CreateResponse:
         """Make the value; in a preview it is unknown."""
         kind, inputs = _kind(request.urn, context), from_struct(request.properties)
         if request.preview or holds(inputs, Unknown):
             unknown = dict.fromkeys(kind.outputs, UNKNOWN)
-            return provider_pb2.CreateResponse(properties=to_struct(_stored(kind, inputs, unknown)))
+            return pb.CreateResponse(properties=to_struct(_stored(kind, inputs, unknown)))
         try:
             identifier, outputs = kind.make(_filled(kind, inputs))
         except BadInputError as error:
-            _refuse(context, str(error))
-        return provider_pb2.CreateResponse(id=identifier, properties=to_struct(_stored(kind, inputs, outputs)))
+            refuse(context, str(error))
+        return pb.CreateResponse(id=identifier, properties=to_struct(_stored(kind, inputs, outputs)))
 
-    def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
+    def Read(self, request: pb.ReadRequest, context: Context) -> pb.ReadResponse:
         """Answer the state as it is; without one, import a value made elsewhere."""
         if request.properties.fields:
-            return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+            return pb.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
         kind = _kind(request.urn, context)
         if kind.adopt is None:
-            _refuse(context, f"a {_type(request.urn)} can't be imported, as in the official provider")
+            refuse(context, f"a {_type(request.urn)} can't be imported, as in the official provider")
         try:
             identifier, values = kind.adopt(request.id)
         except BadInputError as error:
-            _refuse(context, str(error))
+            refuse(context, str(error))
         inputs = {name: item for name, item in values.items() if name in kind.defaults and item is not None}
         stored = _stored(kind, inputs, {name: item for name, item in values.items() if name not in kind.defaults})
-        return provider_pb2.ReadResponse(id=identifier, properties=to_struct(stored), inputs=to_struct(inputs))
+        return pb.ReadResponse(id=identifier, properties=to_struct(stored), inputs=to_struct(inputs))
 
-    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Empty:
+    def Delete(self, request: pb.DeleteRequest, context: Context) -> Empty:
         """Forget: the value was only in the state."""
         return Empty()
 
@@ -317,17 +277,12 @@ def _type(urn: str) -> str:
     return urn.split("::")[2].rsplit(":", 1)[-1]
 
 
-def _kind(urn: str, context: grpc.ServicerContext) -> Kind:
+def _kind(urn: str, context: Context) -> Kind:
     token = urn.split("::")[2].rsplit("$", 1)[-1].removeprefix("random:index/")
     if token not in KINDS:
         names = ", ".join(name.rsplit(":", 1)[-1] for name in KINDS)
-        _refuse(context, f"the stand-in random provider has no {_type(urn)}; it has {names}")
+        refuse(context, f"the stand-in random provider has no {_type(urn)}; it has {names}")
     return KINDS[token]
-
-
-def _refuse(context: grpc.ServicerContext, message: str) -> NoReturn:
-    context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
-    raise AssertionError("abort raises")
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -32,7 +33,10 @@ def control_plane(binaries: Path, folder: Path) -> Iterator[Path]:
     subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
     (folder / "tokens.csv").write_text(f"{TOKEN},admin,admin,system:masters\n")
     kubeconfig = folder / "kubeconfig"
-    cluster = {"server": f"https://127.0.0.1:{secure}", "insecure-skip-tls-verify": True}
+    cluster = {
+        "server": f"https://127.0.0.1:{secure}",
+        "certificate-authority": str(folder / "certificates" / "apiserver.crt"),
+    }
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -78,8 +82,8 @@ def control_plane(binaries: Path, folder: Path) -> Iterator[Path]:
     started: list[subprocess.Popen[bytes]] = []
     try:
         for name, arguments in commands.items():
-            log = (folder / f"{name}.log").open("wb")
-            started.append(subprocess.Popen([binaries / name, *arguments], stdout=log, stderr=log))
+            with (folder / f"{name}.log").open("wb") as log:
+                started.append(subprocess.Popen([binaries / name, *arguments], stdout=log, stderr=log))
             if name == "kube-apiserver":
                 _wait_until_ready(secure, folder)
         yield kubeconfig
@@ -90,12 +94,10 @@ def control_plane(binaries: Path, folder: Path) -> Iterator[Path]:
 
 
 def _wait_until_ready(port: int, folder: Path) -> None:
-    import ssl  # noqa: PLC0415 - only here
-
     context = ssl._create_unverified_context()  # noqa: S323 - a self-signed certificate on loopback
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
-        request = urllib.request.Request(  # noqa: S310 - https on loopback
+        request = urllib.request.Request(
             f"https://127.0.0.1:{port}/readyz", headers={"Authorization": f"Bearer {TOKEN}"}
         )
         with contextlib.suppress(OSError), urllib.request.urlopen(request, context=context, timeout=5):  # noqa: S310

@@ -175,8 +175,8 @@ def explain(error: ApiError) -> str:
     if conflicts:
         owned = "; ".join(f"{cause['field']}: {cause['message']}" for cause in conflicts)
         return (
-            f"another manager owns fields this resource sets ({owned}). Take them out of the program, or take them over "
-            'with the annotation pulumi.com/patchForce: "true"'
+            f"another manager owns fields this resource sets ({owned}). Take them out of the program, or take them "
+            'over with the annotation pulumi.com/patchForce: "true"'
         )
     if error.reason == "AlreadyExists":
         return (

@@ -239,6 +239,8 @@ def _tls(access: Access) -> ssl.SSLContext:
     if not access.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        # The kubeconfig says so; a warning with each request tells nobody anything new.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     pair = access.certificate()
     if pair:
         path = pem_file(*pair)

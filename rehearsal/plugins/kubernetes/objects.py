@@ -188,13 +188,12 @@ def mark_secrets(values: Properties, inputs: Properties) -> Properties:
     return marked
 
 
-def redacted(text: str, *values: Properties) -> str:
-    """A message without the secrets in `values`: the server quotes the value it refuses."""
+def redacted(text: str, inputs: Properties) -> str:
+    """A message without the secrets in `inputs`: the server quotes the value it refuses."""
     hidden: set[str] = set()
-    for properties in values:
-        for item in walk(mark_secrets(properties, properties)):
-            if isinstance(item, Secret):
-                hidden |= {str(part) for part in walk(item.value) if isinstance(part, (str, int, float))}
+    for item in walk(mark_secrets(inputs, inputs)):
+        if isinstance(item, Secret):
+            hidden |= {str(part) for part in walk(item.value) if isinstance(part, (str, int, float))}
     for secret in list(hidden):
         # The server may quote a Secret's content as it was given or as it was meant.
         for convert in (_encoded, _decoded):

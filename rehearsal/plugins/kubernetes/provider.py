@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
@@ -16,14 +15,15 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.struct_pb2 import Struct
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import provider_pb2 as pb
+from pulumi.runtime.proto import provider_pb2_grpc, status_pb2
 
+from rehearsal.plugins.base import BaseProvider, Context, refuse
 from rehearsal.plugins.kubernetes import apply, diff, objects, ready
 from rehearsal.plugins.kubernetes.client import ApiError, Client, NoSuchKindError, Object, UnreachableError
 from rehearsal.plugins.kubernetes.kubeconfig import ConfigError, load
 from rehearsal.plugins.properties import UNKNOWN, Properties, Unknown, from_struct, holds, plain, to_struct
-from rehearsal.plugins.serving import EngineLog, engine_address, sdk_version, serve
+from rehearsal.plugins.serving import EngineLog, engine_address, serve
 
 _PREFIX = "kubernetes:config:"
 # Components of the official provider that are programs of their own, not objects.
@@ -64,36 +64,49 @@ class Settings:
 Servicer = TypeVar("Servicer", bound="Provider")
 Request = TypeVar("Request")
 Response = TypeVar("Response")
-Method = Callable[[Servicer, Request, grpc.ServicerContext], Response]
+Method = Callable[[Servicer, Request, Context], Response]
 
 
 def _told(method: Method[Servicer, Request, Response]) -> Method[Servicer, Request, Response]:
     """Turn what a method raises into a message for a person, without secrets; a partly done change keeps its state."""
 
     @wraps(method)
-    def call(self: Servicer, request: Request, context: grpc.ServicerContext) -> Response:
+    def call(self: Servicer, request: Request, context: Context) -> Response:
         try:
             return method(self, request, context)
         except _PartlyDoneError as error:
-            _abort_partly_done(context, error)
-        except (UnreachableError, ConfigError) as error:
-            text = f"{error}. {_WHAT_TO_DO}"
-        except ApiError as error:
-            text = apply.explain(error)
-        except NoSuchKindError as error:
-            text = f"{error}. Is its custom resource definition installed, or created by this program before it?"
-        except (apply.RefusedError, _NotOfferedError) as error:
-            text = str(error)
-        except ready.NotReadyError as error:
-            text = "; ".join(error.reasons)
-        context.abort(grpc.StatusCode.UNKNOWN, objects.redacted(text, *_given(request)))
-        raise AssertionError("abort raises")
+            return error.tell(context)
+        except _EXPECTED as error:
+            return refuse(context, objects.redacted(_message(error), _given(request)))
 
     return call
 
 
+def _message(error: Exception) -> str:
+    match error:
+        case UnreachableError():
+            return f"{error}. {_WHAT_TO_DO}"
+        case ApiError():
+            return apply.explain(error)
+        case NoSuchKindError():
+            return f"{error}. Is its custom resource definition installed, or made by this program before it?"
+        case _:
+            return str(error)
+
+
 class _NotOfferedError(Exception):
     """Something the official provider has and this one has not, or neither."""
+
+
+_EXPECTED = (
+    ApiError,
+    ConfigError,
+    NoSuchKindError,
+    UnreachableError,
+    apply.RefusedError,
+    ready.NotReadyError,
+    _NotOfferedError,
+)
 
 
 class _PartlyDoneError(Exception):
@@ -101,31 +114,35 @@ class _PartlyDoneError(Exception):
 
     def __init__(self, identifier: str, state: Properties, inputs: Properties, reasons: tuple[str, ...]) -> None:
         super().__init__("; ".join(reasons))
-        self.detail = provider_pb2.ErrorResourceInitFailed(
+        self.detail = pb.ErrorResourceInitFailed(
             id=identifier,
             properties=to_struct(state),
             inputs=to_struct(inputs),
             reasons=[objects.redacted(reason, inputs) for reason in reasons],
         )
 
-
-def _abort_partly_done(context: grpc.ServicerContext, error: _PartlyDoneError) -> NoReturn:
-    packed = AnyMessage()
-    packed.Pack(error.detail)
-    message = "; ".join(error.detail.reasons)
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message, details=[packed])
-    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(grpc.StatusCode.UNKNOWN, message)
-    raise AssertionError("abort raises")
-
-
-def _given(request: Any) -> list[Properties]:
-    """All properties of a request, whose secrets no message may quote."""
-    return [from_struct(value) for _, value in request.ListFields() if isinstance(value, Struct)]
+    def tell(self, context: Context) -> NoReturn:
+        """End the call with what the engine reads a partly made object from."""
+        packed = AnyMessage()
+        packed.Pack(self.detail)
+        message = "; ".join(self.detail.reasons)
+        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message, details=[packed])
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        refuse(context, message)
 
 
-class Provider(provider_pb2_grpc.ResourceProviderServicer):
+def _given(request: Any) -> Properties:
+    """The inputs of a request, whose secrets no message may quote."""
+    for name in ("news", "inputs", "properties"):
+        if hasattr(request, name):
+            return from_struct(getattr(request, name))
+    return {}
+
+
+class Provider(BaseProvider):
     """One configured provider: one server, one set of settings."""
+
+    package = "kubernetes"
 
     def __init__(self, log: EngineLog) -> None:
         """Wait to be configured.
@@ -137,7 +154,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         self._stop = threading.Event()
         self._settings = Settings.of({})
         self._client: Client | None = None
-        self._unreachable = ""
+        self._unreachable: Exception = UnreachableError("the kubernetes provider was not configured")
         self._namespace = "default"
 
     def stop(self) -> None:
@@ -146,44 +163,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     # --- the provider itself
 
-    def Handshake(
-        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ProviderHandshakeResponse:
-        """Agree on what both sides can send."""
-        self._log.address = request.engine_address or self._log.address
-        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
-
-    def Attach(self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext) -> Empty:
-        """Take another engine's address (debugging)."""
-        self._log.address = request.address
-        return Empty()
-
-    def GetPluginInfo(self, request: Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
-        """Say the version: that of the installed SDK, which is the one it asks for."""
-        return plugin_pb2.PluginInfo(version=sdk_version("pulumi-kubernetes"))
-
-    def GetSchema(
-        self, request: provider_pb2.GetSchemaRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.GetSchemaResponse:
-        """Give a schema without types; the official one has 20 MB of them."""
-        schema = {"name": "kubernetes", "version": sdk_version("pulumi-kubernetes")}
-        return provider_pb2.GetSchemaResponse(schema=json.dumps(schema))
-
-    def GetMapping(
-        self, request: provider_pb2.GetMappingRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.GetMappingResponse:
-        """Convert no other tool's programs."""
-        return provider_pb2.GetMappingResponse()
-
-    def GetMappings(
-        self, request: provider_pb2.GetMappingsRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.GetMappingsResponse:
-        """Convert no other tool's programs."""
-        return provider_pb2.GetMappingsResponse()
-
-    def CheckConfig(
-        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CheckResponse:
+    def CheckConfig(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Refuse what this provider can't do instead of ignoring it."""
         news = plain(from_struct(request.news))
         failures = []
@@ -191,9 +171,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             failures.append(_failure("renderYamlToDirectory", "the stand-in provider does not write YAML files"))
         if str(news.get("enableServerSideApply", "true")) == "false":
             failures.append(_failure("enableServerSideApply", "the stand-in provider only has server-side apply"))
-        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+        return pb.CheckResponse(inputs=request.news, failures=failures)
 
-    def DiffConfig(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+    def DiffConfig(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         """Replace the provider, and all it made, when it points to another cluster."""
         olds, news = plain(from_struct(request.olds)), plain(from_struct(request.news))
         changed = sorted(key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key))
@@ -202,12 +182,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             replaces = [key for key in changed if key == "clusterIdentifier"]
         else:
             replaces = where if where and _server(olds) != _server(news) else []
-        kind = provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE
-        return provider_pb2.DiffResponse(changes=kind, diffs=changed, replaces=replaces)
+        kind = pb.DiffResponse.DIFF_SOME if changed else pb.DiffResponse.DIFF_NONE
+        return pb.DiffResponse(changes=kind, diffs=changed, replaces=replaces)
 
-    def Configure(
-        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ConfigureResponse:
+    def Configure(self, request: pb.ConfigureRequest, context: Context) -> pb.ConfigureResponse:
         """Connect. A cluster that can't be reached is no failure yet: what needs it will say so."""
         variables = request.variables
         self._settings = Settings.of(variables)
@@ -222,19 +200,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             client.request("GET", "/version")
             self._client = client
         except (ConfigError, UnreachableError) as error:
-            self._unreachable = str(error)
+            self._unreachable = error
         except ApiError as error:
-            self._unreachable = f"the Kubernetes API server {access.server} refuses the kubeconfig's user: {error}"
-        return provider_pb2.ConfigureResponse(
-            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
-        )
+            message = f"the Kubernetes API server {access.server} refuses the kubeconfig's user: {error}"
+            self._unreachable = ConfigError(message)
+        return super().Configure(request, context)
 
-    def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
-        """Refuse functions."""
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the stand-in kubernetes provider has no function {request.tok}")
-        raise AssertionError("abort raises")
-
-    def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:
+    def Cancel(self, request: Empty, context: Context) -> Empty:
         """End all waiting, so that the engine can save what is there."""
         self.stop()
         return Empty()
@@ -242,10 +214,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # --- resources
 
     @_told
-    def Check(self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
+    def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Fill in the name and the namespace."""
         if self._client is None and self._settings.skip_update_unreachable:
-            return provider_pb2.CheckResponse(inputs=request.olds)
+            return pb.CheckResponse(inputs=request.olds)
         version, kind = objects.type_of(request.urn)
         if _NOT_HERE.match(version):
             raise _NotOfferedError(
@@ -265,10 +237,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         meta = inputs.get("metadata")
         if isinstance(meta, dict) and not meta.get("namespace") and self._namespaced(inputs, old_inputs):
             meta["namespace"] = self._namespace
-        return provider_pb2.CheckResponse(inputs=to_struct(objects.mark_secrets(inputs, given)))
+        return pb.CheckResponse(inputs=to_struct(objects.mark_secrets(inputs, given)))
 
     @_told
-    def Diff(self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
+    def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         """Compare with the stored object, and ask the server what a difference comes to."""
         state, given = from_struct(request.olds), from_struct(request.news)
         old_inputs, old_live = objects.from_checkpoint(state)
@@ -295,13 +267,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return _diff_response(found, inputs, old_live)
 
     @_told
-    def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
+    def Create(self, request: pb.CreateRequest, context: Context) -> pb.CreateResponse:
         """Make the object and wait until it is up."""
         given = from_struct(request.properties)
         inputs = objects.to_object(given)
         patch = objects.is_patch(request.urn, str(inputs.get("kind")))
         if request.preview and (patch or not self._can_ask(inputs)):
-            return provider_pb2.CreateResponse(properties=request.properties)
+            return pb.CreateResponse(properties=request.properties)
         client, manager = self._connected(), objects.field_manager(inputs, {})
         try:
             live = apply.create(
@@ -316,22 +288,22 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         except ApiError as error:
             # Not there yet, still there (it is to be replaced), or not allowed to try: the update will tell.
             if request.preview and (error.code in {403, 404} or error.reason == "AlreadyExists"):
-                return provider_pb2.CreateResponse(properties=request.properties)
+                return pb.CreateResponse(properties=request.properties)
             raise
         if request.preview:
             live.pop("status", None)
-            return provider_pb2.CreateResponse(properties=to_struct(objects.checkpoint(given, live, manager)))
-        live = self._awaited(client, given, inputs, live, manager, request.timeout)
+            return pb.CreateResponse(properties=to_struct(objects.checkpoint(given, live, manager)))
+        live = self._awaited(client, given, live, manager, request.timeout)
         state = to_struct(objects.checkpoint(given, live, manager))
-        return provider_pb2.CreateResponse(id=objects.identifier(live), properties=state)
+        return pb.CreateResponse(id=objects.identifier(live), properties=state)
 
     @_told
-    def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
+    def Update(self, request: pb.UpdateRequest, context: Context) -> pb.UpdateResponse:
         """Apply the new inputs and wait until the object is up again."""
         state, given = plain(from_struct(request.olds)), from_struct(request.news)
         inputs = objects.to_object(given)
         if request.preview and not self._can_ask(inputs):
-            return provider_pb2.UpdateResponse(properties=request.news)
+            return pb.UpdateResponse(properties=request.news)
         client, manager = self._connected(), objects.field_manager(inputs, state)
         live = apply.update(
             client,
@@ -343,20 +315,20 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             preview=request.preview,
         )
         if not request.preview:
-            live = self._awaited(client, given, inputs, live, manager, request.timeout)
+            live = self._awaited(client, given, live, manager, request.timeout)
             before = state.get("__fieldManager")
             if before and before != manager:
                 apply.relinquish(client, live, before)
-        return provider_pb2.UpdateResponse(properties=to_struct(objects.checkpoint(given, live, manager)))
+        return pb.UpdateResponse(properties=to_struct(objects.checkpoint(given, live, manager)))
 
     @_told
-    def Read(self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
+    def Read(self, request: pb.ReadRequest, context: Context) -> pb.ReadResponse:
         """Read the live object, for a refresh, an import or a `get`; no id when it is gone."""
         if self._client is None and self._settings.delete_unreachable:
             self._log("warning", f"{self._unreachable}; dropped from the state as asked", request.urn)
-            return provider_pb2.ReadResponse()
+            return pb.ReadResponse()
         if self._client is None and self._settings.skip_update_unreachable:
-            return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+            return pb.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
         client = self._connected()
         given, state = from_struct(request.inputs), from_struct(request.properties)
         old_inputs, (_, old_live) = objects.to_object(given), objects.from_checkpoint(state)
@@ -371,7 +343,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         except (ApiError, NoSuchKindError) as error:
             if isinstance(error, ApiError) and error.code != 404:
                 raise
-            return provider_pb2.ReadResponse()
+            return pb.ReadResponse()
         inputs = objects.merged_inputs(old_inputs, old_live, live) if known else objects.imported_inputs(live)
         marked = objects.mark_secrets(inputs, given)
         manager = objects.field_manager(inputs, plain(state))
@@ -380,10 +352,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             verdict = ready.judge(client, live, objects.annotation(inputs, "waitFor"))
             if not verdict.up:
                 raise _PartlyDoneError(request.id, stored, marked, verdict.reasons)
-        return provider_pb2.ReadResponse(id=request.id, properties=to_struct(stored), inputs=to_struct(marked))
+        return pb.ReadResponse(id=request.id, properties=to_struct(stored), inputs=to_struct(marked))
 
     @_told
-    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> Empty:
+    def Delete(self, request: pb.DeleteRequest, context: Context) -> Empty:
         """Delete the object and wait until it is gone; a Patch only gives its fields up."""
         if self._client is None and self._settings.delete_unreachable:
             self._log("warning", f"{self._unreachable}; dropped from the state as asked", request.urn)
@@ -407,7 +379,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def _connected(self) -> Client:
         if self._client is None:
-            raise UnreachableError(self._unreachable or "the kubernetes provider was not configured")
+            raise self._unreachable
         return self._client
 
     def _namespaced(self, inputs: Object, old_inputs: Object) -> bool:
@@ -430,9 +402,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             return False
         return True
 
-    def _awaited(
-        self, client: Client, given: Properties, inputs: Object, live: Object, manager: str, timeout: float
-    ) -> Object:
+    def _awaited(self, client: Client, given: Properties, live: Object, manager: str, timeout: float) -> Object:
+        inputs = objects.to_object(given)
         try:
             return ready.wait_ready(client, inputs, live, ready.timeout_seconds(timeout, inputs), self._stop)
         except ready.NotReadyError as error:
@@ -440,24 +411,24 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             raise _PartlyDoneError(objects.identifier(live), stored, given, error.reasons) from error
 
 
-def _failure(name: str, reason: str) -> provider_pb2.CheckFailure:
-    return provider_pb2.CheckFailure(property=name, reason=reason)
+def _failure(name: str, reason: str) -> pb.CheckFailure:
+    return pb.CheckFailure(property=name, reason=reason)
 
 
-def _refused(request: provider_pb2.CheckRequest, name: str, reason: str) -> provider_pb2.CheckResponse:
-    return provider_pb2.CheckResponse(inputs=request.news, failures=[_failure(name, reason)])
+def _refused(request: pb.CheckRequest, name: str, reason: str) -> pb.CheckResponse:
+    return pb.CheckResponse(inputs=request.news, failures=[_failure(name, reason)])
 
 
 def _name(urn: str) -> str:
     return urn.split("::", 3)[3]
 
 
-def _proposed(request: provider_pb2.CheckRequest) -> str | None:
+def _proposed(request: pb.CheckRequest) -> str | None:
     """The engine's choice of a name by the project's autonaming settings: empty for none, None when it leaves it."""
     if not request.HasField("autonaming"):
         return None
     options = request.autonaming
-    return "" if options.mode == provider_pb2.CheckRequest.AutonamingOptions.DISABLE else options.proposed_name
+    return "" if options.mode == pb.CheckRequest.AutonamingOptions.DISABLE else options.proposed_name
 
 
 def _path(text: str) -> diff.Path:
@@ -476,8 +447,8 @@ def _server(settings: Properties) -> Any:
         return chosen
 
 
-def _diff_response(found: list[diff.Change], inputs: Object, old_live: Object) -> provider_pb2.DiffResponse:
-    kinds = provider_pb2.PropertyDiff
+def _diff_response(found: list[diff.Change], inputs: Object, old_live: Object) -> pb.DiffResponse:
+    kinds = pb.PropertyDiff
     verbs = {
         ("add", False): kinds.ADD,
         ("add", True): kinds.ADD_REPLACE,
@@ -490,7 +461,7 @@ def _diff_response(found: list[diff.Change], inputs: Object, old_live: Object) -
     meta, old_meta = inputs.get("metadata") or {}, old_live.get("metadata") or {}
     # A name chosen by the program can't be held by the old and the new object at once.
     same_place = isinstance(meta, dict) and all(meta.get(key) == old_meta.get(key) for key in ("name", "namespace"))
-    response = provider_pb2.DiffResponse
+    response = pb.DiffResponse
     return response(
         changes=response.DIFF_SOME if found else response.DIFF_NONE,
         replaces=replaces,

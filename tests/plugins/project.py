@@ -1,0 +1,84 @@
+"""A tiny Pulumi project that tests write programs for and run on the real engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+STACK = "dev"
+RUN_SECONDS = 120
+
+
+class Project:
+    """One project with one stack, in a folder of its own."""
+
+    def __init__(self, engine: Path, folder: Path) -> None:
+        self.engine = engine
+        self.folder = folder
+        self.state_folder = folder / "state"
+        self.state_folder.mkdir()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")},
+            "PATH": f"{engine}{os.pathsep}{os.environ['PATH']}",
+            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_BACKEND_URL": self.state_folder.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "public",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        }
+        runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
+        (folder / "Pulumi.yaml").write_text(json.dumps({"name": "tests", "runtime": runtime}))
+        self.pulumi("stack", "init", STACK)
+
+    def write(self, program: str) -> None:
+        """Make this the program."""
+        (self.folder / "__main__.py").write_text(program)
+
+    def pulumi(self, *arguments: str, fails: bool = False) -> str:
+        """Run the engine; answer all it wrote. `fails` says which way it must end."""
+        done = subprocess.run(
+            [self.engine / "pulumi", *arguments, "--non-interactive", "--color=never"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+        written = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, f"pulumi {' '.join(arguments)} ended with {done.returncode}:\n{written}"
+        return written
+
+    def up(self, *arguments: str, fails: bool = False) -> str:
+        """Update without a preview before it."""
+        return self.pulumi("up", "--yes", "--skip-preview", *arguments, fails=fails)
+
+    def steps(self) -> dict[str, tuple[str, set[str]]]:
+        """Preview: each resource's operation, and the properties that differ; unchanged ones are left out."""
+        done = json.loads(self.pulumi("preview", "--json").split("\n}\n")[0] + "\n}")
+        return {
+            step["urn"].split("::")[-1]: (step["op"], set(step.get("detailedDiff") or ()))
+            for step in done["steps"]
+            if step["op"] not in {"same", "delete-replaced", "create-replacement"}
+        }
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """The state, decrypted: each resource by its name."""
+        done = subprocess.run(
+            [self.engine / "pulumi", "stack", "export", "--show-secrets"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = json.loads(done.stdout)["deployment"].get("resources", [])
+        return {resource["urn"].split("::")[-1]: resource for resource in found}
+
+    def stored(self) -> str:
+        """All the text the state's files hold."""
+        return "\n".join(path.read_text() for path in self.state_folder.rglob("*") if path.is_file())

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import Mock
+
+import grpc
+import psutil
+import pytest
+from google.protobuf.struct_pb2 import Struct
+from pulumi.runtime.proto import language_pb2
+
+from rehearsal.plugins import install
+from rehearsal.plugins.language_python import LanguageHost
+
+from .project import Project
+
+WAITS = """
+import pulumi, pulumi_kubernetes as k8s
+provider = k8s.Provider("cluster", kubeconfig={kubeconfig!r})
+k8s.core.v1.Pod("waits", metadata={{"name": "waits-for-a-node", "namespace": "default"}}, spec={{
+    "containers": [{{"name": "main", "image": "example.invalid/a"}}], "automountServiceAccountToken": False,
+}}, opts=pulumi.ResourceOptions(provider=provider))
+"""
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.1)
+
+
+def test_a_killed_engine_leaves_no_process(project: Project, cluster: Path) -> None:
+    project.write(WAITS.format(kubeconfig=str(cluster)))
+    engine = psutil.Popen(
+        [project.engine / "pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        # The language host, the program, the provider.
+        wait_until(lambda: len(engine.children(recursive=True)) >= 3)
+        wait_until(lambda: '"waits-for-a-node"' in project.stored() or "pending_operations" in project.stored())
+        children = engine.children(recursive=True)
+    finally:
+        engine.kill()
+        engine.wait()
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert not alive
+
+
+def test_a_program_that_fails_says_where(project: Project) -> None:
+    project.write("import pulumi\nprint('said before')\n\ndef broken():\n    raise KeyError('color')\n\nbroken()\n")
+    written = project.pulumi("preview", fails=True)
+    assert "said before" in written
+    assert '__main__.py", line 5, in broken' in written
+    assert "KeyError: 'color'" in written
+    # Shown once, by the program; the official host adds nothing.
+    assert "exit code" not in written
+    project.write("import sys\nsys.exit(7)\n")
+    assert "Program exited with non-zero exit code: 7" in project.pulumi("preview", fails=True)
+
+
+def test_a_policy_pack_is_run_and_heard(tmp_path: Path) -> None:
+    (tmp_path / "__main__.py").write_text("import sys\nprint('4711')\nprint('wrong', file=sys.stderr)\nsys.exit(3)\n")
+    options = Struct()
+    options.update({"virtualenv": sys.prefix})
+    request = language_pb2.RunPluginRequest(kind="analyzer", pwd=str(tmp_path), args=["127.0.0.1:1"])
+    request.info.root_directory = request.info.program_directory = str(tmp_path)
+    request.info.options.CopyFrom(options)
+    host = LanguageHost("127.0.0.1:1", tmp_path)
+    answers = list(host.RunPlugin(request, Mock(spec=grpc.ServicerContext)))
+    assert b"".join(answer.stdout for answer in answers) == b"4711\n"
+    assert b"wrong" in b"".join(answer.stderr for answer in answers)
+    assert answers[-1].exitcode == 3
+
+
+def test_plugins_are_installed_whole_and_by_known_names(tmp_path: Path) -> None:
+    install(tmp_path / "bin", Path("/a folder/python"), ["pulumi-resource-random"])
+    assert [path.name for path in (tmp_path / "bin").iterdir()] == ["pulumi-resource-random"]
+    assert "'/a folder/python'" in (tmp_path / "bin" / "pulumi-resource-random").read_text()
+    with pytest.raises(ValueError, match="pulumi-resource-gcp; there are pulumi-language-python"):
+        install(tmp_path, Path("python"), ["pulumi-resource-gcp"])
