@@ -24,7 +24,8 @@ from rehearsal.progress import Report, Silent
 
 # Seconds that `status` waits for an API server that may hang.
 _STATUS_PATIENCE = 2.0
-_ATTEMPTS = 2
+# How often a start is tried, as a port may be lost to somebody else in between. The next try chooses another.
+_ATTEMPTS = 3
 # What X.509 allows in a common name and an organisation (ub-common-name, ub-organization-name).
 _NAME_LIMIT = 64
 
@@ -80,14 +81,12 @@ class Platform:
         built = build(["kubernetes", "kwok"], report)
         with locked_folder(self.folder, lambda: self._waiting(report)):
             for attempt in range(1, _ATTEMPTS + 1):
-                try:
+                with suppress(*([PortLostError] if attempt < _ATTEMPTS else [])):
                     Startup(self._layout, self._nodes, built, report).run()
-                    break
-                except PortLostError:
-                    # The next attempt sees that the port is taken, and chooses another.
-                    if attempt == _ATTEMPTS:
-                        raise
-        return self.status()
+                    # A part that was killed just before may have looked alive at first.
+                    if len(instance.find(self._layout)) == len(PARTS):
+                        break
+            return self.status()
 
     def stop(self, report: Report | None = None) -> None:
         """End every process of this platform; data, certificates and ports stay. Does nothing if none runs.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ LOOPBACK = "127.0.0.1"
 # Below the range that systems take for outgoing connections (Linux: from 32768): such a connection could hold a
 # remembered port for a moment, and it would move for nothing.
 _FIRST, _LAST = 20000, 32000
+# Seconds until a remembered port counts as taken by somebody else.
+_PATIENCE = 1.0
 
 
 def free(port: int) -> bool:
@@ -45,7 +48,7 @@ def choose(file: Path, names: Iterable[str], in_use: Collection[str], report: Re
         port = remembered.get(name)
         if not isinstance(port, int) or not _FIRST <= port <= _LAST or port in ports.values():
             continue
-        if name in in_use or free(port):
+        if name in in_use or _frees(port):
             ports[name] = port
         else:
             moved[name] = port
@@ -56,6 +59,16 @@ def choose(file: Path, names: Iterable[str], in_use: Collection[str], report: Re
     if ports != remembered:
         write_json(file, ports)
     return ports
+
+
+def _frees(port: int) -> bool:
+    # A process that was killed holds its ports for some milliseconds more than it can be seen.
+    deadline = time.monotonic() + _PATIENCE
+    while not free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _unused(count: int, taken: Collection[int]) -> list[int]:

@@ -108,7 +108,7 @@ class Startup:
     def _await(self, part: str, what: str, condition: Callable[[], bool], deadline: float) -> None:
         self._report.detail(f"waiting for {what}")
         while not condition():
-            for name, process in self._running.items():
+            for name, process in self._started.items():
                 if not process.alive():
                     raise self._failed(name, "ended by itself")
             if time.monotonic() > deadline:

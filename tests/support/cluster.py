@@ -1,0 +1,109 @@
+"""A throw-away platform for tests. Import the fixture you need into the folder's conftest.py."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rehearsal.build import build
+from rehearsal.platform import Platform
+from rehearsal.progress import Silent
+
+# Short: it is part of every path, and a Unix socket's path has at most 107 characters.
+_BASE = Path(tempfile.gettempdir()) / f"terrarium-tests-{os.getuid()}"
+
+
+@contextmanager
+def throwaway_home() -> Iterator[Path]:
+    """Give a folder for platforms; at the end reset those in it and delete it.
+
+    A test run that was killed can't do that: the next one finds its folder without a lock and does it.
+    """
+    _BASE.mkdir(mode=0o700, exist_ok=True)
+    with _lock(_BASE, fcntl.LOCK_EX) as base:
+        assert base is not None
+        for left in _BASE.iterdir():
+            with _lock(left, fcntl.LOCK_EX | fcntl.LOCK_NB) as abandoned:
+                if abandoned is not None:
+                    _wipe(left)
+        home = Path(tempfile.mkdtemp(dir=_BASE))
+        mine = os.open(home, os.O_RDONLY)
+        fcntl.flock(mine, fcntl.LOCK_EX)
+    try:
+        yield home
+    finally:
+        _wipe(home)
+        os.close(mine)
+        with suppress(OSError):
+            _BASE.rmdir()
+
+
+@pytest.fixture(scope="session")
+def platform_home() -> Iterator[Path]:
+    """A folder for platforms that is wiped at the end of the run."""
+    with throwaway_home() as home:
+        yield home
+
+
+@pytest.fixture(scope="session")
+def embedded_platform(platform_home: Path) -> Platform:
+    """A running platform that the whole run shares: keep to namespaces of your own, and leave it running."""
+    platform = Platform("test", platform_home)
+    platform.start()
+    return platform
+
+
+def kubectl(kubeconfig: Path, *arguments: str, manifest: Mapping[str, Any] | None = None) -> str:
+    """Run the pinned kubectl and return what it prints; a refusal raises AssertionError with its message."""
+    done = try_kubectl(kubeconfig, *arguments, manifest=manifest)
+    assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+def try_kubectl(
+    kubeconfig: Path, *arguments: str, manifest: Mapping[str, Any] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the pinned kubectl and return how it ended."""
+    program = build(["kubernetes"], Silent())["kubernetes"] / "kubectl"
+    return subprocess.run(
+        [program, "--kubeconfig", kubeconfig, *arguments],
+        input=yaml.safe_dump(dict(manifest)) if manifest else None,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@contextmanager
+def _lock(folder: Path, how: int) -> Iterator[int | None]:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        fcntl.flock(descriptor, how)
+    except BlockingIOError:
+        yield None
+    else:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _wipe(home: Path) -> None:
+    for folder in home.iterdir():
+        if folder.is_dir():
+            Platform(folder.name, home).reset()
+    shutil.rmtree(home, ignore_errors=True)
