@@ -240,8 +240,9 @@ def _stream(child: subprocess.Popen[bytes]) -> Iterator[tuple[bool, bytes]]:
     pieces: queue.SimpleQueue[tuple[bool, bytes]] = queue.SimpleQueue()
 
     def pump(pipe: IO[bytes], is_error: bool) -> None:
-        while data := os.read(pipe.fileno(), 65536):
-            pieces.put((is_error, data))
+        with pipe:
+            while data := os.read(pipe.fileno(), 65536):
+                pieces.put((is_error, data))
         pieces.put((is_error, b""))
 
     open_pipes = 0

@@ -238,8 +238,13 @@ class Provider(BaseProvider):
             olds["number"] = news["number"] if news["number"] is None else olds["number"]
             news["numeric"] = olds["numeric"] if news["number"] is not None else news["numeric"]
         changed = [name for name in kind.defaults if olds[name] != news[name] and name not in request.ignoreChanges]
-        response = pb.DiffResponse
-        return response(changes=response.DIFF_SOME if changed else response.DIFF_NONE, replaces=changed, diffs=changed)
+        kind_of = pb.PropertyDiff(kind=pb.PropertyDiff.UPDATE_REPLACE)
+        return pb.DiffResponse(
+            changes=pb.DiffResponse.DIFF_SOME if changed else pb.DiffResponse.DIFF_NONE,
+            replaces=changed,
+            detailedDiff=dict.fromkeys(changed, kind_of),
+            hasDetailedDiff=True,
+        )
 
     def Create(self, request: pb.CreateRequest, context: Context) -> pb.CreateResponse:
         """Make the value; in a preview it is unknown."""

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class Project:
 
     def pulumi(self, *arguments: str, fails: bool = False) -> str:
         """Run the engine; answer all it wrote. `fails` says which way it must end."""
+        started = time.monotonic()
         done = subprocess.run(
             [self.engine / "pulumi", *arguments, "--non-interactive", "--color=never"],
             cwd=self.folder,
@@ -50,6 +52,7 @@ class Project:
             check=False,
         )
         written = done.stdout + done.stderr
+        print(f"{time.monotonic() - started:5.1f} s  pulumi {' '.join(arguments)}")
         assert (done.returncode != 0) == fails, f"pulumi {' '.join(arguments)} ended with {done.returncode}:\n{written}"
         return written
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -35,9 +36,12 @@ def test_values_stay_until_their_keepers_change(project: Project) -> None:
     project.write(PROGRAM.format(generation=1))
     written = project.up()
     first = outputs(project)
-    word = first["word"]["result"]["plaintext"].strip('"')
+    word = json.loads(first["word"]["result"]["plaintext"])
     assert len(word) == 20
-    assert word not in written + project.stored() + project.pulumi("stack", "export")
+    hidden = json.dumps(word)[1:-1]
+    for text in (written, project.stored(), project.pulumi("stack", "export")):
+        assert word not in text
+        assert hidden not in text
     assert first["made"]["result"]["plaintext"] == '"elsewhere"'
     assert re.fullmatch("[a-z0-9]{8}", first["text"]["result"])
     assert 1 <= first["number"]["result"] <= 6
