@@ -17,7 +17,7 @@ from rehearsal.errors import RehearsalError
 from rehearsal.platform.certificates import Pair
 from rehearsal.platform.ports import LOOPBACK
 
-_CONFLICT = 409
+_MISSING, _CONFLICT = 404, 409
 _FAILED = 300
 
 
@@ -69,9 +69,17 @@ class Api:
         query = "?fieldManager=terrarium-platform&force=true"
         self._send("PATCH", path + query, content, "application/apply-patch+yaml", set())
 
+    def delete(self, path: str) -> None:
+        """Delete the object at a path, if it exists.
+
+        Raises:
+            RehearsalError: The server refused it or went away.
+        """
+        self._send("DELETE", path, {}, "application/json", {_MISSING})
+
     def _send(self, method: str, path: str, content: Mapping[str, Any], kind: str, accepted: set[int]) -> None:
         try:
-            status, body = self._ask(method, path, json.dumps(content).encode(), kind)
+            status, body = self._ask(method, path, json.dumps(content).encode() if content else None, kind)
         except (OSError, http.client.HTTPException) as error:
             raise RehearsalError(f"The API server on port {self._port} does not answer: {error}") from error
         if status >= _FAILED and status not in accepted:

@@ -113,9 +113,6 @@ class Platform:
         with locked_folder(self.folder, lambda: self._waiting(report)):
             instance.stop(self._layout, instance.find(self._layout).items())
             shutil.rmtree(self.folder)
-        with suppress(OSError):
-            # The folder that held the platforms goes with the last of them.
-            self.folder.parent.rmdir()
 
     def status(self) -> Status:
         """Return what runs and whether it is ready. Changes nothing."""

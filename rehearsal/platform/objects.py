@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 NODES = "/api/v1/nodes"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _RBAC = "rbac.authorization.k8s.io/v1"
 _NAME = "terrarium:kwok"
 # A small cluster's worker: 8 processors, 32 GiB; pods as a kubelet's default.

@@ -83,20 +83,29 @@ class Startup:
         deadline = time.monotonic() + PATIENCE
         self._spawn(commands, "etcd", "kube-apiserver")
         self._await("kube-apiserver", "the API server to be ready", lambda: api.answers("/readyz"), deadline)
-        self._spawn(commands, "kube-controller-manager", "kube-scheduler", "kwok")
-        for path, content in objects.permissions():
-            api.apply(path, content)
-        nodes = [objects.node(number) for number in range(1, self._nodes + 1)]
-        for node in nodes:
-            api.create(objects.NODES, node)
-        paths = [f"{objects.NODES}/{node['metadata']['name']}" for node in nodes]
-        self._await("kwok", "nodes to be Ready", lambda: all(objects.ready(api.get(path)) for path in paths), deadline)
+        self._spawn(commands, "kube-controller-manager", "kube-scheduler")
+        self._start_nodes(commands, api, deadline)
         self._await(
             "kube-controller-manager",
             "the default service account",
             lambda: api.get(_SERVICE_ACCOUNT) is not None,
             deadline,
         )
+
+    def _start_nodes(self, commands: Mapping[str, tuple[str, ...]], api: Api, deadline: float) -> None:
+        for path, content in objects.permissions():
+            api.apply(path, content)
+        nodes = [objects.node(number) for number in range(1, self._nodes + 1)]
+        for node in nodes:
+            api.create(objects.NODES, node)
+        names = [node["metadata"]["name"] for node in nodes]
+        if "kwok" not in self._running:
+            # kwok names itself anew at each start and waits 40 s for the leases of the one before, which is dead:
+            # for so long, pods stayed Pending after a kill.
+            for name in names:
+                api.delete(f"{objects.LEASES}/{name}")
+        self._spawn(commands, "kwok")
+        self._await("kwok", "nodes to be Ready", lambda: all(_works(api, name) for name in names), deadline)
 
     def _spawn(self, commands: Mapping[str, tuple[str, ...]], *names: str) -> None:
         for name in names:
@@ -127,6 +136,11 @@ class Startup:
         if any("address already in use" in line for line in lines):
             return PortLostError(message)
         return RehearsalError(message)
+
+
+def _works(api: Api, node: str) -> bool:
+    """Return whether a node is Ready and in the hands of the kwok that runs now."""
+    return objects.ready(api.get(f"{objects.NODES}/{node}")) and api.get(f"{objects.LEASES}/{node}") is not None
 
 
 def write_settings(layout: Layout, chosen: Mapping[str, int]) -> None:

@@ -16,6 +16,7 @@ import psutil
 import pytest
 import yaml
 
+from rehearsal.build import build
 from rehearsal.errors import RehearsalError
 from rehearsal.platform import Platform, Status
 from rehearsal.platform import control as control_module
@@ -275,7 +276,7 @@ def test_two_starts_at_once_start_one_platform(faulty: Platform) -> None:
 def test_a_failing_part_is_named_with_its_last_words_and_the_rest_is_ended(
     platform_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    built = control_module.build(["kubernetes", "kwok"], Listener())
+    built = build(["kubernetes", "kwok"], Listener())
     for program in built["kubernetes"].iterdir():
         (tmp_path / program.name).symlink_to(program)
     (tmp_path / "kube-scheduler").unlink()
