@@ -1,0 +1,92 @@
+"""`python -m benchmarks`: measure against the targets in benchmarks/README.md. Exit code 1: one is missed."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from benchmarks import fresh, platforms, programs, table
+from benchmarks.figures import Figure, missed
+from benchmarks.workshop import CommandFailedError
+from rehearsal.errors import RehearsalError
+from rehearsal.progress import Report, on_terminal
+
+_PAIRS = 15
+
+
+class Name(StrEnum):
+    """What can be measured alone."""
+
+    DEV = "dev"
+    WIDE = "wide"
+    PLATFORM = "platform"
+    UP = "up"
+
+
+def bench(
+    only: Annotated[list[Name] | None, typer.Option(help="Measure this alone; may be repeated.")] = None,
+    pairs: Annotated[int, typer.Option(help="Pairs of previews, ours and flat.", min=1)] = _PAIRS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every sample.")] = False,
+) -> None:
+    """Measure against the targets in benchmarks/README.md."""
+    with on_terminal() as report:
+        figures = list(_figures(set(only or Name), pairs, report))
+    if as_json:
+        content = {"machine": _machine(), "figures": [figure.as_json() for figure in figures]}
+        sys.stdout.write(json.dumps(content, indent=1) + "\n")
+    else:
+        table.show(figures, Console())
+    if names := missed(figures):
+        sys.stderr.write(f"target missed: {', '.join(name.strip() for name in names)}\n")
+        raise typer.Exit(1)
+
+
+def _figures(names: set[Name], pairs: int, report: Report) -> Iterator[Figure]:
+    stacks = [stack for stack in programs.STACKS if Name(stack) in names]
+    if stacks:
+        with programs.programs(report) as both:
+            for stack in stacks:
+                yield from programs.measure(both, stack, pairs, report)
+    if Name.PLATFORM in names:
+        yield from platforms.measure(report)
+    if Name.UP in names:
+        yield from fresh.measure(report)
+
+
+def _machine() -> dict[str, Any]:
+    """Return what the figures depend on; the load tells of what else ran."""
+    return {
+        "cores": os.cpu_count(),
+        "architecture": platform.machine(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "load": list(os.getloadavg()),
+    }
+
+
+def _stop(_number: int, _frame: object) -> None:
+    # As an exception, so that everything that was started is ended on the way out.
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def main() -> None:
+    """Run the command; every ending is a message and an exit code."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        typer.run(bench)
+    except (RehearsalError, CommandFailedError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
