@@ -27,7 +27,8 @@ def write(root: Path, local: Path, kubeconfigs: Mapping[str, Path]) -> None:
         state = local / "state" / platform
         state.mkdir(parents=True, exist_ok=True)
         variables = {
-            "PULUMI_BACKEND_URL": state.as_uri(),
+            # Without it the engine keeps a second file beside each state, which a kill can leave half-written.
+            "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": "rehearsal" if platform == SHARED else "rehearsal-production",
             "PULUMI_HOME": str(local / "pulumi"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",

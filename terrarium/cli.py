@@ -38,7 +38,7 @@ def up(stack: StackName, root: Root = None, as_json: AsJson = False) -> None:
     outcome = deployment.up(_watch(screen, done=True))
     counts = outcome.watch.counts()
     document = {"stack": stack, "changes": counts, "outputs": outcome.outputs}
-    screen.result(document, title=f"{stack}: {_describe(counts)}", rows=_reach(stack, outcome.outputs))
+    screen.result(document, title=f"{stack}: {_describe(counts)}", rows=_reach(outcome.outputs))
 
 
 @app.command()
@@ -71,7 +71,7 @@ def destroy(
 ) -> None:
     """Delete everything that a stack made, after asking."""
     screen, deployment = _begin(stack, root, as_json)
-    if not deployment.exists():
+    if not deployment.engine.exists():
         raise Refused(f"stack {stack} was never brought up; there is nothing to destroy")
     _consent(deployment.declaration, deployment.would_be_lost(), yes=yes, confirm=confirm)
     watch = deployment.destroy(_watch(screen, done=True))
@@ -199,6 +199,8 @@ def _consent(declaration: Declaration, losses: list[str], *, yes: bool, confirm:
 def _state(stack: str, root: Path, screen: Screen) -> dict[str, Any]:
     """Return what is known of a stack; a problem with one of them must not hide the others."""
     from terrarium.deployment import Deployment  # noqa: PLC0415 - see _begin
+    from terrarium.engine import outputs  # noqa: PLC0415 - see _begin
+    from terrarium.recovery import pending_creates  # noqa: PLC0415 - see _begin
 
     state: dict[str, Any] = {
         "stack": stack,
@@ -213,20 +215,23 @@ def _state(stack: str, root: Path, screen: Screen) -> dict[str, Any]:
         tiers = ", ".join(sorted(tier.value for tier in declaration.tiers))
         state |= {"kind": declaration.kind, "tier": tiers}
         deployment = Deployment(declaration, site(root, declaration.tiers), screen.say)
-        last = deployment.last_update()
+        last = deployment.engine.last_update()
         if last is not None:
-            state |= {"last update": f"{last.result} {last.end_time or last.start_time}"}
-            state |= {"resources": sum(1 for item in deployment.resources() if item.get("custom"))}
-            outputs = deployment.outputs()
-            state |= {"outputs": outputs, "reach": "; ".join(row[1] for row in _reach(stack, outputs))}
-            state |= {"pending": [item.urn for item in deployment.pending()]}
+            exported = deployment.engine.state()
+            found = outputs(exported)
+            state |= {
+                "last update": f"{last.result} {last.end_time or last.start_time}",
+                "resources": sum(1 for item in exported.get("resources") or () if item.get("custom")),
+                "outputs": found,
+                "reach": "; ".join(row[1] for row in _reach(found)),
+                "pending": [item.urn for item in pending_creates(exported)],
+            }
     except (InvalidSettings, CommandFailed) as error:
         state |= {"last update": "?", "reach": str(error).splitlines()[0], "error": str(error)}
     return state
 
 
-def _reach(stack: str, outputs: dict[str, Any]) -> list[tuple[str, str]]:
-    del stack
+def _reach(outputs: dict[str, Any]) -> list[tuple[str, str]]:
     context = (outputs.get("access") or {}).get("context")
     if not context:
         return []

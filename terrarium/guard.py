@@ -34,6 +34,22 @@ def destructive(steps: Iterable[Step]) -> Iterator[tuple[Step, str]]:
         yield step, f"would {step.op} {step.kind} {step.name}{what}{because}: {lost} would be lost"
 
 
+def protected(errors: Iterable[tuple[str | None, str]]) -> list[str]:
+    """Return a sentence for each resource at which the engine stopped because it is protected.
+
+    Args:
+        errors: (urn, message) as the engine reported them.
+    """
+    return [_protected(urn) for urn, message in errors if urn and "marked for protection" in message]
+
+
+def _protected(urn: str) -> str:
+    *_, path, name = urn.split("::")
+    token = path.rsplit("$", 1)[-1]
+    lost = STATEFUL.get(token, "it and what depends on it")
+    return f"would replace or delete {token.rsplit(':', 1)[-1]} {name}, which is protected: {lost} would be lost"
+
+
 FIXED: Mapping[str, tuple[str, ...]] = {"environment": ("project", "name", "tier"), "platform": ("name",)}
 """Settings that are fixed when a stack is first brought up."""
 

@@ -88,6 +88,11 @@ class Watch:
                 yield event.urn or None, message
 
 
+def describe(counts: dict[str, int]) -> str:
+    """Return counted operations in words."""
+    return ", ".join(f"{count} to {op}" for op, count in counts.items()) or "no changes"
+
+
 def _step(metadata: StepEventMetadata) -> Step:
     old = metadata.old
     return Step(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import psutil
 
@@ -95,3 +98,41 @@ def _name(token: str, inputs: Mapping[str, Any]) -> str | None:
     metadata = inputs.get("metadata") or {}
     name, namespace = metadata.get("name"), metadata.get("namespace")
     return f"{namespace}/{name}" if name and namespace else name
+
+
+def adopted(state: Mapping[str, Any], pending: Iterable[PendingCreate]) -> dict[str, Any]:
+    """Return an exported state in which unconfirmed creations are resources, as if they had been confirmed.
+
+    A refresh of these then reads what exists and drops what does not. The engine's own
+    `refresh --import-pending-creates` promises this, and in v3.250.0 forgets them: the next `up` fails because the
+    objects exist already.
+
+    Args:
+        state: The exported state.
+        pending: The unconfirmed creations that can be found by name; all others are dropped, to be made again.
+    """
+    names = {item.urn: item.name for item in pending if item.name is not None}
+    confirmed = [
+        {**resource, "id": names[resource["urn"]], "outputs": resource.get("inputs") or {}}
+        for resource in (operation["resource"] for operation in state.get("pending_operations") or ())
+        if resource["urn"] in names
+    ]
+    return {**state, "resources": [*state["resources"], *confirmed], "pending_operations": []}
+
+
+def mend_file_backend(url: str) -> None:
+    """Remove what an engine that was killed while it wrote leaves in a folder of states.
+
+    The engine replaces a state in one step, but writes a `.attrs` file beside it in two; an empty one makes every later
+    command end with `error: EOF`. It holds nothing but a checksum.
+
+    Args:
+        url: The backend; only `file://` ones can have been left so.
+    """
+    if not url.startswith("file://"):
+        return
+    folder = Path(unquote(urlsplit(url).path)).expanduser() / ".pulumi"
+    for path in folder.rglob("*.attrs"):
+        with suppress(FileNotFoundError):  # a running engine replaces these
+            if path.stat().st_size == 0:
+                path.unlink()
