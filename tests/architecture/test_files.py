@@ -18,7 +18,7 @@ _HOSTS = [
 ]
 _HOST = re.compile("|".join(map(re.escape, _HOSTS)), re.IGNORECASE)
 # A home or a work folder of one machine. `/tmp` and `/etc` are everywhere; `~` and `$HOME` are anybody's.
-_MACHINE_PATH = re.compile(r"(?<![\w.~}$-])/(?:" + "work|root|home/\w+|Users/\w+" + r")(?:/|\b)")
+_MACHINE_PATH = re.compile(r"(?<![\w.~}$-])/(?:work|root|home/\w+|Users/\w+)(?:/|\b)")
 _LATER = re.compile(r"\b(?:" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b")
 _SILENCED = re.compile(
     r"#\s*(?:ruff:\s*)?(?P<what>noqa|type:\s*ignore)(?P<codes>[:\[][\sA-Za-z0-9,\-\]]*?)?(?P<rest>\s+[-#].*)?$"
