@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import threading
 
-from rehearsal.plugins.kubernetes.client import ApiError, Client, NoSuchKindError, Object
+from rehearsal.plugins.kubernetes.client import ApiError, Client, MissingError, Object
 from rehearsal.plugins.kubernetes.diff import Path, at
+from rehearsal.plugins.kubernetes.kubeconfig import KubernetesError
 from rehearsal.plugins.kubernetes.objects import annotation
 from rehearsal.plugins.serving import backoff
 
@@ -20,8 +21,8 @@ _YIELDING = (
 _ATTEMPTS = 5
 
 
-class RefusedError(Exception):
-    """The server refuses an object; the message is for a person."""
+class RefusedError(KubernetesError):
+    """What can't be done; the message says why and what to do."""
 
 
 def create(
@@ -51,9 +52,8 @@ def create(
             if upsert:
                 return client.apply(obj, manager, force=force or preview, dry_run=preview)
             return client.create(obj, CREATOR, dry_run=preview)
-        except (ApiError, NoSuchKindError) as error:
-            missing = isinstance(error, NoSuchKindError) or error.code == 404
-            if preview or not missing or attempt == _ATTEMPTS - 1 or pause(stop):
+        except MissingError:
+            if preview or attempt == _ATTEMPTS - 1 or pause(stop):
                 raise
     raise AssertionError("the last attempt returns or raises")
 
@@ -85,9 +85,7 @@ def update(
     """
     try:
         live = client.get(obj)
-    except ApiError as error:
-        if error.code != 404:
-            raise
+    except MissingError as error:
         raise RefusedError(
             "it is no longer in the cluster: someone deleted it. Run `pulumi refresh`, then `up`"
         ) from error

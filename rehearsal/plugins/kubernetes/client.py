@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 
-from rehearsal.plugins.kubernetes.kubeconfig import Access, ConfigError, pem_file
+from rehearsal.plugins.kubernetes.kubeconfig import Access, ConfigError, KubernetesError, pem_file
 
 Object = dict[str, Any]
 Patch = Literal["application/apply-patch+yaml", "application/json-patch+json"]
@@ -23,13 +23,18 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
 # The engine works on as many resources at once as `--parallel` says (16 unless told).
 CONNECTIONS = 32
+_NOT_FOUND = 404
 
 
-class UnreachableError(Exception):
+class UnreachableError(KubernetesError):
     """No answer from the server; the message says which and what to do."""
 
 
-class ApiError(Exception):
+class MissingError(KubernetesError):
+    """There is no such object, or no such kind."""
+
+
+class ApiError(KubernetesError):
     """The server refused; holds its status."""
 
     def __init__(self, code: int, status: Object) -> None:
@@ -43,10 +48,13 @@ class ApiError(Exception):
         self.code = code
         self.reason: str = status.get("reason", "")
         self.causes: list[dict[str, str]] = (status.get("details") or {}).get("causes") or []
-        self.about: str = (status.get("details") or {}).get("kind", "")
 
 
-class NoSuchKindError(Exception):
+class NotFoundError(ApiError, MissingError):
+    """The server has no such object, or no namespace for it."""
+
+
+class NoSuchKindError(MissingError):
     """The server does not know the kind; for a custom resource its definition is not there (yet)."""
 
 
@@ -81,13 +89,12 @@ class Client:
         self._kinds: dict[str, dict[str, Kind]] = {}
         self._lock = threading.Lock()
 
-    def kind(self, api_version: str, kind: str, *, refresh: bool = False) -> Kind:
+    def kind(self, api_version: str, kind: str) -> Kind:
         """Find where a kind's objects are.
 
         Args:
             api_version: `v1` or `group/version`.
             kind: such as `ConfigMap`.
-            refresh: ask again although the group version was seen before, as after a new definition.
 
         Raises:
             NoSuchKindError: the server does not have it.
@@ -96,7 +103,7 @@ class Client:
         with self._lock:
             known = self._kinds.get(api_version, {}).get(kind)
             # Only what was found is kept: what is missing may appear with the next definition.
-            if known is None or refresh:
+            if known is None:
                 self._kinds[api_version] = self._discover(api_version)
                 known = self._kinds[api_version].get(kind)
         if known is None:
@@ -107,10 +114,8 @@ class Client:
         path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         try:
             listed = self.request("GET", path)
-        except ApiError as error:
-            if error.code == 404:
-                return {}
-            raise
+        except NotFoundError:
+            return {}
         return {
             entry["kind"]: Kind(path, entry["name"], entry["namespaced"])
             for entry in listed["resources"]
@@ -203,7 +208,8 @@ class Client:
         except (urllib3.exceptions.HTTPError, ConfigError, OSError) as error:
             raise UnreachableError(f"the Kubernetes API server {self.access.server} {_why(error)}") from error
         if answer.status >= 400:
-            raise ApiError(answer.status, _status(answer.data))
+            refusal = NotFoundError if answer.status == _NOT_FOUND else ApiError
+            raise refusal(answer.status, _status(answer.data))
         content: Object = json.loads(answer.data) if answer.data else {}
         return content
 

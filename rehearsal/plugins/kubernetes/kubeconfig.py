@@ -23,7 +23,11 @@ import yaml
 RENEW_SECONDS = 60
 
 
-class ConfigError(Exception):
+class KubernetesError(Exception):
+    """What keeps the provider from its work; the message is for a person."""
+
+
+class ConfigError(KubernetesError):
     """A kubeconfig that can't be used; the message says why and what to do."""
 
 

@@ -8,7 +8,6 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
@@ -20,8 +19,15 @@ from pulumi.runtime.proto import provider_pb2_grpc, status_pb2
 
 from rehearsal.plugins.base import BaseProvider, Context, refuse
 from rehearsal.plugins.kubernetes import apply, diff, objects, ready
-from rehearsal.plugins.kubernetes.client import ApiError, Client, NoSuchKindError, Object, UnreachableError
-from rehearsal.plugins.kubernetes.kubeconfig import ConfigError, load
+from rehearsal.plugins.kubernetes.client import (
+    ApiError,
+    Client,
+    MissingError,
+    NoSuchKindError,
+    Object,
+    UnreachableError,
+)
+from rehearsal.plugins.kubernetes.kubeconfig import ConfigError, KubernetesError, load
 from rehearsal.plugins.properties import UNKNOWN, Properties, Unknown, from_struct, holds, plain, to_struct
 from rehearsal.plugins.serving import EngineLog, engine_address, serve
 
@@ -33,32 +39,26 @@ _WHAT_TO_DO = (
 )
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The provider's inputs that change how it works; names as in `pulumi_kubernetes.Provider`."""
+# The provider's inputs that are true or false, all false unless told.
+_FLAGS = (
+    "deleteUnreachable",
+    "skipUpdateUnreachable",
+    "enablePatchForce",
+    "upsertExistingObjects",
+    "enableConfigMapMutable",
+    "enableSecretMutable",
+)
 
-    delete_unreachable: bool
-    skip_update_unreachable: bool
-    enable_patch_force: bool
-    upsert_existing_objects: bool
-    enable_config_map_mutable: bool
-    enable_secret_mutable: bool
 
-    @classmethod
-    def of(cls, variables: Mapping[str, str]) -> Settings:
-        """Read them from the provider's inputs, else from the environment, else false, as the official one does."""
-
-        def flag(name: str, variable: str) -> bool:
-            return variables.get(_PREFIX + name, os.environ.get(f"PULUMI_K8S_{variable}", "false")) == "true"
-
-        return cls(
-            flag("deleteUnreachable", "DELETE_UNREACHABLE"),
-            flag("skipUpdateUnreachable", "SKIP_UPDATE_UNREACHABLE"),
-            flag("enablePatchForce", "ENABLE_PATCH_FORCE"),
-            flag("upsertExistingObjects", "UPSERT_EXISTING_OBJECTS"),
-            flag("enableConfigMapMutable", "ENABLE_CONFIGMAP_MUTABLE"),
-            flag("enableSecretMutable", "ENABLE_SECRET_MUTABLE"),
-        )
+def _flags(variables: Mapping[str, str]) -> dict[str, bool]:
+    """Read the flags from the provider's inputs, else from the environment, as the official provider does."""
+    words = {
+        name: re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper().replace("CONFIG_MAP", "CONFIGMAP") for name in _FLAGS
+    }
+    return {
+        name: variables.get(_PREFIX + name, os.environ.get(f"PULUMI_K8S_{word}")) == "true"
+        for name, word in words.items()
+    }
 
 
 Servicer = TypeVar("Servicer", bound="Provider")
@@ -76,13 +76,13 @@ def _told(method: Method[Servicer, Request, Response]) -> Method[Servicer, Reque
             return method(self, request, context)
         except _PartlyDoneError as error:
             return error.tell(context)
-        except _EXPECTED as error:
+        except KubernetesError as error:
             return refuse(context, objects.redacted(_message(error), _given(request)))
 
     return call
 
 
-def _message(error: Exception) -> str:
+def _message(error: KubernetesError) -> str:
     match error:
         case UnreachableError():
             return f"{error}. {_WHAT_TO_DO}"
@@ -92,21 +92,6 @@ def _message(error: Exception) -> str:
             return f"{error}. Is its custom resource definition installed, or made by this program before it?"
         case _:
             return str(error)
-
-
-class _NotOfferedError(Exception):
-    """Something the official provider has and this one has not, or neither."""
-
-
-_EXPECTED = (
-    ApiError,
-    ConfigError,
-    NoSuchKindError,
-    UnreachableError,
-    apply.RefusedError,
-    ready.NotReadyError,
-    _NotOfferedError,
-)
 
 
 class _PartlyDoneError(Exception):
@@ -152,7 +137,7 @@ class Provider(BaseProvider):
         """
         self._log = log
         self._stop = threading.Event()
-        self._settings = Settings.of({})
+        self._flags = _flags({})
         self._client: Client | None = None
         self._unreachable: Exception = UnreachableError("the kubernetes provider was not configured")
         self._namespace = "default"
@@ -188,7 +173,7 @@ class Provider(BaseProvider):
     def Configure(self, request: pb.ConfigureRequest, context: Context) -> pb.ConfigureResponse:
         """Connect. A cluster that can't be reached is no failure yet: what needs it will say so."""
         variables = request.variables
-        self._settings = Settings.of(variables)
+        self._flags = _flags(variables)
         try:
             access = load(
                 variables.get(_PREFIX + "kubeconfig"),
@@ -216,15 +201,15 @@ class Provider(BaseProvider):
     @_told
     def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """Fill in the name and the namespace."""
-        if self._client is None and self._settings.skip_update_unreachable:
+        if self._client is None and self._flags["skipUpdateUnreachable"]:
             return pb.CheckResponse(inputs=request.olds)
         version, kind = objects.type_of(request.urn)
         if _NOT_HERE.match(version):
-            raise _NotOfferedError(
+            raise apply.RefusedError(
                 f"the stand-in kubernetes provider has no {kind} of {version}: only objects of the API"
             )
         if kind.endswith("List") and ("." not in version or ".k8s.io/" in version):
-            raise _NotOfferedError(f"{kind} is a list as the API answers it, no object: create its items one by one")
+            raise apply.RefusedError(f"{kind} is a list as the API answers it, no object: create its items one by one")
         given = from_struct(request.news)
         inputs, old_inputs = objects.to_object(given), objects.to_object(from_struct(request.olds))
         patch = objects.is_patch(request.urn, str(inputs.get("kind")))
@@ -256,8 +241,8 @@ class Provider(BaseProvider):
                 found,
                 old_live,
                 inputs,
-                secrets_mutable=self._settings.enable_secret_mutable,
-                config_maps_mutable=self._settings.enable_config_map_mutable,
+                secrets_mutable=self._flags["enableSecretMutable"],
+                config_maps_mutable=self._flags["enableConfigMapMutable"],
             )
         if found and not any(change.replace for change in found) and self._can_ask(inputs):
             manager = objects.field_manager(inputs, plain(state))
@@ -281,13 +266,13 @@ class Provider(BaseProvider):
                 inputs,
                 manager,
                 self._stop,
-                upsert=patch or self._settings.upsert_existing_objects,
-                force=apply.forced(inputs, self._settings.enable_patch_force),
+                upsert=patch or self._flags["upsertExistingObjects"],
+                force=apply.forced(inputs, self._flags["enablePatchForce"]),
                 preview=request.preview,
             )
         except ApiError as error:
-            # Not there yet, still there (it is to be replaced), or not allowed to try: the update will tell.
-            if request.preview and (error.code in {403, 404} or error.reason == "AlreadyExists"):
+            # No namespace yet, the object to be replaced still there, or not allowed to try: the update will tell.
+            if request.preview and error.reason in {"Forbidden", "NotFound", "AlreadyExists"}:
                 return pb.CreateResponse(properties=request.properties)
             raise
         if request.preview:
@@ -310,7 +295,7 @@ class Provider(BaseProvider):
             inputs,
             manager,
             ignore=[_path(text) for text in request.ignoreChanges],
-            force=apply.forced(inputs, self._settings.enable_patch_force),
+            force=apply.forced(inputs, self._flags["enablePatchForce"]),
             take_over=not objects.is_patch(request.urn, str(inputs.get("kind"))),
             preview=request.preview,
         )
@@ -324,10 +309,10 @@ class Provider(BaseProvider):
     @_told
     def Read(self, request: pb.ReadRequest, context: Context) -> pb.ReadResponse:
         """Read the live object, for a refresh, an import or a `get`; no id when it is gone."""
-        if self._client is None and self._settings.delete_unreachable:
+        if self._client is None and self._flags["deleteUnreachable"]:
             self._log("warning", f"{self._unreachable}; dropped from the state as asked", request.urn)
             return pb.ReadResponse()
-        if self._client is None and self._settings.skip_update_unreachable:
+        if self._client is None and self._flags["skipUpdateUnreachable"]:
             return pb.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
         client = self._connected()
         given, state = from_struct(request.inputs), from_struct(request.properties)
@@ -340,24 +325,25 @@ class Provider(BaseProvider):
         wanted = {"apiVersion": known.get("apiVersion", version), "kind": known.get("kind", kind)}
         try:
             live = client.get({**wanted, "metadata": {"name": name, "namespace": namespace or None}})
-        except (ApiError, NoSuchKindError) as error:
-            if isinstance(error, ApiError) and error.code != 404:
-                raise
+        except MissingError:
             return pb.ReadResponse()
         inputs = objects.merged_inputs(old_inputs, old_live, live) if known else objects.imported_inputs(live)
         marked = objects.mark_secrets(inputs, given)
         manager = objects.field_manager(inputs, plain(state))
         stored = objects.checkpoint(marked, live, manager)
         if known and kind in ready.CHECKED_ON_REFRESH and objects.annotation(inputs, "skipAwait") != "true":
-            verdict = ready.judge(client, live, objects.annotation(inputs, "waitFor"))
-            if not verdict.up:
-                raise _PartlyDoneError(request.id, stored, marked, verdict.reasons)
+            try:
+                reasons = tuple(ready.hindrances(client, live, objects.annotation(inputs, "waitFor")))
+            except ready.NotReadyError as error:
+                reasons = error.reasons
+            if reasons:
+                raise _PartlyDoneError(request.id, stored, marked, reasons)
         return pb.ReadResponse(id=request.id, properties=to_struct(stored), inputs=to_struct(marked))
 
     @_told
     def Delete(self, request: pb.DeleteRequest, context: Context) -> Empty:
         """Delete the object and wait until it is gone; a Patch only gives its fields up."""
-        if self._client is None and self._settings.delete_unreachable:
+        if self._client is None and self._flags["deleteUnreachable"]:
             self._log("warning", f"{self._unreachable}; dropped from the state as asked", request.urn)
             return Empty()
         client, state = self._connected(), from_struct(request.properties)
@@ -368,9 +354,7 @@ class Provider(BaseProvider):
                 return Empty()
             chosen = objects.annotation(inputs, "deletionPropagationPolicy").capitalize()
             client.delete(live, chosen if chosen in {"Orphan", "Background"} else "Foreground")
-        except (ApiError, NoSuchKindError) as error:
-            if isinstance(error, ApiError) and error.code != 404:
-                raise
+        except MissingError:
             return Empty()
         ready.wait_gone(client, inputs, live, ready.timeout_seconds(request.timeout, inputs), self._stop)
         return Empty()
@@ -407,8 +391,11 @@ class Provider(BaseProvider):
         try:
             return ready.wait_ready(client, inputs, live, ready.timeout_seconds(timeout, inputs), self._stop)
         except ready.NotReadyError as error:
-            stored = objects.checkpoint(given, error.live, manager)
-            raise _PartlyDoneError(objects.identifier(live), stored, given, error.reasons) from error
+            live, reasons = error.live, error.reasons
+        except KubernetesError as error:
+            # The object is there; without this the engine would forget it, because the server went away meanwhile.
+            reasons = (_message(error),)
+        raise _PartlyDoneError(objects.identifier(live), objects.checkpoint(given, live, manager), given, reasons)
 
 
 def _failure(name: str, reason: str) -> pb.CheckFailure:
@@ -448,15 +435,9 @@ def _server(settings: Properties) -> Any:
 
 
 def _diff_response(found: list[diff.Change], inputs: Object, old_live: Object) -> pb.DiffResponse:
-    kinds = pb.PropertyDiff
-    verbs = {
-        ("add", False): kinds.ADD,
-        ("add", True): kinds.ADD_REPLACE,
-        ("delete", False): kinds.DELETE,
-        ("delete", True): kinds.DELETE_REPLACE,
-        ("update", False): kinds.UPDATE,
-        ("update", True): kinds.UPDATE_REPLACE,
-    }
+    def entry(change: diff.Change) -> pb.PropertyDiff:
+        return pb.PropertyDiff(kind=pb.PropertyDiff.Kind.Value(change.verb.upper() + "_REPLACE" * change.replace))
+
     replaces = [str(change) for change in found if change.replace]
     meta, old_meta = inputs.get("metadata") or {}, old_live.get("metadata") or {}
     # A name chosen by the program can't be held by the old and the new object at once.
@@ -466,7 +447,7 @@ def _diff_response(found: list[diff.Change], inputs: Object, old_live: Object) -
         changes=response.DIFF_SOME if found else response.DIFF_NONE,
         replaces=replaces,
         deleteBeforeReplace=bool(replaces) and same_place and objects.annotation(inputs, "autonamed") != "true",
-        detailedDiff={str(change): kinds(kind=verbs[change.verb, change.replace]) for change in found},
+        detailedDiff={str(change): entry(change) for change in found},
         diffs=sorted({str(change.path[0]) for change in found}),
         hasDetailedDiff=True,
     )
