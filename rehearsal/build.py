@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal import golang, versions
-from rehearsal.errors import RehearsalError
+from rehearsal.errors import RehearsalError, explained
 from rehearsal.locks import locked
 from rehearsal.paths import cache
 from rehearsal.progress import Report
@@ -110,7 +110,8 @@ def build(sets: Sequence[str], report: Report) -> dict[str, Path]:
     total = sum(len(recipes[name].steps) for name in missing)
     done = 0
     for name in missing:
-        _make(name, recipes[name], folders[name], _Count(report, done, total))
+        with explained(f"The cache {cache()} can't be written"):
+            _make(name, recipes[name], folders[name], _Count(report, done, total))
         done += len(recipes[name].steps)
     return folders
 

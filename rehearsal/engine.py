@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal import build, download, plugins, versions
-from rehearsal.errors import RehearsalError
+from rehearsal.errors import RehearsalError, explained
 from rehearsal.locks import locked_folder
 from rehearsal.paths import local
 from rehearsal.progress import Report
@@ -84,7 +84,10 @@ def prepare(report: Report) -> EngineParts:
     mode = _mode()
     folder = local() / "bin"
     state = local() / "engine.json"
-    with locked_folder(folder, lambda: report.note("Another run lays out the engine; waiting for it.")):
+    with (
+        explained(f"The engine can't be laid out in {folder}"),
+        locked_folder(folder, lambda: report.note("Another run lays out the engine; waiting for it.")),
+    ):
         inputs = _inputs(mode, folder)
         if known := _known(state, inputs, folder):
             return known

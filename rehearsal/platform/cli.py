@@ -77,19 +77,22 @@ def _show(found: Status, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(found.as_json(), indent=1) + "\n")
         return
-    table = Table(title=f"Platform '{found.name}': {'ready' if found.ready else 'not ready'}", show_lines=True)
-    for heading in ("part", "version", "process", "MiB", "address", "what is real"):
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(title=f"Platform '{found.name}': {'ready' if found.ready else 'not ready'}")
+    for heading in ("part", "version", "process", "MiB", "address"):
         table.add_column(heading)
     for part in found.parts:
         process = str(part.pid) if part.running else "does not run"
         memory = str(part.memory // _MEBIBYTE) if part.running else ""
-        table.add_row(part.name, part.version, process, memory, part.address, part.about)
-    console = Console()
+        table.add_row(part.name, part.version, process, memory, part.address)
     console.print(table)
-    console.print(
-        f"{found.nodes} simulated nodes Ready; {found.memory // _MEBIBYTE} MiB in all.\n"
-        f"kubectl --kubeconfig {found.kubeconfig} --context {found.context} get nodes",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
-    )
+    for part in found.parts:
+        console.print(f"{part.name}: {part.about}", markup=False)
+    if found.ready:
+        console.print(
+            f"{found.nodes} simulated nodes are Ready; {found.memory // _MEBIBYTE} MiB in all. To look around:\n"
+            f"kubectl --kubeconfig {found.kubeconfig} get nodes",
+            markup=False,
+        )
+    else:
+        console.print(f"To bring it up: start {found.name}", markup=False)

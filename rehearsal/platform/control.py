@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rehearsal.build import build
-from rehearsal.errors import RehearsalError
+from rehearsal.errors import RehearsalError, explained
 from rehearsal.locks import locked_folder
 from rehearsal.paths import local
 from rehearsal.platform import instance, objects
@@ -79,7 +79,7 @@ class Platform:
         """
         report = report or Silent()
         built = build(["kubernetes", "kwok"], report)
-        with locked_folder(self.folder, lambda: self._waiting(report)):
+        with self._held(report):
             for attempt in range(1, _ATTEMPTS + 1):
                 with suppress(*([PortLostError] if attempt < _ATTEMPTS else [])):
                     Startup(self._layout, self._nodes, built, report).run()
@@ -95,7 +95,7 @@ class Platform:
             report: Told when another command works on the platform.
         """
         if self.folder.is_dir():
-            with locked_folder(self.folder, lambda: self._waiting(report)):
+            with self._held(report):
                 instance.stop(self._layout, instance.find(self._layout).items())
         else:
             # Somebody deleted the folder under running processes: they are still found by their command lines.
@@ -110,7 +110,7 @@ class Platform:
         if not self.folder.is_dir():
             self.stop()
             return
-        with locked_folder(self.folder, lambda: self._waiting(report)):
+        with self._held(report):
             instance.stop(self._layout, instance.find(self._layout).items())
             shutil.rmtree(self.folder)
 
@@ -167,7 +167,7 @@ class Platform:
         port = self._remembered_ports().get("kube-apiserver")
         if port is None:
             raise RehearsalError(f"The platform '{self.name}' was never started; start it first.")
-        with locked_folder(self.folder):
+        with self._held(None):
             return equip(self._layout, user, groups, port)
 
     def _remembered_ports(self) -> dict[str, int]:
@@ -186,6 +186,12 @@ class Platform:
         listed = api.get(objects.NODES + "?labelSelector=terrarium.dev/simulated%3Dtrue") or {}
         return sum(objects.ready(node) for node in listed.get("items", []))
 
-    def _waiting(self, report: Report | None) -> None:
-        if report:
-            report.note(f"Another command works on the platform '{self.name}'; waiting for it.")
+    @contextmanager
+    def _held(self, report: Report | None) -> Iterator[None]:
+        def waiting() -> None:
+            if report:
+                report.note(f"Another command works on the platform '{self.name}'; waiting for it.")
+
+        refused = f"The folder of the platform '{self.name}' can't be written"
+        with explained(refused), locked_folder(self.folder, waiting):
+            yield

@@ -236,6 +236,12 @@ def test_a_failed_build_shows_gos_last_lines_and_what_to_do(
     assert [path.name for path in (paths.cache() / "builds").glob(".*.new-*")] == []
 
 
+def test_a_cache_that_can_not_be_written_is_named(builds: Callable[[], int], listener: Listener, cache: Path) -> None:
+    cache.touch()
+    with pytest.raises(RehearsalError, match=r"can't be written: .* Check free space"):
+        build(["kwok"], listener)
+
+
 def test_versions_come_from_go_mod() -> None:
     assert versions.kubernetes().startswith("v1.")
     assert versions.pulumi().startswith("v3.")
