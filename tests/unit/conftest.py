@@ -89,6 +89,7 @@ class MeadowAdapter:
     cluster_id: str | None = None
 
     def contradictions(self, settings: object) -> Iterator[tuple[str, str]]:
+        del settings
         if self.settings.region == "moon":
             yield "cloud.meadow.region", "no cluster can be had there"
 

@@ -1,0 +1,137 @@
+"""The tiers as the documentation tells them. This table is written by hand: a change of a tier changes it too."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from components.settings.models import EnvironmentSettings
+from components.tiers import TIERS, Right, Tier, admits
+
+EXPERIMENTATION, TESTING, PRODUCTION = Tier
+ALLOWANCE = {"cidr": "10.0.0.0/8", "ports": [443], "why": "test"}
+
+
+def _broken(tier: Tier, **changes: Any) -> list[tuple[str, str]]:
+    settings = {"project": "churn", "name": "x", "tier": tier, "owner": "o", "cost_centre": "c", "cloud": {}}
+    return list(
+        EnvironmentSettings.model_validate(
+            {**settings, **TIERS[tier].defaults.as_settings(), **changes}
+        ).contradictions()
+    )
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_a_tiers_own_defaults_break_none_of_its_rules(tier: Tier) -> None:
+    assert _broken(tier) == []
+
+
+BREACHES: dict[str, dict[str, Any]] = {
+    "pod_security": {"pod_security": "baseline"},
+    "network.egress": {"network": {"egress": "open"}},
+    "network.egress_to": {"network": {"egress": "listed", "egress_to": {"all": {**ALLOWANCE, "cidr": "0.0.0.0/0"}}}},
+    "people.members": {"people": {"members": ["team"]}},
+    "people.automation": {"people": {"automation": ["ci"], "promoters": ["ci"]}},
+}
+HARD = {
+    EXPERIMENTATION: set[str](),
+    TESTING: {"pod_security", "network.egress", "network.egress_to"},
+    PRODUCTION: set(BREACHES),
+}
+
+
+@pytest.mark.parametrize("tier", Tier)
+@pytest.mark.parametrize("key", BREACHES)
+def test_one_setting_breaks_one_hard_rule_and_is_told_what_is_allowed_and_why(tier: Tier, key: str) -> None:
+    broken = _broken(tier, **BREACHES[key])
+    if key not in HARD[tier]:
+        assert broken == []
+        return
+    [(named, message)] = broken
+    [rule] = [rule for rule in TIERS[tier].rules if rule.key == key]
+    assert named == key
+    assert message == f"tier {tier.value} takes {rule.demand}: {rule.why}"
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_no_hard_rule_goes_untested(tier: Tier) -> None:
+    assert {rule.key for rule in TIERS[tier].rules} == HARD[tier]
+
+
+@pytest.mark.parametrize("halves", [("0.0.0.0/1", "128.0.0.0/1"), ("::/1", "8000::/1")])
+def test_the_internet_in_two_halves_is_still_the_internet(halves: tuple[str, str]) -> None:
+    listed = {f"half{n}": {**ALLOWANCE, "cidr": cidr} for n, cidr in enumerate(halves)}
+    assert [key for key, _ in _broken(TESTING, network={"egress": "listed", "egress_to": listed})] == [
+        "network.egress_to"
+    ]
+
+
+def test_readers_who_are_also_automation_are_refused_in_production() -> None:
+    assert [key for key, _ in _broken(PRODUCTION, people={"automation": ["x"], "readers": ["x"]})] == [
+        "people.automation"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tier", "rights"),
+    [
+        (EXPERIMENTATION, {"members": Right.WRITE, "readers": Right.READ, "automation": Right.DEPLOY}),
+        (
+            TESTING,
+            {"members": Right.READ, "readers": Right.READ, "automation": Right.DEPLOY, "promoters": Right.LAUNCH},
+        ),
+        (PRODUCTION, {"readers": Right.READ, "automation": Right.DEPLOY, "promoters": Right.LAUNCH}),
+    ],
+)
+def test_each_kind_of_group_gets_its_tiers_right(tier: Tier, rights: dict[str, Right]) -> None:
+    assert TIERS[tier].rights == rights
+
+
+def test_production_goes_first_and_an_experiment_pushes_nobody_out() -> None:
+    values = [TIERS[tier].priority for tier in (EXPERIMENTATION, TESTING, PRODUCTION)]
+    assert values == sorted(set(values))
+    assert [TIERS[tier].preempts for tier in (EXPERIMENTATION, TESTING, PRODUCTION)] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    "serves",
+    [frozenset(c) for n in range(4) for c in combinations(Tier, n)],
+    ids=lambda s: "+".join(sorted(s)) or "none",
+)
+@pytest.mark.parametrize("tier", Tier)
+def test_a_platform_admits_the_tiers_it_serves_and_production_only_alone(serves: frozenset[Tier], tier: Tier) -> None:
+    allowed = {
+        EXPERIMENTATION: [{EXPERIMENTATION}, {EXPERIMENTATION, TESTING}],
+        TESTING: [{TESTING}, {EXPERIMENTATION, TESTING}],
+        PRODUCTION: [{PRODUCTION}],
+    }
+    assert admits(serves, tier) == (set(serves) in allowed[tier])
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        (
+            {"container": {"default": {"cpu": "3", "memory": "1Gi"}, "maximum": {"cpu": "2", "memory": "1Gi"}}},
+            "container.default.cpu",
+        ),
+        (
+            {"container": {"default": {"cpu": "1", "memory": "2Gi"}, "maximum": {"cpu": "2", "memory": "2G"}}},
+            "container.default.memory",
+        ),
+        (
+            {"container": {"default": {"cpu": "1", "memory": "1Gi"}, "maximum": {"cpu": "17", "memory": "2Gi"}}},
+            "container.maximum.cpu",
+        ),
+        (
+            {"container": {"default": {"cpu": "1", "memory": "1Gi"}, "maximum": {"cpu": "2", "memory": "65Gi"}}},
+            "container.maximum.memory",
+        ),
+    ],
+)
+def test_limits_that_can_never_be_used_are_refused(changes: dict[str, Any], key: str) -> None:
+    [(named, message)] = _broken(EXPERIMENTATION, **changes)
+    assert named == key
+    assert "is more than" in message
