@@ -221,3 +221,33 @@ def test_a_cluster_that_does_not_answer_loses_nothing(project: Project, cluster:
         assert "kept" in project.resources()
     kubeconfig.write_text(cluster.read_text())
     project.pulumi("destroy", "--yes", "--skip-preview")
+
+
+def test_some_fields_of_an_object_made_elsewhere(project: Project, cluster: Path, api: Client) -> None:
+    api.create(config_map("default", "theirs", color="blue"), "someone")
+    body = """
+        late = k8s.core.v1.ConfigMap("late", data={"a": "b"}, opts=on)
+        part = k8s.core.v1.ConfigMapPatch("part", metadata={"name": "theirs", "labels": {"ours": "yes"}},
+            data={"size": "3", "from": late.metadata.uid}, opts=on)
+        seen = k8s.core.v1.ConfigMap.get("seen", "default/theirs",
+            opts=pulumi.ResourceOptions.merge(on, pulumi.ResourceOptions(depends_on=[part])))
+        pulumi.export("color", seen.data["color"])
+    """
+    project.write(small(cluster, body))
+    project.pulumi("preview")
+    project.up()
+    live = api.get(config_map("default", "theirs"))
+    assert live["data"]["color"] == "blue"
+    assert live["data"]["size"] == "3"
+    assert live["metadata"]["labels"] == {"ours": "yes"}
+    assert project.pulumi("stack", "output", "color").strip() == "blue"
+    project.pulumi("preview", "--expect-no-changes")
+    project.pulumi("destroy", "--yes", "--skip-preview")
+    live = api.get(config_map("default", "theirs"))
+    assert live["data"] == {"color": "blue"}
+    assert not live["metadata"].get("labels")
+
+
+def test_what_is_no_object_is_refused(project: Project, cluster: Path) -> None:
+    project.write(small(cluster, 'k8s.core.v1.ConfigMapList("many", items=[], opts=on)'))
+    assert "create its items one by one" in project.pulumi("preview", fails=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import ssl
+import tempfile
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import urllib3
 
-from rehearsal.plugins.kubernetes.kubeconfig import Access, ConfigError, KubernetesError, pem_file
+from rehearsal.plugins.kubernetes.kubeconfig import Access, ConfigError, KubernetesError
 
 Object = dict[str, Any]
 Patch = Literal["application/apply-patch+yaml", "application/json-patch+json"]
@@ -249,9 +249,9 @@ def _tls(access: Access) -> ssl.SSLContext:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     pair = access.certificate()
     if pair:
-        path = pem_file(*pair)
-        try:
-            context.load_cert_chain(path)
-        finally:
-            Path(path).unlink()
+        # Python's TLS reads a client certificate from files only; this one is readable by its owner alone.
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+            file.write("\n".join(pair))
+            file.flush()
+            context.load_cert_chain(file.name)
     return context

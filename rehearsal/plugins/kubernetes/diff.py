@@ -36,39 +36,24 @@ class Change:
         return text
 
 
-# The official provider's table: changing these makes a new object, also in preview with unknown values, when the server
-# can't be asked. What is not here is found by a dry run.
-_POD = """
-    affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks hostAliases hostIPC hostNetwork
-    hostPID hostname imagePullSecrets nodeName nodeSelector overhead preemptionPolicy priority priorityClassName
-    readinessGates restartPolicy runtimeClassName schedulerName securityContext serviceAccount serviceAccountName
-    shareProcessNamespace subdomain terminationGracePeriodSeconds volumes containers initContainers
+# The official provider's table: changing these makes a new object, also in a preview with unknown values, when the
+# server can't be asked. What is not here is found by a dry run.
+_TABLE = """
+apps/DaemonSet spec.selector
+apps/Deployment spec.selector
+apps/StatefulSet spec.podManagementPolicy spec.revisionHistoryLimit spec.selector spec.serviceName
+apps/StatefulSet spec.volumeClaimTemplates
+batch/Job spec.completions spec.parallelism spec.selector spec.template
+/PersistentVolumeClaim spec.accessModes spec.selector spec.storageClassName spec.volumeName
+/Pod spec
+/ResourceQuota spec.scopes
+/Secret type
+/Service spec.clusterIP
+rbac.authorization.k8s.io/ClusterRoleBinding roleRef
+rbac.authorization.k8s.io/RoleBinding roleRef
+storage.k8s.io/StorageClass parameters provisioner
 """
-_FIXED: dict[tuple[str, str], tuple[str, ...]] = {
-    ("apps", "DaemonSet"): ("spec.selector",),
-    ("apps", "Deployment"): ("spec.selector",),
-    ("apps", "StatefulSet"): (
-        "spec.podManagementPolicy",
-        "spec.revisionHistoryLimit",
-        "spec.selector",
-        "spec.serviceName",
-        "spec.volumeClaimTemplates",
-    ),
-    ("batch", "Job"): ("spec.completions", "spec.parallelism", "spec.selector", "spec.template"),
-    ("", "PersistentVolumeClaim"): (
-        "spec.accessModes",
-        "spec.selector",
-        "spec.storageClassName",
-        "spec.volumeName",
-    ),
-    ("", "Pod"): tuple(f"spec.{name}" for name in _POD.split()),
-    ("", "ResourceQuota"): ("spec.scopes",),
-    ("", "Secret"): ("type",),
-    ("", "Service"): ("spec.clusterIP",),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): ("roleRef",),
-    ("rbac.authorization.k8s.io", "RoleBinding"): ("roleRef",),
-    ("storage.k8s.io", "StorageClass"): ("parameters", "provisioner"),
-}
+_FIXED = [(kind, field) for kind, *fields in (line.split() for line in _TABLE.split("\n") if line) for field in fields]
 _IDENTITY = ("metadata.name", "metadata.namespace", "kind")
 # How the server says so; there is no reason code for it.
 _REFUSALS = re.compile(
@@ -146,7 +131,7 @@ def mark_fixed(
         config_maps_mutable: `enableConfigMapMutable`, likewise.
     """
     group, kind = _group(obj), str(obj.get("kind", ""))
-    fixed = [*_IDENTITY, *_FIXED.get((group, kind), ())]
+    fixed = [*_IDENTITY, *(field for name, field in _FIXED if name == f"{group}/{kind}")]
     if _group(old_live) != group:
         # Another version is another view of the same object; another group is another object.
         fixed.append("apiVersion")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import os
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -168,14 +167,3 @@ def _named(config: dict[str, Any], section: str, key: str, name: str, source: st
         if entry.get("name") == name:
             return entry.get(key) or {}
     raise ConfigError(f"{source} has no {key} {name}; there are {_names(config, section)}")
-
-
-def pem_file(*texts: str) -> str:
-    """Path of a private file with these PEM texts; the caller removes it.
-
-    Python's TLS reads a client certificate from files only.
-    """
-    descriptor, path = tempfile.mkstemp(suffix=".pem")
-    with os.fdopen(descriptor, "w") as file:
-        file.write("\n".join(texts))
-    return path

@@ -139,15 +139,11 @@ def assign_name(inputs: Object, old_inputs: Object, urn_name: str, seed: bytes, 
     return None
 
 
-def field_manager(obj: Object, state: Properties) -> str:
+def field_manager(obj: Object, state: Properties, urn: str) -> str:
     """The name this resource's fields are owned by: its annotation, the one in state, or a new one."""
-    stored = state.get("__fieldManager")
-    if chosen := annotation(obj, "patchFieldManager"):
-        return chosen
-    if isinstance(stored, str) and stored:
-        return stored
     # One per resource: two resources that patch one object must not undo each other's fields.
-    return f"pulumi-kubernetes-{hashlib.sha256(repr(identifier(obj)).encode()).hexdigest()[:8]}"
+    made = f"pulumi-kubernetes-{hashlib.sha256(urn.encode()).hexdigest()[:8]}"
+    return annotation(obj, "patchFieldManager") or plain(state.get("__fieldManager")) or made
 
 
 def checkpoint(inputs: Properties, live: Object, manager: str) -> Properties:

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rehearsal.plugins.kubernetes import diff, objects
+from rehearsal.plugins.kubernetes.client import ApiError, Object
+from rehearsal.plugins.kubernetes.kubeconfig import ConfigError, load
+from rehearsal.plugins.properties import UNKNOWN, Secret, from_struct, plain, to_struct
+
+SCALARS = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=8) | st.just(UNKNOWN)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=10,
+)
+PROPERTIES = st.dictionaries(st.text(max_size=4), VALUES | VALUES.map(Secret), max_size=4)
+
+
+@given(PROPERTIES)
+def test_properties_survive_the_protocol(properties: dict[str, Any]) -> None:
+    assert from_struct(to_struct(properties)) == properties
+
+
+@given(PROPERTIES)
+def test_an_object_is_no_change_of_itself(properties: dict[str, Any]) -> None:
+    inputs = objects.to_object(properties)
+    known = [change for change in diff.changes(inputs, inputs, inputs) if diff.at(inputs, change.path) is not UNKNOWN]
+    assert known == []
+
+
+def changed(old_inputs: Object, live: Object, inputs: Object) -> dict[str, str]:
+    return {str(change): change.verb for change in diff.changes(old_inputs, live, inputs)}
+
+
+def test_paths_are_written_as_pulumi_writes_them() -> None:
+    old = {"metadata": {"labels": {"a.b/c": "1"}}, "spec": {"list": [{"x": 1}, {"x": 2}]}}
+    new = {"metadata": {"labels": {"a.b/c": "2"}}, "spec": {"list": [{"x": 3}], "more": True}}
+    assert changed(old, old, new) == {
+        'metadata.labels["a.b/c"]': "update",
+        "spec.list[0].x": "update",
+        "spec.list[1]": "delete",
+        "spec.more": "add",
+    }
+
+
+def test_the_servers_form_and_others_fields_are_no_change() -> None:
+    inputs = {"spec": {"cpu": "1000m", "ports": []}}
+    live = {"spec": {"cpu": "1", "default": True}, "status": {"ready": True}}
+    assert changed(inputs, live, inputs) == {}
+    assert objects.merged_inputs(inputs, live, live) == inputs
+    drifted = {"spec": {"cpu": "2", "default": True}}
+    assert objects.merged_inputs(inputs, live, drifted) == {"spec": {"cpu": "2", "ports": []}}
+    assert changed({"spec": {"cpu": "2"}}, drifted, {"spec": {"cpu": "1000m"}}) == {"spec.cpu": "update"}
+
+
+def test_what_the_server_calls_immutable_is_replaced() -> None:
+    old: Object = {"spec": {"fixed": 1, "free": 1}}
+    new: Object = {"spec": {"fixed": 2, "free": 2}}
+
+    def refuse() -> Object:
+        cause = {"field": "spec.fixed", "message": "Invalid value: 2: field is immutable"}
+        raise ApiError(422, {"message": "invalid", "details": {"causes": [cause]}})
+
+    found = diff.settle(diff.changes(old, old, new), old, old, refuse)
+    assert {str(change): change.replace for change in found} == {"spec.fixed": True, "spec.free": False}
+
+
+def test_secrets_are_hidden_in_every_form() -> None:
+    value = "correct-horse"
+    encoded = base64.b64encode(value.encode()).decode()
+    secret = {"kind": "Secret", "apiVersion": "v1", "data": {"a": encoded}}
+    assert objects.redacted(f"refused {value} and {encoded}", secret) == "refused [secret] and [secret]"
+    marked = objects.mark_secrets(secret, {})
+    assert isinstance(marked["data"], Secret)
+    assert plain(marked) == secret
+    assert value not in repr(Secret(value))
+    nested = {"spec": {"env": [{"value": Secret(value)}], "name": "shown"}}
+    marked = objects.mark_secrets(plain(nested), nested)
+    assert isinstance(marked["spec"]["env"], Secret)
+    assert marked["spec"]["name"] == "shown"
+
+
+@pytest.mark.parametrize(
+    ("text", "context", "told"),
+    [
+        ("/nowhere/kubeconfig", None, "there is no kubeconfig at /nowhere/kubeconfig"),
+        ("a: [\n", None, "is no YAML"),
+        ("a: 1\nb: 2\n", None, "names no clusters"),
+        ("clusters: []\ncontexts: [{name: one, context: {}}]\n", None, "choose one of one"),
+        ("clusters: []\ncontexts: [{name: one, context: {}}]\n", "two", "has no context two; there are one"),
+    ],
+)
+def test_a_kubeconfig_that_cannot_be_used_is_explained(text: str, context: str | None, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        load(text, context)
+
+
+def test_credentials_of_an_exec_plugin() -> None:
+    answer = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t-1"}}'
+    config = f"""
+clusters: [{{name: c, cluster: {{server: "https://127.0.0.1:1/"}}}}]
+users:
+- name: u
+  user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, command: echo, args: ['{answer}'],
+    interactiveMode: Never}}}}
+contexts: [{{name: x, context: {{cluster: c, user: u, namespace: team}}}}]
+current-context: x
+"""
+    access = load(config)
+    assert access.headers() == {"Authorization": "Bearer t-1"}
+    assert (access.server, access.namespace) == ("https://127.0.0.1:1", "team")
+    assert "t-1" not in repr(access)
