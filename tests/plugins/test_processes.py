@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -14,6 +16,8 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import language_pb2
 
 from rehearsal.plugins import install
+from rehearsal.plugins.kubernetes.client import ApiError, Client
+from rehearsal.plugins.kubernetes.kubeconfig import load
 from rehearsal.plugins.language_python import LanguageHost
 
 from .project import Project
@@ -21,7 +25,7 @@ from .project import Project
 WAITS = """
 import pulumi, pulumi_kubernetes as k8s
 provider = k8s.Provider("cluster", kubeconfig={kubeconfig!r})
-k8s.core.v1.Pod("waits", metadata={{"name": "waits-for-a-node", "namespace": "default"}}, spec={{
+k8s.core.v1.Pod("waits", metadata={{"name": {name!r}, "namespace": "default"}}, spec={{
     "containers": [{{"name": "main", "image": "example.invalid/a"}}], "automountServiceAccountToken": False,
 }}, opts=pulumi.ResourceOptions(provider=provider))
 """
@@ -34,8 +38,10 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.1)
 
 
-def test_a_killed_engine_leaves_no_process(project: Project, cluster: Path) -> None:
-    project.write(WAITS.format(kubeconfig=str(cluster)))
+@contextlib.contextmanager
+def waiting_update(project: Project, cluster: Path, name: str) -> Iterator[tuple[psutil.Popen, list[psutil.Process]]]:
+    """An update that waits for a pod no node will run, and the processes it started."""
+    project.write(WAITS.format(kubeconfig=str(cluster), name=name))
     engine = psutil.Popen(
         [project.engine / "pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
         cwd=project.folder,
@@ -43,16 +49,42 @@ def test_a_killed_engine_leaves_no_process(project: Project, cluster: Path) -> N
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    api = Client(load(str(cluster)))
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"}}
+
+    def made() -> bool:
+        with contextlib.suppress(ApiError):
+            return bool(api.get(pod))
+        return False
+
     try:
-        # The language host, the program, the provider.
-        wait_until(lambda: len(engine.children(recursive=True)) >= 3)
-        wait_until(lambda: '"waits-for-a-node"' in project.stored() or "pending_operations" in project.stored())
+        wait_until(made)
         children = engine.children(recursive=True)
+        # The language host, the program, the provider.
+        assert len(children) >= 3
+        yield engine, children
     finally:
-        engine.kill()
+        if engine.poll() is None:
+            engine.kill()
         engine.wait()
-    _, alive = psutil.wait_procs(children, timeout=5)
-    assert not alive
+        api.delete(pod, "Background")
+
+
+def test_a_killed_engine_leaves_no_process(project: Project, cluster: Path) -> None:
+    with waiting_update(project, cluster, "killed") as (engine, children):
+        engine.kill()
+        _, alive = psutil.wait_procs(children, timeout=5)
+        assert not alive
+
+
+def test_an_interrupted_update_keeps_what_it_made(project: Project, cluster: Path) -> None:
+    with waiting_update(project, cluster, "interrupted") as (engine, children):
+        engine.send_signal(signal.SIGINT)
+        assert engine.wait(timeout=20) != 0
+        _, alive = psutil.wait_procs(children, timeout=5)
+        assert not alive
+        assert "cancelled while waiting" in str(project.resources()["waits"]["initErrors"])
+    project.pulumi("destroy", "--yes", "--skip-preview")
 
 
 def test_a_program_that_fails_says_where(project: Project) -> None:
