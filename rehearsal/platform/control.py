@@ -136,14 +136,14 @@ class Platform:
                 )
             )
         port = ports.get("kube-apiserver")
-        nodes = self._ready_nodes(port) if port and "kube-apiserver" in running else 0
+        nodes = self._nodes_found(port) if port and "kube-apiserver" in running else None
         return Status(
             name=self.name,
             context=self.context,
             kubeconfig=self.kubeconfig,
             address=server(port) if port else "",
-            ready=len(running) == len(PARTS) and nodes >= self._nodes,
-            nodes=nodes,
+            ready=len(running) == len(PARTS) and nodes is not None and all(nodes),
+            nodes=sum(nodes or []),
             parts=tuple(found),
         )
 
@@ -174,17 +174,18 @@ class Platform:
         content = read_json(self._layout.ports) or {}
         return {name: port for name in PORTS if isinstance(port := content.get(name), int)}
 
-    def _ready_nodes(self, port: int) -> int:
+    def _nodes_found(self, port: int) -> list[bool] | None:
+        """Return for each simulated node whether it is Ready, or None if the API server is not ready itself."""
         layout = self._layout
         try:
             api = Api(port, layout.authority.certificate, layout.pair("admin"), timeout=_STATUS_PATIENCE)
         except OSError:
             # Its certificates were deleted or damaged; the next start makes new ones.
-            return 0
+            return None
         if not api.answers("/readyz"):
-            return 0
+            return None
         listed = api.get(objects.NODES + "?labelSelector=terrarium.dev/simulated%3Dtrue") or {}
-        return sum(objects.ready(node) for node in listed.get("items", []))
+        return [objects.ready(node) for node in listed.get("items", [])]
 
     @contextmanager
     def _held(self, report: Report | None) -> Iterator[None]:

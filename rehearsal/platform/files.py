@@ -48,16 +48,27 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def tail(path: Path, lines: int) -> list[str]:
+def size(path: Path) -> int:
+    """Return how long a file is in bytes, 0 if it is missing."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def tail(path: Path, lines: int, *, since: int = 0) -> list[str]:
     """Return the last lines of a text file, reading no more than its last 64 KiB.
 
     Args:
         path: The file; a missing one has no lines.
         lines: How many at most.
+        since: Where to begin, in bytes. A file shorter than that was begun anew, and is read from its start.
     """
+    length = size(path)
+    begin = since if since <= length else 0
     try:
         with path.open("rb") as stream:
-            stream.seek(max(0, path.stat().st_size - 65536))
+            stream.seek(max(begin, length - 65536))
             return stream.read().decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return []

@@ -23,8 +23,9 @@ from rehearsal.platform.files import read_json, write_json
 LOG_LIMIT = 20_000_000
 _POLL = 0.02
 
-# Children of this very process: they stay zombies, which look alive to a bare pid check, until they are waited for.
-_children: dict[int, subprocess.Popen[bytes]] = {}
+# Children of this very process, by pid. They stay zombies until they are waited for, and only waiting tells for sure
+# whether they run: for a moment after its start a process has no command line yet, and looked as if it had ended.
+_children: dict[int, tuple[subprocess.Popen[bytes], Running]] = {}
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Running:
 
     def alive(self) -> bool:
         """Return whether it still runs."""
+        child, running = _children.get(self.pid, (None, None))
+        if child is not None and running == self:
+            return child.poll() is None
         return _identify(self.pid) == self
 
     def memory(self) -> int:
@@ -61,6 +65,7 @@ def spawn(command: Sequence[str], *, log: Path, record: Path, folder: Path) -> R
         record: File that gets its pid, start and command line.
         folder: Its working folder.
     """
+    _reap()
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
         if log.stat().st_size > LOG_LIMIT:
@@ -69,8 +74,8 @@ def spawn(command: Sequence[str], *, log: Path, record: Path, folder: Path) -> R
         child = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
-    _children[child.pid] = child
     running = Running(child.pid, _started(child.pid), tuple(command))
+    _children[child.pid] = (child, running)
     write_json(record, {"pid": running.pid, "started": running.started, "command": list(command)})
     return running
 
@@ -133,10 +138,12 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def _identify(pid: int) -> Running | None:
-    child = _children.get(pid)
-    if child is not None and child.poll() is not None:
+def _reap() -> None:
+    for pid in [pid for pid, (child, _) in _children.items() if child.poll() is not None]:
         del _children[pid]
+
+
+def _identify(pid: int) -> Running | None:
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rehearsal.errors import RehearsalError
 from rehearsal.platform import instance, objects, ports
 from rehearsal.platform.api import Api
-from rehearsal.platform.files import tail, write
+from rehearsal.platform.files import size, tail, write
 from rehearsal.platform.kubeconfigs import write_kubeconfig
 from rehearsal.platform.layout import CLIENTS, PORTS, Layout, server
 from rehearsal.platform.parts import PARTS
@@ -47,6 +47,8 @@ class Startup:
         self._report = report
         self._running: dict[str, Running] = {}
         self._started: dict[str, Running] = {}
+        # How long each log was before its part started: what an earlier one said would mislead.
+        self._logged: dict[str, int] = {}
 
     def run(self) -> None:
         """Start what is missing and wait until all is ready.
@@ -111,6 +113,7 @@ class Startup:
         for name in names:
             if name not in self._running:
                 layout = self._layout
+                self._logged[name] = size(layout.log(name))
                 process = spawn(commands[name], log=layout.log(name), record=layout.record(name), folder=layout.folder)
                 self._started[name] = self._running[name] = process
 
@@ -126,7 +129,7 @@ class Startup:
 
     def _failed(self, name: str, what: str) -> RehearsalError:
         log = self._layout.log(name)
-        lines = tail(log, _LOG_LINES)
+        lines = tail(log, _LOG_LINES, since=self._logged.get(name, 0))
         text = "\n".join(line[:300] for line in lines) or "(nothing)"
         message = (
             f"Starting the platform in {self._layout.folder} failed: {name} {what}. What was started is ended again. "

@@ -43,7 +43,7 @@ class Status:
         context: The context in its kubeconfig.
         kubeconfig: The administrator's kubeconfig.
         address: The API server's URL; empty before the first start.
-        ready: Whether every part runs, the API server says it is ready, and so do all nodes.
+        ready: Whether every part runs, and the API server and all simulated nodes say that they are ready.
         nodes: Simulated nodes that are Ready.
         parts: In the order they start.
     """

@@ -205,18 +205,16 @@ def test_a_record_with_a_strangers_pid_harms_nobody(faulty: Platform) -> None:
             stranger.kill()
 
 
-@pytest.mark.parametrize(
-    "damage", [b"", b"{", b"[]", b'{"pid": "x"}', b'{"pid": -1, "started": 0, "command": []}', b"\xff"]
-)
-def test_a_damaged_record_costs_nothing(faulty: Platform, damage: bytes) -> None:
+def test_a_damaged_record_costs_nothing(faulty: Platform) -> None:
     before = pids(faulty.status())
-    for part in PARTS:
-        (faulty.folder / "run" / f"{part}.json").write_bytes(damage)
-    assert pids(faulty.start()) == before
+    for damage in (b"", b"{", b"[]", b'{"pid": "x"}', b'{"pid": -1, "started": 0, "command": []}', b"\xff"):
+        for part in PARTS:
+            (faulty.folder / "run" / f"{part}.json").write_bytes(damage)
+        assert pids(faulty.start()) == before
     assert processes_of(faulty) == sorted(PARTS)
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"etcd": "x", "kube-apiserver": 99999999}'])
+@pytest.mark.parametrize("damage", [b"{", b'{"etcd": "x", "kube-apiserver": 99999999}'])
 def test_a_damaged_ports_file_is_made_anew_and_nothing_is_lost(faulty: Platform, damage: bytes) -> None:
     remember(faulty, "ports")
     (faulty.folder / "ports.json").write_bytes(damage)
@@ -226,7 +224,7 @@ def test_a_damaged_ports_file_is_made_anew_and_nothing_is_lost(faulty: Platform,
     assert processes_of(faulty) == sorted(PARTS)
 
 
-@pytest.mark.parametrize("name", ["terrarium-cluster.crt", "kube-apiserver.key", "service-accounts.key", "etcd.crt"])
+@pytest.mark.parametrize("name", ["terrarium-cluster.crt", "service-accounts.key"])
 def test_a_damaged_certificate_is_made_anew_and_nothing_is_lost(faulty: Platform, name: str) -> None:
     remember(faulty, name)
     (faulty.folder / "certificates" / name).write_text("-----BEGIN")
@@ -250,7 +248,8 @@ def test_a_start_that_is_killed_half_way_is_completed_by_the_next(faulty: Platfo
         "import sys; from pathlib import Path; from rehearsal.platform import Platform; "
         "Platform(sys.argv[1], Path(sys.argv[2]), nodes=1).start()"
     )
-    for delay in (0.3, 0.5, 0.8, 1.2):
+    # Before the parts run, and while some of them do.
+    for delay in (0.5, 1.0):
         faulty.stop()
         starter = subprocess.Popen([sys.executable, "-c", script, faulty.name, str(faulty.folder.parent)])
         time.sleep(delay)

@@ -45,6 +45,16 @@ def test_a_child_that_ended_is_not_taken_for_alive(tmp_path: Path) -> None:
     assert recorded(tmp_path / "record.json") is None
 
 
+def test_a_process_that_has_just_started_is_alive(tmp_path: Path) -> None:
+    # Between fork and the end of exec there is no command line; a busy machine makes the moment long enough to be seen.
+    for _ in range(200):
+        process = run(tmp_path, "/bin/sleep", "60")
+        alive = process.alive()
+        process.signal(signal.SIGKILL)
+        assert alive
+    end([process], patience=5)
+
+
 def test_a_process_with_the_same_pid_but_another_start_is_a_stranger(tmp_path: Path) -> None:
     process = run(tmp_path, sys.executable, "-c", "import time; time.sleep(60)")
     try:
