@@ -86,13 +86,15 @@ def check_platform(data: Mapping[str, str], platform: str, tier: Tier) -> dict[s
     Raises:
         PlatformRefused: Otherwise.
     """
-    descriptor: dict[str, Any] = json.loads(data[KEY])
+    descriptor = _descriptor(data, platform)
     version = descriptor.get("contractVersion")
     if version != CONTRACT_VERSION:
         raise PlatformRefused(
             f"platform {platform} speaks version {version} of the contract, this program {CONTRACT_VERSION}: "
             "bring both to one release of Terrarium, the platform first"
         )
+    if "name" not in descriptor or "tiers" not in descriptor:
+        raise _unreadable(platform)
     if descriptor["name"] != platform:
         raise PlatformRefused(
             f"the cluster belongs to platform {descriptor['name']}, not {platform}: "
@@ -106,3 +108,20 @@ def check_platform(data: Mapping[str, str], platform: str, tier: Tier) -> dict[s
             "and production shares a platform with no other tier"
         )
     return descriptor
+
+
+def _descriptor(data: Mapping[str, str], platform: str) -> dict[str, Any]:
+    try:
+        descriptor = json.loads(data[KEY])
+    except (KeyError, ValueError):
+        raise _unreadable(platform) from None
+    if not isinstance(descriptor, dict):
+        raise _unreadable(platform)
+    return descriptor
+
+
+def _unreadable(platform: str) -> PlatformRefused:
+    return PlatformRefused(
+        f"platform {platform} publishes no descriptor that can be read, ConfigMap {PLATFORM_NAMESPACE}/{NAME}: "
+        "somebody changed it; update the platform's stack to restore it"
+    )

@@ -1,0 +1,138 @@
+"""What holds for everything the program registers, whatever the stack declares.
+
+It proves what is asked of the engine; that a real API server takes it is for tests/platform.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.tiers import Tier
+
+GOLDEN = Path(__file__).parent / "logical-names.json"
+STACKS = ("platform", "dev", "test", "prod")
+CLUSTER_SCOPED = {"Namespace", "PriorityClass", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+Block = Callable[..., dict[str, Any]]
+
+
+def test_the_program_registers_something(reference: Any) -> None:
+    assert len(reference.objects) >= 5
+
+
+def test_every_child_has_a_parent(reference: Any) -> None:
+    orphans = [
+        r.name
+        for r in reference.registrations
+        if not r.parent or "pulumi:pulumi:Stack" in r.parent.split("::")[2].split("$")[-1]
+    ]
+    tops = {"churn-dev", "churn-test", "churn-prod", "shared", "shared-cluster"}
+    assert set(orphans) <= tops
+    assert len(orphans) <= 2
+
+
+def test_every_object_goes_through_the_one_explicit_provider(reference: Any) -> None:
+    providers = {r.provider for r in [*reference.objects, *reference.reads]}
+    assert len(providers) == 1
+    assert "-cluster::" in providers.pop()
+
+
+def test_every_component_registers_its_outputs(reference: Any) -> None:
+    assert reference.components
+    missing = [name for urn, name in reference.components.items() if urn not in reference.registered_outputs]
+    assert missing == []
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_namespaces_and_the_identity_are_protected_in_every_tier(tier: Tier, run: Any, environment: Block) -> None:
+    recorded = run("dev", environment(tier))
+    protected = {r.name for r in recorded.registrations if r.protect}
+    assert protected == {*recorded.of("Namespace"), "churn-x-identity"}
+
+
+def test_every_object_bears_the_labels_that_cost_is_tracked_by(reference: Any) -> None:
+    for item in reference.objects:
+        labels = item.metadata["labels"]
+        assert labels["app.kubernetes.io/managed-by"] == "terrarium", item.name
+        assert labels["terrarium.dev/cost-centre"], item.name
+        assert {"terrarium.dev/environment", "terrarium.dev/platform"} & set(labels), item.name
+
+
+def test_a_slice_makes_nothing_cluster_scoped_but_its_namespace(run: Any) -> None:
+    for stack in ("dev", "test"):
+        recorded = run(stack)
+        scoped = [r.name for r in recorded.objects if r.short in CLUSTER_SCOPED or "namespace" not in r.metadata]
+        assert scoped == [f"churn-{stack}-namespace"]
+
+
+def test_every_object_of_an_environment_lives_in_its_namespace(run: Any) -> None:
+    recorded = run("dev")
+    namespaced = {r.metadata["namespace"] for r in recorded.objects if r.short not in CLUSTER_SCOPED}
+    assert namespaced == {"churn-dev"}
+
+
+def test_an_environment_that_owns_its_cluster_makes_the_platform_inside(run: Any) -> None:
+    recorded = run("prod")
+    assert "churn-prod-platform" in recorded.components.values()
+    assert recorded.reads == []
+    assert set(recorded.of("PriorityClass")) == {"churn-prod-platform-priority-production"}
+    assert {r.metadata["name"] for r in recorded.of("Namespace").values()} == {"churn-prod", "terrarium-system"}
+
+
+def test_a_platform_makes_a_priority_for_each_tier_it_takes(run: Any) -> None:
+    classes = {r.metadata["name"]: r.inputs for r in run("platform").of("PriorityClass").values()}
+    assert {name: (c["value"], c["preemptionPolicy"]) for name, c in classes.items()} == {
+        "terrarium-experimentation": (1_000, "Never"),
+        "terrarium-testing": (10_000, "PreemptLowerPriority"),
+    }
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_descriptor_says_its_version_and_no_secret(stack: str, run: Any) -> None:
+    recorded = run(stack)
+    for item in recorded.of("ConfigMap").values():
+        text = item.inputs["data"]["descriptor.json"]
+        assert isinstance(text, str)  # a secret would be an object with a signature
+        descriptor = json.loads(text)
+        assert descriptor["contractVersion"] == 1
+        assert not {"kubeconfig", "token", "password", "secret"} & {key.lower() for key in descriptor}
+        if descriptor["kind"] == "environment":
+            assert descriptor == json.loads(json.dumps(recorded.outputs))
+            assert descriptor["uid"] == "0badcafe"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_preview_with_unknown_outputs_registers_what_the_update_does(stack: str, run: Any) -> None:
+    preview, update = run(stack, preview=True), run(stack)
+    assert _names(preview) == _names(update)
+    assert update.outputs["contractVersion"] == 1
+
+
+def test_settings_that_are_refused_register_nothing(run: Any, environment: Block) -> None:
+    with pytest.raises(Exception, match=r"people\.members"):
+        run("dev", environment("production", people={"members": ["team"]}))
+
+
+@pytest.mark.parametrize("platform", ["other", "shared2"])
+def test_a_slice_of_another_platform_than_the_clusters_is_refused(platform: str, run: Any, environment: Block) -> None:
+    with pytest.raises(Exception, match=f"the cluster belongs to platform shared, not {platform}"):
+        run("dev", environment(cloud={"kubernetes": {"context": "c", "platform": platform}}))
+
+
+def _names(recorded: Any) -> list[str]:
+    return sorted(f"{r.kind} {r.name}" for r in [*recorded.registrations, *recorded.reads])
+
+
+def test_logical_names_are_those_that_stacks_in_use_have(run: Any) -> None:
+    """A renamed resource is replaced in every stack: give it an alias, then accept the new name here."""
+    found = {stack: _names(run(stack)) for stack in STACKS}
+    if "ACCEPT_NAMES" in os.environ:
+        GOLDEN.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    assert found == json.loads(GOLDEN.read_text(encoding="utf-8")), (
+        "accept with: ACCEPT_NAMES=1 .venv/bin/pytest tests/components/test_shape.py"
+    )
