@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
-from pulumi_kubernetes.scheduling.v1 import PriorityClass
 
 from components import descriptor
 from components.contract import Cluster, PlatformFacts
 from components.descriptor import NAME, PLATFORM_NAMESPACE
 from components.tiers import TIERS, Tier
 from components.workspace.scope import LABEL, ownership_labels
+
+if TYPE_CHECKING:
+    from pulumi_kubernetes.scheduling.v1 import PriorityClass
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,9 @@ def _namespace(name: str, args: PlatformArgs, labels: dict[str, str], opts: pulu
 
 
 def _priority_class(name: str, tier: Tier, labels: dict[str, str], opts: pulumi.ResourceOptions) -> PriorityClass:
+    # Imported here: a slice of a platform makes none, and must not pay for this part of the SDK (0.03 s).
+    from pulumi_kubernetes.scheduling.v1 import PriorityClass  # noqa: PLC0415
+
     table = TIERS[tier]
     return PriorityClass(
         f"{name}-priority-{tier.value}",
