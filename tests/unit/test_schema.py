@@ -92,9 +92,14 @@ def test_what_the_settings_refuse_an_editor_shows(path: tuple[str, ...], value: 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"quota": {"cpu": 8, "memory": "32Gi"}}, {"cost_centre": 4711}, {"network": {"egress_to": {"registry": {"ports": [80]}}}}, {"owner": None}],  # fmt: skip
+    [
+        {"quota": {"cpu": 8, "memory": "32Gi"}},
+        {"cost_centre": 4711},
+        {"network": {"egress_to": {"registry": {"ports": [80]}}}},
+        {"owner": None},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_what_inherits_counts_and_takes_back_is_valid(changes: dict[str, Any]) -> None:
     data = _dev()
     data["config"]["terrarium:environment"].update(changes)
