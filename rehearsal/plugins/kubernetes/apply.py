@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import threading
 
@@ -11,7 +12,7 @@ from rehearsal.plugins.kubernetes.kubeconfig import KubernetesError
 from rehearsal.plugins.kubernetes.objects import annotation
 from rehearsal.plugins.serving import backoff
 
-# A new object is owned under this name, as the official provider does; its first update takes the fields over.
+# A new object is made under this name, as by the official provider; its fields are then taken over.
 CREATOR = "pulumi-kubernetes"
 # Owners whose fields an update takes over without a conflict: by hand with kubectl, or this provider before.
 _YIELDING = (
@@ -35,7 +36,7 @@ def create(
     Args:
         client: the server.
         obj: the inputs.
-        manager: owner of its fields, where `upsert`.
+        manager: owner of its fields.
         stop: set when the engine cancels.
         upsert: an existing object is changed instead of refused (Patch kinds, `upsertExistingObjects`).
         force: take fields that another manager owns.
@@ -51,11 +52,17 @@ def create(
             client.kind(obj["apiVersion"], obj["kind"])
             if upsert:
                 return client.apply(obj, manager, force=force or preview, dry_run=preview)
-            return client.create(obj, CREATOR, dry_run=preview)
+            made = client.create(obj, CREATOR, dry_run=preview)
+            break
         except MissingError:
             if preview or attempt == _ATTEMPTS - 1 or pause(stop):
                 raise
-    raise AssertionError("the last attempt returns or raises")
+    if not preview:
+        # At once, not at the first update as the official provider does: a dry run with two owners of a list shows the
+        # old and the new item side by side. What fails here is done by the update.
+        with contextlib.suppress(KubernetesError):
+            made = _take_over(client, made, manager)
+    return made
 
 
 def update(
@@ -67,7 +74,7 @@ def update(
     force: bool,
     take_over: bool,
     preview: bool,
-) -> Object:
+) -> Object | None:
     """Change an object to new inputs.
 
     Args:
@@ -78,6 +85,9 @@ def update(
         force: take fields that another manager owns.
         take_over: fields set by kubectl, or when the object was made, become the manager's; not for Patch kinds.
         preview: a dry run.
+
+    Returns:
+        The live object; None where a preview can't tell, because fields would first be taken over.
 
     Raises:
         ApiError: refused.
@@ -97,10 +107,9 @@ def update(
             {**obj, "metadata": {**obj["metadata"], "resourceVersion": version}}, manager, dry_run=preview
         )
     owners = live["metadata"].get("managedFields") or []
-    if take_over and preview:
-        # The take-over itself has no dry run; without it those fields would look like conflicts.
-        force = force or any(_yields(owner) for owner in owners)
-    elif take_over:
+    if take_over and preview and any(_yields(owner) for owner in owners):
+        return None
+    if take_over and not preview:
         _take_over(client, live, manager)
     return client.apply(obj, manager, force=force or not owners, dry_run=preview)
 
@@ -120,33 +129,36 @@ def _yields(owner: Object) -> bool:
     )
 
 
-def _take_over(client: Client, live: Object, manager: str) -> None:
+def _take_over(client: Client, live: Object, manager: str) -> Object:
     """Join the yielding owners' fields to the manager's, so that a field left out of the next apply is removed."""
-    owners = live["metadata"].get("managedFields") or []
+    for attempt in range(_ATTEMPTS):
+        steps = _join(live["metadata"], manager)
+        try:
+            return client.json_patch(live, steps) if steps else live
+        except ApiError as error:
+            # A controller writes a new object's status at the same moment.
+            if error.reason != "Conflict" or attempt == _ATTEMPTS - 1:
+                raise
+            live = client.get(live)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _join(meta: Object, manager: str) -> list[Object]:
+    owners = meta.get("managedFields") or []
     yielding = [owner for owner in owners if _yields(owner)]
     if not yielding:
-        return
+        return []
     mine = [owner for owner in owners if owner["manager"] == manager and owner["operation"] == "Apply"]
     fields: Object = {}
     for owner in [*mine, *yielding]:
         fields = _union(fields, owner.get("fieldsV1") or {})
-    joined = {
-        "manager": manager,
-        "operation": "Apply",
-        "apiVersion": yielding[0]["apiVersion"],
-        "fieldsType": "FieldsV1",
-        "fieldsV1": fields,
-    }
+    joined = {**yielding[0], "manager": manager, "operation": "Apply", "fieldsV1": fields}
     others = [owner for owner in owners if owner not in mine and owner not in yielding]
-    version = live["metadata"]["resourceVersion"]
-    client.json_patch(
-        live,
-        [
-            {"op": "replace", "path": "/metadata/managedFields", "value": [*others, joined]},
-            # Fails if the object changed meanwhile, instead of writing back owners that are out of date.
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
-        ],
-    )
+    return [
+        {"op": "replace", "path": "/metadata/managedFields", "value": [*others, joined]},
+        # Fails if the object changed meanwhile, instead of writing back owners that are out of date.
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]},
+    ]
 
 
 def _union(one: Object, other: Object) -> Object:

@@ -34,6 +34,7 @@ from rehearsal.plugins.serving import EngineLog, engine_address, serve
 _PREFIX = "kubernetes:config:"
 # Components of the official provider that are programs of their own, not objects.
 _NOT_HERE = re.compile(r"^(helm\.sh|kustomize|yaml)(/|$)")
+_HOLD_DATA = {"PersistentVolumeClaim", "PersistentVolume", "Namespace"}
 _WHAT_TO_DO = (
     "If the cluster is gone for good, set PULUMI_K8S_DELETE_UNREACHABLE=true to drop its resources from the state"
 )
@@ -247,7 +248,9 @@ class Provider(BaseProvider):
                 secrets_mutable=self._flags["enableSecretMutable"],
                 config_maps_mutable=self._flags["enableConfigMapMutable"],
             )
-        if found and not any(change.replace for change in found) and self._can_ask(inputs):
+        # A claim is never replaced because the server refuses a change: its data would go with it.
+        fixed = any(change.replace for change in found) or inputs.get("kind") in _HOLD_DATA
+        if found and not fixed and self._can_ask(inputs):
             manager = objects.field_manager(inputs, state, request.urn)
             found = diff.settle(
                 found, old_inputs, old_live, lambda: client.apply(inputs, manager, force=True, dry_run=True)
@@ -304,6 +307,8 @@ class Provider(BaseProvider):
             take_over=not objects.is_patch(request.urn, str(inputs.get("kind"))),
             preview=request.preview,
         )
+        if live is None:
+            return pb.UpdateResponse(properties=request.news)
         if not request.preview:
             live = self._awaited(client, given, live, manager, request.timeout)
             before = state.get("__fieldManager")
