@@ -1,7 +1,7 @@
 """Stand-in Pulumi plugins, used only on machines where the official ones can't be downloaded.
 
 They speak the engine's real gRPC protocols, so the same program, state and tests run on the official plugins by
-leaving these out of the binary folder. See `docs/` for what each one covers.
+leaving these out of the binary folder. Each module says at its head what it covers and what not.
 """
 
 from __future__ import annotations
