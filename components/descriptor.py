@@ -24,8 +24,8 @@ PLATFORM_NAMESPACE = "terrarium-system"
 """The namespace of what a cluster has once."""
 
 
-class PlatformRefused(Exception):  # noqa: N818 - it is the platform that refuses
-    """The platform can't take this environment; the message says why and what to do."""
+class PlatformRefused(pulumi.RunError):
+    """The platform can't take this environment; the message says why and what to do. The engine shows no trace."""
 
 
 def publish(

@@ -28,14 +28,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on
 Root = Annotated[
     Path | None, typer.Option("--root", help="The project's checkout; by default the one around this folder.")
 ]
+Refresh = Annotated[
+    bool, typer.Option("--refresh", help="First read what really exists, so that changes by hand are seen and mended.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 
 
 @app.command()
-def up(stack: StackName, root: Root = None, as_json: AsJson = False) -> None:
+def up(stack: StackName, root: Root = None, as_json: AsJson = False, refresh: Refresh = False) -> None:
     """Make the world as the stack declares it: recover, plan, guard, apply."""
     screen, deployment = _begin(stack, root, as_json)
-    outcome = deployment.up(_watch(screen, done=True))
+    outcome = deployment.up(_watch(screen, done=True), refresh=refresh)
     counts = outcome.watch.counts()
     document = {"stack": stack, "changes": counts, "outputs": outcome.outputs}
     screen.result(document, title=f"{stack}: {_describe(counts)}", rows=_reach(outcome.outputs))
@@ -46,13 +49,14 @@ def preview(
     stack: StackName,
     root: Root = None,
     as_json: AsJson = False,
+    refresh: Refresh = False,
     expect_no_changes: Annotated[
         bool, typer.Option("--expect-no-changes", help=f"Exit with {Exit.CHANGES.value} if there are changes.")
     ] = False,
 ) -> None:
     """Say what `up` would change, or why it would be refused."""
     screen, deployment = _begin(stack, root, as_json)
-    watch = deployment.preview(_watch(screen))
+    watch = deployment.preview(_watch(screen), refresh=refresh)
     document = {"stack": stack, "changes": watch.counts(), "steps": [step.as_dict() for step in watch.steps]}
     screen.result(document, title=f"{stack}: {_describe(watch.counts())}")
     if expect_no_changes and watch.steps:

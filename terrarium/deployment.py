@@ -47,18 +47,26 @@ class Deployment:
         self._site = site
         self._say = say
 
-    def preview(self, watch: Watch) -> Watch:
+    def preview(self, watch: Watch, *, refresh: bool = False) -> Watch:
         """Find out what `up` would change.
+
+        Args:
+            watch: Takes the events.
+            refresh: Whether to read first what really exists.
 
         Raises:
             Refused: If it must not happen (see `terrarium.guard`), or if somebody works on the stack.
             EngineFailed: If the preview fails.
         """
         self._admit()
-        return self._plan(watch)
+        return self._plan(watch, refresh)
 
-    def up(self, watch: Watch) -> Outcome:
+    def up(self, watch: Watch, *, refresh: bool = False) -> Outcome:
         """Make the world as declared, after a plan and the guard. An `up` that was killed is taken up where it ended.
+
+        Args:
+            watch: Takes the events.
+            refresh: Whether to read first what really exists.
 
         Raises:
             Refused: As `preview`.
@@ -66,9 +74,11 @@ class Deployment:
         """
         self._admit()
         self._recover()
-        self._say(f"planned: {describe(self._plan(Watch()).counts())}")
+        self._say(f"planned: {describe(self._plan(Watch(), refresh).counts())}")
         stack = self.engine.open()
-        self.engine.operate(lambda: stack.up(on_event=watch, show_secrets=False, suppress_outputs=True), watch)
+        self.engine.operate(
+            lambda: stack.up(on_event=watch, refresh=refresh, show_secrets=False, suppress_outputs=True), watch
+        )
         return Outcome(watch, outputs(self.engine.state()))
 
     def destroy(self, watch: Watch) -> Watch:
@@ -104,10 +114,10 @@ class Deployment:
             self.engine.open()
         self._refuse_changed_identity()
 
-    def _plan(self, watch: Watch) -> Watch:
+    def _plan(self, watch: Watch, refresh: bool) -> Watch:
         stack = self.engine.open()
         try:
-            self.engine.operate(lambda: stack.preview(on_event=watch, suppress_outputs=True), watch)
+            self.engine.operate(lambda: stack.preview(on_event=watch, refresh=refresh, suppress_outputs=True), watch)
         except EngineFailed:
             # The engine stops at a protected resource before it says what it planned for it.
             _refuse(guard.protected(watch.errors()))

@@ -36,7 +36,7 @@ class Workspace(pulumi.ComponentResource):
     ) -> None:
         super().__init__("terrarium:index:Workspace", name, None, opts)
         children = pulumi.ResourceOptions(parent=self)
-        namespace = _namespace(name, settings, children)
+        namespace = _namespace(name, settings, facts, children)
         self.namespace = namespace.metadata.name
         self.scope = Scope(name, self.namespace, environment_labels(settings), children)
         network.network_policies(self.scope, settings.network)
@@ -58,7 +58,9 @@ def environment_labels(settings: EnvironmentSettings) -> dict[str, str]:
     )
 
 
-def _namespace(name: str, settings: EnvironmentSettings, opts: pulumi.ResourceOptions) -> Namespace:
+def _namespace(
+    name: str, settings: EnvironmentSettings, facts: PlatformFacts, opts: pulumi.ResourceOptions
+) -> Namespace:
     level = settings.pod_security
     return Namespace(
         f"{name}-namespace",
@@ -66,6 +68,8 @@ def _namespace(name: str, settings: EnvironmentSettings, opts: pulumi.ResourceOp
             name=naming.NAMESPACE.check(settings.id),
             labels={
                 **environment_labels(settings),
+                # Also makes everything wait for the platform's consent: without it a refused environment was half made.
+                f"{LABEL}/platform": facts.name,
                 "pod-security.kubernetes.io/enforce": level,
                 "pod-security.kubernetes.io/audit": "restricted",
                 "pod-security.kubernetes.io/warn": "restricted",

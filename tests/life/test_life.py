@@ -1,0 +1,276 @@
+"""The whole life of environments on the real engine and a real API server.
+
+Proves: environments of three tiers come up side by side and then show no change; rights, quotas and admission of one
+open nothing of another; what would lose data is refused; destroying leaves nothing. Does not prove that packets are
+filtered: no packet flows on simulated nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from rehearsal.platform import Platform
+from tests.support.api import Person
+from tests.support.checkout import Checkout
+
+PEOPLE = {
+    "members": ["{project}-team"],
+    "readers": ["security"],
+    "automation": ["{project}-ci"],
+    "promoters": ["{project}-leads"],
+}
+
+
+def environment(project: str, name: str, tier: str, cloud: dict[str, str], **more: object) -> dict[str, object]:
+    people = {kind: [group.format(project=project) for group in groups] for kind, groups in PEOPLE.items()}
+    if tier == "production":
+        del people["members"]
+    base = {"project": project, "name": name, "tier": tier, "cloud": {"kubernetes": cloud}, "people": people}
+    return base | more
+
+
+class World:
+    """A platform with three slices of two projects, and production on a cluster of its own."""
+
+    def __init__(self, checkout: Checkout, shared: Platform, production: Platform) -> None:
+        self.checkout, self.shared, self.production = checkout, shared, production
+        self.slice = {"context": shared.context, "platform": "shared"}
+        checkout.declare(
+            "platform",
+            "platform",
+            name="shared",
+            tiers=["experimentation", "testing"],
+            cloud={"kubernetes": {"context": shared.context}},
+        )
+        self.declare("dev", environment("life", "dev", "experimentation", self.slice))
+        self.declare("test", environment("life", "test", "testing", self.slice))
+        self.declare("fraud-dev", environment("fraud", "dev", "experimentation", self.slice))
+        self.declare("prod", environment("life", "prod", "production", {"context": production.context}))
+
+    def declare(self, stack: str, settings: dict[str, object]) -> None:
+        self.checkout.declare(stack, "environment", **settings)
+
+
+@pytest.fixture(scope="module")
+def world(
+    new_checkout: Callable[[], Checkout], embedded_platform: Platform, production_platform: Platform
+) -> Iterator[World]:
+    world = World(new_checkout(), embedded_platform, production_platform)
+    for stack in ("platform", "dev", "test", "fraud-dev", "prod"):
+        world.checkout.terrarium("up", stack)
+    yield world
+    for stack, name in (
+        ("prod", "life-prod"),
+        ("fraud-dev", ""),
+        ("test", "life-test"),
+        ("dev", ""),
+        ("platform", "shared"),
+    ):
+        world.checkout.terrarium("destroy", stack, "--yes", *(("--confirm", name) if name else ()))
+    assert Person(embedded_platform).owned("app.kubernetes.io/managed-by", "terrarium") == set()
+    assert Person(production_platform).owned("app.kubernetes.io/managed-by", "terrarium") == set()
+
+
+@pytest.mark.parametrize("stack", ["platform", "dev", "test", "fraud-dev", "prod"])
+def test_what_is_up_shows_no_change(world: World, stack: str) -> None:
+    assert world.checkout.answer("preview", stack, "--expect-no-changes")["changes"] == {}
+
+
+def test_plain_pulumi_sees_no_change_either(world: World) -> None:
+    world.checkout.pulumi("preview", "--stack", "dev", "--expect-no-changes")
+    world.checkout.pulumi("preview", "--stack", "prod", "--expect-no-changes", tier="production")
+
+
+def test_status_tells_what_exists_and_how_to_reach_it(world: World) -> None:
+    found = {state["stack"]: state for state in world.checkout.answer("status")["stacks"]}
+    assert found["dev"]["outputs"]["namespace"] == "life-dev"
+    assert found["dev"]["reach"] == f"kubectl --context {world.shared.context} -n life-dev get all"
+    assert found["prod"]["outputs"]["cluster"]["shared"] is False
+    assert all(not state["pending"] for state in found.values())
+
+
+# Who x what x where, asked of the API server with a certificate of each group. 1 = allowed.
+# Columns: list pods, create pods, exec, create jobs, read secrets, change quotas, change roles, delete the namespace.
+QUESTIONS = (
+    ("list", "pods"),
+    ("create", "pods"),
+    ("create", "pods/exec"),
+    ("create", "jobs.batch"),
+    ("get", "secrets"),
+    ("update", "resourcequotas"),
+    ("create", "rolebindings.rbac.authorization.k8s.io"),
+    ("delete", "namespaces"),
+)
+NOTHING = "00000000"
+MATRIX = {
+    #               life-dev    life-test   fraud-dev
+    "life-team": ("11111000", "10000000", NOTHING),
+    "life-ci": ("10010000", "10010000", NOTHING),
+    "life-leads": (NOTHING, "10010000", NOTHING),
+    "fraud-team": (NOTHING, NOTHING, "11111000"),
+    "fraud-ci": (NOTHING, NOTHING, "10010000"),
+    "security": ("10000000", "10000000", "10000000"),
+    "nobody": (NOTHING, NOTHING, NOTHING),
+}
+
+
+@pytest.mark.parametrize("group", MATRIX)
+def test_rights_of_one_environment_open_nothing_of_another(world: World, group: str) -> None:
+    person = Person(world.shared, f"somebody-of-{group}", [group])
+    namespaces = ("life-dev", "life-test", "fraud-dev")
+    answers = tuple(
+        "".join(str(int(person.may(verb, resource, namespace))) for verb, resource in QUESTIONS)
+        for namespace in namespaces
+    )
+    assert answers == MATRIX[group]
+
+
+def test_production_knows_no_team_and_no_shell(world: World) -> None:
+    answers = {
+        group: "".join(
+            str(int(Person(world.production, f"of-{group}", [group]).may(verb, resource, "life-prod")))
+            for verb, resource in QUESTIONS
+        )
+        for group in ("life-team", "security", "life-ci", "life-leads")
+    }
+    assert answers == {"life-team": NOTHING, "security": "10000000", "life-ci": "10010000", "life-leads": "10010000"}
+
+
+def test_a_person_reads_the_descriptors_that_concern_them_and_no_other(world: World) -> None:
+    person = Person(world.shared, "ana", ["life-team"])
+    descriptor = person.core.read_namespaced_config_map("terrarium", "life-dev").data["descriptor.json"]
+    assert '"tier": "experimentation"' in descriptor
+    assert person.core.read_namespaced_config_map("terrarium", "terrarium-system").data
+    with pytest.raises(ApiException) as refused:
+        person.core.read_namespaced_config_map("terrarium", "fraud-dev")
+    assert refused.value.status == 403
+
+
+def pod(**spec: object) -> dict[str, object]:
+    hardened = {
+        "allowPrivilegeEscalation": False,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    container = {"name": "main", "image": "example.org/none", "securityContext": hardened}
+    container |= spec.pop("container", {})  # type: ignore[arg-type]  # a dict by the tests below
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"generateName": "try-"},
+        "spec": {"containers": [container], **spec},
+    }
+
+
+REFUSED_PODS = {
+    "root": (pod(container={"securityContext": {}}), "violates PodSecurity"),
+    "host network": (pod(hostNetwork=True), "violates PodSecurity"),
+    "too large": (pod(container={"resources": {"limits": {"cpu": "9"}}}), "maximum cpu usage per Container is 8"),
+    "another tier's priority": (pod(priorityClassName="terrarium-testing"), "foreign-priorities"),
+    "the system's priority": (pod(priorityClassName="system-node-critical"), "foreign-priorities"),
+    "a GPU beyond the quota": (
+        pod(container={"resources": {"limits": {"nvidia.com/gpu": "1"}}}),
+        "exceeded quota",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_PODS)
+def test_the_cluster_refuses_what_the_environment_does_not_allow(world: World, what: str) -> None:
+    body, reason = REFUSED_PODS[what]
+    person = Person(world.shared, "ana", ["life-team"])
+    with pytest.raises(ApiException) as refused:
+        person.core.create_namespaced_pod("life-dev", body, dry_run="All")
+    assert reason in str(refused.value.body)
+
+
+def test_the_cluster_takes_an_ordinary_pod_and_one_of_the_own_priority(world: World) -> None:
+    person = Person(world.shared, "ana", ["life-team"])
+    person.core.create_namespaced_pod("life-dev", pod(), dry_run="All")
+    person.core.create_namespaced_pod("life-dev", pod(priorityClassName="terrarium-experimentation"), dry_run="All")
+
+
+def test_ways_into_the_environment_are_closed(world: World) -> None:
+    person = Person(world.shared, "ana", ["life-team"])
+    service = {"metadata": {"name": "way-in"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}}
+    with pytest.raises(ApiException) as refused:
+        person.core.create_namespaced_service("life-dev", service)
+    assert "exceeded quota" in str(refused.value.body)
+
+
+@pytest.fixture
+def data_in_dev(world: World) -> Iterator[None]:
+    core = Person(world.shared).core
+    claim = {
+        "metadata": {"name": "results"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    core.create_namespaced_persistent_volume_claim("life-dev", claim)
+    yield
+    core.delete_namespaced_persistent_volume_claim("results", "life-dev")
+
+
+@pytest.mark.usefixtures("data_in_dev")
+@pytest.mark.parametrize(("key", "value"), [("name", "other"), ("project", "life2"), ("tier", "testing")])
+def test_what_would_replace_a_namespace_with_data_is_refused_and_said_why(world: World, key: str, value: str) -> None:
+    settings = environment("life", "dev", "experimentation", world.slice)
+    world.declare("dev", settings | {key: value})
+    try:
+        said = world.checkout.answer("up", "dev", code=3)["error"]
+        by_hand = world.checkout.pulumi("up", "--yes", "--stack", "dev", fails=True)
+    finally:
+        world.declare("dev", settings)
+    assert f"`{key}` was" in said
+    assert "1 PersistentVolumeClaim" in said
+    assert "protect" in by_hand
+    assert "results" in [
+        item.metadata.name
+        for item in Person(world.shared).core.list_namespaced_persistent_volume_claim("life-dev").items
+    ]
+
+
+def test_production_is_refused_on_a_shared_platform_and_says_why(world: World) -> None:
+    world.declare("wrong", environment("life", "wrong", "production", world.slice))
+    try:
+        # Its state is production's, its cluster is not.
+        (world.checkout.site / "production.env").rename(world.checkout.site / "aside")
+        text = (world.checkout.site / "aside").read_text()
+        shared = str(world.shared.kubeconfig)
+        (world.checkout.site / "production.env").write_text(text.replace(str(world.production.kubeconfig), shared))
+        said = world.checkout.answer("preview", "wrong", code=1)["error"]
+    finally:
+        (world.checkout.site / "aside").rename(world.checkout.site / "production.env")
+        (world.checkout.folder / "Pulumi.wrong.yaml").unlink()
+    assert "platform shared takes experimentation, testing, not production" in said
+
+
+def test_an_occupied_platform_is_not_destroyed(world: World) -> None:
+    said = world.checkout.answer("destroy", "platform", "--yes", "--confirm", "shared", code=3)
+    assert said["occupants"] == ["fraud-dev", "life-dev", "life-test"]
+    assert "protect" in world.checkout.pulumi("destroy", "--yes", "--stack", "platform", fails=True)
+
+
+def test_destroying_testing_needs_its_name(world: World) -> None:
+    said = world.checkout.terrarium("destroy", "test", "--yes", code=3)
+    assert "--confirm life-test" in said
+
+
+def test_a_changed_allowance_updates_and_replaces_nothing(world: World) -> None:
+    settings = environment("fraud", "dev", "experimentation", world.slice)
+    way_out = {"cidr": "10.9.0.0/16", "ports": [443], "why": "A test"}
+    world.declare("fraud-dev", settings | {"network": {"egress_to": {"store": way_out}}, "quota": {"cpu": "9"}})
+    changes = world.checkout.answer("up", "fraud-dev")["changes"]
+    assert changes == {"create": 1, "update": 1}
+    world.declare("fraud-dev", settings)
+    assert world.checkout.answer("up", "fraud-dev")["changes"] == {"delete": 1, "update": 1}
+
+
+def test_what_somebody_changed_by_hand_is_put_right(world: World) -> None:
+    core = Person(world.shared).core
+    core.patch_namespaced_resource_quota("quota", "fraud-dev", {"spec": {"hard": {"pods": "9999"}}})
+    world.checkout.terrarium("up", "fraud-dev", "--refresh")
+    assert core.read_namespaced_resource_quota("quota", "fraud-dev").spec.hard["pods"] == "100"

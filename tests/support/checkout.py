@@ -1,0 +1,131 @@
+"""A checkout in a temporary folder: the real program and engine, with stack files, state and platforms of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rehearsal import engine
+from rehearsal.platform import Platform
+from rehearsal.progress import Silent
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSPHRASE = "tests"  # noqa: S105 - it protects throw-away state
+PATIENCE = 180
+
+
+def binaries() -> Path:
+    """The folder of the engine and its plugins."""
+    return engine.prepare(Silent()).bin_dir
+
+
+class Checkout:
+    """A folder that holds what `terrarium` and `pulumi` expect of a project's checkout.
+
+    Args:
+        folder: An empty folder.
+        platforms: The embedded platform of each tier that the tests use.
+    """
+
+    def __init__(self, folder: Path, platforms: Mapping[str, Platform]) -> None:
+        self.folder = folder
+        for name in ("Pulumi.yaml", "organisation.yaml"):
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+        (folder / "stacks").symlink_to(ROOT / "stacks")
+        (folder / ".venv").symlink_to(sys.prefix)
+        self.site = folder / ".terrarium"
+        self.site.mkdir()
+        (self.site / "bin").symlink_to(binaries())
+        self._variables = {tier: self._site(tier, platform) for tier, platform in platforms.items()}
+
+    def _site(self, tier: str, platform: Platform) -> dict[str, str]:
+        state = self.folder / "state" / ("production" if tier == "production" else "shared")
+        state.mkdir(parents=True, exist_ok=True)
+        variables = {
+            "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "KUBECONFIG": str(platform.kubeconfig),
+        }
+        lines = (f"{key}={shlex.quote(value)}\n" for key, value in variables.items())
+        (self.site / f"{tier}.env").write_text("".join(lines))
+        return variables
+
+    def declare(self, stack: str, kind: str, **settings: Any) -> None:
+        """Write a stack file; a second call keeps what the engine added to it (the salt of its secrets)."""
+        path = self.folder / f"Pulumi.{stack}.yaml"
+        document = yaml.safe_load(path.read_text()) if path.exists() else {}
+        document["config"] = {"pulumi:disable-default-providers": ["*"], f"terrarium:{kind}": settings}
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def environment(self, tier: str) -> dict[str, str]:
+        """Return the variables of a process that works on a tier, without those of the tests' own shell."""
+        own = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "KUBE", "TERRARIUM_"))}
+        return own | self._variables[tier] | {"PATH": f"{self.site / 'bin'}{os.pathsep}{own['PATH']}"}
+
+    def terrarium(self, *arguments: str, code: int = 0, **variables: str) -> str:
+        """Run the command as a person would, without any variable set, and return what it wrote.
+
+        Args:
+            arguments: The command line.
+            code: The exit code that it must end with.
+            variables: Variables to set.
+        """
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "KUBE"))}
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("terrarium")), *arguments],
+            cwd=self.folder,
+            env=environment | variables,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        written = done.stdout if "--json" in arguments else done.stdout + done.stderr
+        said = done.stdout + done.stderr
+        assert done.returncode == code, f"terrarium {' '.join(arguments)} ended with {done.returncode}:\n{said}"
+        assert "Traceback" not in said, said
+        return written
+
+    def answer(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        """Run a command with `--json` and return its document."""
+        document: dict[str, Any] = json.loads(self.terrarium(*arguments, "--json", code=code))
+        return document
+
+    def pulumi(self, *arguments: str, tier: str = "experimentation", fails: bool = False) -> str:
+        """Run plain `pulumi`, as by hand after sourcing `activate`."""
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive", "--color=never"],
+            cwd=self.folder,
+            env=self.environment(tier),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        written = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, f"pulumi {' '.join(arguments)} ended with {done.returncode}:\n{written}"
+        return written
+
+    def state(self, stack: str, tier: str = "experimentation") -> dict[str, Any]:
+        """Return the deployment in a stack's exported state."""
+        done = subprocess.run(
+            ["pulumi", "stack", "export", "--stack", stack],
+            cwd=self.folder,
+            env=self.environment(tier),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=True,
+        )
+        deployment: dict[str, Any] = json.loads(done.stdout)["deployment"]
+        return deployment
