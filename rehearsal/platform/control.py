@@ -18,13 +18,13 @@ from rehearsal.platform.files import read_json
 from rehearsal.platform.layout import PORTS, Layout, server
 from rehearsal.platform.parts import PARTS
 from rehearsal.platform.people import equip
-from rehearsal.platform.startup import PortLostError, Startup
+from rehearsal.platform.startup import Startup, TryAgainError
 from rehearsal.platform.status import PartStatus, Status
 from rehearsal.progress import Report, Silent
 
 # Seconds that `status` waits for an API server that may hang.
 _STATUS_PATIENCE = 2.0
-# How often a start is tried, as a port may be lost to somebody else in between. The next try chooses another.
+# How often a start is tried: a port may be lost to somebody else in between, a part may still be dying.
 _ATTEMPTS = 3
 # What X.509 allows in a common name and an organisation (ub-common-name, ub-organization-name).
 _NAME_LIMIT = 64
@@ -81,7 +81,7 @@ class Platform:
         built = build(["kubernetes", "kwok"], report)
         with self._held(report):
             for attempt in range(1, _ATTEMPTS + 1):
-                with suppress(*([PortLostError] if attempt < _ATTEMPTS else [])):
+                with suppress(*([TryAgainError] if attempt < _ATTEMPTS else [])):
                     Startup(self._layout, self._nodes, built, report).run()
                     # A part that was killed just before may have looked alive at first.
                     if len(instance.find(self._layout)) == len(PARTS):

@@ -25,8 +25,8 @@ _LOG_LINES = 12
 _SERVICE_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 
 
-class PortLostError(RehearsalError):
-    """Somebody took a port between its choice and the start of the part that was to have it."""
+class TryAgainError(RehearsalError):
+    """What the start was built on went away meanwhile: a part that still ran when it began, or a port it had chosen."""
 
 
 class Startup:
@@ -120,25 +120,27 @@ class Startup:
     def _await(self, part: str, what: str, condition: Callable[[], bool], deadline: float) -> None:
         self._report.detail(f"waiting for {what}")
         while not condition():
-            for name, process in self._started.items():
+            for name, process in self._running.items():
                 if not process.alive():
-                    raise self._failed(name, "ended by itself")
+                    text = self._failure(name, "ended by itself")
+                    # A part killed just before the start looks alive when the start begins, until it has given its
+                    # memory back; a port may be lost between its choice and the start of the part.
+                    again = name not in self._started or "address already in use" in text
+                    raise (TryAgainError if again else RehearsalError)(text)
             if time.monotonic() > deadline:
-                raise self._failed(part, f"did not get so far within {PATIENCE:.0f} s; awaited was {what}")
+                late = f"did not get so far within {PATIENCE:.0f} s; awaited was {what}"
+                raise RehearsalError(self._failure(part, late))
             time.sleep(_POLL)
 
-    def _failed(self, name: str, what: str) -> RehearsalError:
+    def _failure(self, name: str, what: str) -> str:
         log = self._layout.log(name)
         lines = tail(log, _LOG_LINES, since=self._logged.get(name, 0))
         text = "\n".join(line[:300] for line in lines) or "(nothing)"
-        message = (
+        return (
             f"Starting the platform in {self._layout.folder} failed: {name} {what}. What was started is ended again. "
             f"Its last log lines ({log}):\n{text}\n"
-            "Run it again; if it fails the same way, `reset` makes a new, empty platform."
+            "Run `stop` and `start`; if it fails the same way, `reset` makes a new, empty platform."
         )
-        if any("address already in use" in line for line in lines):
-            return PortLostError(message)
-        return RehearsalError(message)
 
 
 def _works(api: Api, node: str) -> bool:
