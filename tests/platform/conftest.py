@@ -6,9 +6,6 @@ from pathlib import Path
 import pytest
 
 from rehearsal.platform import Platform
-from tests.support.cluster import embedded_platform, platform_home
-
-__all__ = ["embedded_platform", "platform_home"]
 
 
 class Listener:
