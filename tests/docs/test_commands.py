@@ -32,18 +32,14 @@ class Step:
 
 
 def steps(page: Path) -> list[Step]:
-    """Return a page's commands, each with the `text` block that follows it directly."""
+    """Return a page's commands, each with the `text` block that comes next."""
     found = blocks(ROOT, page)
     following: Sequence[Block | None] = [*found[1:], None] if found else []
     return [
-        Step(block, after if after and after.language == "text" and _touches(block, after) else None)
+        Step(block, after if after and after.language == "text" else None)
         for block, after in zip(found, following, strict=True)
         if block.language in _SHELL and not block.exempt
     ]
-
-
-def _touches(block: Block, after: Block) -> bool:
-    return after.line == block.line + len(block.text.splitlines()) + 2
 
 
 WITH_COMMANDS = [page for page in pages(ROOT) if steps(page)]
