@@ -71,6 +71,7 @@ namespace = Namespace(
         name=name,
         labels={
             **labels,
+            "terrarium.dev/platform": facts.apply(lambda found: found["name"]),
             "pod-security.kubernetes.io/enforce": "restricted",
             "pod-security.kubernetes.io/audit": "restricted",
             "pod-security.kubernetes.io/warn": "restricted",
