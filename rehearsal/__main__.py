@@ -71,7 +71,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     """Say what runs, what is real and what is simulated."""
     found = [Platform(name).status() for name in _EMBEDDED]
     if as_json:
-        json.dump([platform_cli.document(item) for item in found], sys.stdout, indent=2)
+        json.dump([item.as_json() for item in found], sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
     for item in found:

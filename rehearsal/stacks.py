@@ -11,6 +11,7 @@ import yaml
 from rehearsal.errors import RehearsalError
 
 _CONTEXT = "terrarium-"
+_FILES = ("Pulumi.{stack}.yaml", "environments/*/Pulumi.{stack}.yaml")
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,16 @@ def _stack_of_platform(root: Path, name: object) -> str | None:
 
 
 def _stacks(root: Path) -> list[str]:
-    return [path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in root.glob("Pulumi.*.yaml")]
+    found = (path for pattern in _FILES for path in root.glob(pattern.format(stack="*")))
+    return [path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in found]
 
 
 def _block(root: Path, stack: str) -> dict[str, Any] | None:
-    try:
-        config = yaml.safe_load((root / f"Pulumi.{stack}.yaml").read_text())["config"]
-    except FileNotFoundError:
+    path = next((path for pattern in _FILES for path in root.glob(pattern.format(stack=stack))), None)
+    if path is None:
         return None
+    try:
+        config = yaml.safe_load(path.read_text())["config"]
     except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
         return {}  # `terrarium` says what is wrong with it, and where
     found = [value for key, value in config.items() if key.startswith("terrarium:")] if isinstance(config, dict) else []

@@ -77,7 +77,7 @@ class Deployment:
         self._say(f"planned: {describe(self._plan(Watch(), refresh).counts())}")
         stack = self.engine.open()
         self.engine.operate(
-            lambda: stack.up(on_event=watch, refresh=refresh, show_secrets=False, suppress_outputs=True), watch
+            lambda: stack.up(on_event=watch, refresh=refresh, show_secrets=False, **self._options()), watch
         )
         return Outcome(watch, outputs(self.engine.state()))
 
@@ -95,7 +95,7 @@ class Deployment:
         stack = self.engine.open()
         if self.engine.state().get("resources"):
             self.engine.operate(lambda: self.engine.run("state", "unprotect", "--all", "--yes", "--stack", stack.name))
-        self.engine.operate(lambda: stack.destroy(on_event=watch, show_secrets=False, suppress_outputs=True), watch)
+        self.engine.operate(lambda: stack.destroy(on_event=watch, show_secrets=False, **self._options()), watch)
         return watch
 
     def would_be_lost(self) -> list[str]:
@@ -104,6 +104,10 @@ class Deployment:
         if found.get("kind") != "environment":
             return []
         return Cluster(found["access"], self._site.kubeconfig).contents(found["namespace"])
+
+    def _options(self) -> dict[str, Any]:
+        """Return what every operation is told."""
+        return {"suppress_outputs": True, "config_file": self.engine.config_file}
 
     # ------------------------------------------------------------------ before anything is done
 
@@ -117,7 +121,7 @@ class Deployment:
     def _plan(self, watch: Watch, refresh: bool) -> Watch:
         stack = self.engine.open()
         try:
-            self.engine.operate(lambda: stack.preview(on_event=watch, refresh=refresh, suppress_outputs=True), watch)
+            self.engine.operate(lambda: stack.preview(on_event=watch, refresh=refresh, **self._options()), watch)
         except EngineFailed:
             # The engine stops at a protected resource before it says what it planned for it.
             _refuse(guard.protected(watch.errors()))
@@ -173,7 +177,7 @@ class Deployment:
         targets = [item.urn for item in pending if item.name is not None]
         if targets:
             stack = self.engine.open()
-            self.engine.operate(lambda: stack.refresh(target=targets, suppress_outputs=True))
+            self.engine.operate(lambda: stack.refresh(target=targets, **self._options()))
 
 
 def _refuse(reasons: list[str], advice: str = "") -> None:

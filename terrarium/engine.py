@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pulumi import automation
 
-from terrarium import recovery
+from terrarium import fleet, recovery
 from terrarium.errors import EngineFailed, Refused
 from terrarium.plan import Watch
 from terrarium.site import Site, engine_root
@@ -37,6 +37,7 @@ class Engine:
         self.stack = stack
         self.site = site
         self._say = say
+        self.config_file = fleet.config_file(site.root, stack)
         recovery.mend_file_backend(site.backend)
         with explained():
             self._workspace = automation.LocalWorkspace(
@@ -64,6 +65,7 @@ class Engine:
         if not self.exists():
             with explained():
                 self._selected = automation.Stack.create(self.stack, self._workspace)
+            fleet.keep_one_file(self.site.root, self.stack, self.config_file)
         assert self._selected is not None  # noqa: S101 - exists() or create() has set it
         return self._selected
 

@@ -76,7 +76,12 @@ def _say(text: str, content: dict[str, object], *, as_json: bool) -> None:
 def _show(found: Status, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(found.as_json(), indent=1) + "\n")
-        return
+    else:
+        show(found)
+
+
+def show(found: Status) -> None:
+    """Print what runs, and what of it is real and what simulated."""
     console = Console(highlight=False, soft_wrap=True)
     table = Table(title=f"Platform '{found.name}': {'ready' if found.ready else 'not ready'}")
     for heading in ("part", "version", "process", "MiB", "address"):

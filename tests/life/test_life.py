@@ -51,7 +51,8 @@ class World:
         self.declare("prod", environment("life", "prod", "production", {"context": production.context}))
 
     def declare(self, stack: str, settings: dict[str, object]) -> None:
-        self.checkout.declare(stack, "environment", **settings)
+        folder = "environments/fraud" if stack == "fraud-dev" else "."  # a fleet keeps its stack files apart
+        self.checkout.declare(stack, "environment", folder=folder, **settings)
 
 
 @pytest.fixture(scope="module")

@@ -60,9 +60,10 @@ class Checkout:
         (self.site / f"{tier}.env").write_text("".join(lines))
         return variables
 
-    def declare(self, stack: str, kind: str, **settings: Any) -> None:
+    def declare(self, stack: str, kind: str, *, folder: str = ".", **settings: Any) -> None:
         """Write a stack file; a second call keeps what the engine added to it (the salt of its secrets)."""
-        path = self.folder / f"Pulumi.{stack}.yaml"
+        path = self.folder / folder / f"Pulumi.{stack}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
         document = yaml.safe_load(path.read_text()) if path.exists() else {}
         document["config"] = {"pulumi:disable-default-providers": ["*"], f"terrarium:{kind}": settings}
         path.write_text(yaml.safe_dump(document, sort_keys=False))
