@@ -23,8 +23,8 @@ def config_file(root: Path, stack: str) -> str | None:
 def keep_one_file(root: Path, stack: str, path: str | None) -> None:
     """Move what `stack init` wrote to the stack's own file.
 
-    The command takes no `--config-file`: it leaves the salt of the secrets in a new file beside Pulumi.yaml, which would
-    then be taken for the stack's.
+    The command takes no `--config-file`: it leaves the salt of the secrets in a new file beside Pulumi.yaml, which
+    would then be taken for the stack's.
 
     Args:
         root: The folder of Pulumi.yaml.
