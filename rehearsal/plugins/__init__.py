@@ -47,13 +47,22 @@ def install(bin_dir: Path, python: Path, names: Iterable[str]) -> None:
     unknown = sorted(set(wanted) - set(MODULES))
     if unknown:
         raise ValueError(f"no stand-in plugin is called {', '.join(unknown)}; there are {', '.join(MODULES)}")
-    root = Path(__file__).resolve().parents[2]
-    bin_dir.mkdir(parents=True, exist_ok=True)
     for name in wanted:
-        text = _LAUNCHER.format(python=shlex.quote(str(python)), root=str(root), module=MODULES[name])
-        target = bin_dir / name
-        # Replaced in one step: an engine that starts a half-written plugin reports only "exec format error".
-        draft = bin_dir / f".{name}.new"
-        draft.write_text(text)
-        draft.chmod(0o755)
-        draft.replace(target)
+        install_plugin(bin_dir, python, name)
+
+
+def install_plugin(folder: Path, python: Path, name: str) -> None:
+    """Write one plugin's executable into a folder, such as `plugins/resource-random-v4.21.4` of PULUMI_HOME.
+
+    Args:
+        folder: made if it is missing.
+        python: interpreter of the environment the project is installed in.
+        name: one of `MODULES`.
+    """
+    root = Path(__file__).resolve().parents[2]
+    folder.mkdir(parents=True, exist_ok=True)
+    # Replaced in one step: an engine that starts a half-written plugin reports only "exec format error".
+    draft = folder / f".{name}.new"
+    draft.write_text(_LAUNCHER.format(python=shlex.quote(str(python)), root=str(root), module=MODULES[name]))
+    draft.chmod(0o755)
+    draft.replace(folder / name)

@@ -135,6 +135,17 @@ def plain(value: Any, key: Callable[[str], str] = lambda name: name) -> Any:
             return value
 
 
+def without_none(value: Any) -> Any:
+    """The value without the settings that are null, which a program may give for "not set"."""
+    match value:
+        case dict():
+            return {name: without_none(item) for name, item in value.items() if item is not None}
+        case list():
+            return [without_none(item) for item in value]
+        case _:
+            return value
+
+
 def holds(value: Any, kind: type[Unknown] | type[Secret]) -> bool:
     """Whether an unknown, or a secret, is the value or inside it."""
     return any(isinstance(item, kind) for item in walk(value))

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
@@ -126,7 +126,18 @@ def backoff(first: float = 0.1, longest: float = 1.0) -> Callable[[threading.Eve
     return wait
 
 
-def deadline(seconds: float) -> Callable[[], bool]:
-    """A function that tells whether `seconds` have passed since this call."""
-    end = time.monotonic() + seconds
-    return lambda: time.monotonic() >= end
+def attempts(seconds: float, stop: threading.Event) -> Iterator[str]:
+    """Look again and again, with growing pauses: yields an empty text each time, and at last why it was the last.
+
+    Args:
+        seconds: how long.
+        stop: set when the engine cancels.
+    """
+    end, pause = time.monotonic() + seconds, backoff()
+    yield ""
+    while time.monotonic() < end:
+        if pause(stop):
+            yield "when the update was cancelled while waiting"
+            return
+        yield ""
+    yield f"after {seconds:.0f} seconds"

@@ -3,42 +3,43 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rehearsal.platform import Platform
 from rehearsal.plugins import MODULES, install
+from rehearsal.plugins.kubernetes.client import Client
+from rehearsal.plugins.kubernetes.kubeconfig import load
+from tests.support.checkout import binaries
 
-from .cluster import binaries, control_plane
-from .project import Project
-
-
-@pytest.fixture(scope="session")
-def programs() -> Path:
-    """Folder with pulumi, pulumi-language-python-exec, etcd, kube-apiserver and kube-controller-manager."""
-    folder = binaries()
-    if not (folder / "pulumi").exists():
-        pytest.skip(f"no engine in {folder}: build it, or set TERRARIUM_BINARIES")
-    return folder
+from .project import NAMESPACE, Project
 
 
 @pytest.fixture(scope="session")
-def cluster(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The admin's kubeconfig of a running API server."""
-    with control_plane(programs, tmp_path_factory.mktemp("cluster")) as kubeconfig:
-        yield kubeconfig
+def cluster(embedded_platform: Platform) -> Path:
+    """The admin's kubeconfig of a running platform, in which these tests have a namespace."""
+    kubeconfig = Path(embedded_platform.kubeconfig)
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    Client(load(str(kubeconfig))).apply(space, "tests", force=True)
+    return kubeconfig
+
+
+@pytest.fixture
+def api(cluster: Path) -> Client:
+    return Client(load(str(cluster)))
 
 
 @pytest.fixture(scope="session")
-def engine(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with the engine and the stand-in plugins beside it."""
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the engine and the stand-in plugins beside it, also where the official ones can be had."""
     folder = tmp_path_factory.mktemp("engine")
     for name in ("pulumi", "pulumi-language-python-exec"):
+        source = (binaries() / name).resolve()
         try:
-            os.link((programs / name).resolve(), folder / name)
+            os.link(source, folder / name)
         except OSError:
-            shutil.copy2(programs / name, folder / name)
+            shutil.copy2(source, folder / name)
     install(folder, Path(sys.executable), MODULES)
     return folder
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 STACK = "dev"
+# Other tests use the same platform.
+NAMESPACE = "plugins"
 RUN_SECONDS = 120
 
 

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
+from unittest.mock import Mock
 
+import grpc
 import pytest
+from pulumi.runtime.proto import provider_pb2 as pb
 
-from rehearsal.plugins.kubernetes.client import ApiError, Client, Object
-from rehearsal.plugins.kubernetes.kubeconfig import load
+from rehearsal.plugins.kubernetes.client import Client, MissingError, Object
+from rehearsal.plugins.kubernetes.provider import Provider
+from rehearsal.plugins.properties import Properties, to_struct
+from rehearsal.plugins.serving import EngineLog
 
-from .project import Project
+from .project import NAMESPACE, Project
 
 SECRET = "correct-horse-battery"  # noqa: S105 - made up for these tests
 
@@ -52,11 +56,6 @@ pulumi.export("password", secret.data["password"])
 """
 
 
-@pytest.fixture
-def api(cluster: Path) -> Client:
-    return Client(load(str(cluster)))
-
-
 def life(cluster: Path, **changed: object) -> str:
     given: dict[str, object] = {
         "kubeconfig": str(cluster),
@@ -76,19 +75,17 @@ def config_map(namespace: str, name: str = "settings", **data: str) -> Object:
 
 def test_a_stack_lives_and_ends(project: Project, cluster: Path, api: Client) -> None:
     project.write(life(cluster))
-    assert "10 to create" in project.pulumi("preview")
     written = project.up()
+    assert "10 created" in written.replace("+ ", "")
     namespace: str = project.resources()["team"]["id"]
     assert namespace.startswith("team-")
     assert len(namespace) == len("team-") + 8
     live = api.get(config_map(namespace))
     assert live["data"] == {"color": "blue", "old": "yes"}
     # Secret: in no output and not plain in the state, although the program did not mark it.
-    assert SECRET not in written + project.pulumi("stack", "output")
-    assert SECRET not in project.stored()
-    assert "Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5" not in project.stored() + written
-    assert SECRET not in project.pulumi("stack", "export")
-    project.pulumi("preview", "--expect-no-changes")
+    for text in (written, project.pulumi("stack", "output"), project.stored()):
+        assert SECRET not in text
+        assert "Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5" not in text
 
     # In place: a value changed, and a field left out goes, although it was made under another owner's name.
     project.write(life(cluster, data={"color": "red"}, labels={}, app="two", role="edit"))
@@ -97,157 +94,119 @@ def test_a_stack_lives_and_ends(project: Project, cluster: Path, api: Client) ->
     assert steps["work"][0] == steps["role"][0] == "replace"
     assert "spec.selector.matchLabels.app" in steps["work"][1]
     assert steps["role"][1] == {"roleRef.name"}
-    before = api.get(config_map(namespace))["metadata"]["uid"]
+    assert set(steps) == {"settings", "work", "role"}
+    before = live["metadata"]["uid"]
     project.up()
     live = api.get(config_map(namespace))
     assert live["data"] == {"color": "red"}
     assert not live["metadata"].get("labels")
     assert live["metadata"]["uid"] == before
 
-    # Someone changes one object and deletes another: a refresh shows it, the next update mends it.
-    api.request(
-        "PUT",
-        api.path(live),
-        query={"fieldManager": "kubectl-edit"},
-        body={**live, "data": {"color": "green", "theirs": "too"}},
-    )
-    api.delete(
-        {"apiVersion": "tests.invalid/v1", "kind": "Garden", "metadata": {**live["metadata"], "name": "garden"}},
-        "Background",
-    )
-    assert "~ 1 updated" in project.pulumi("refresh", "--yes", "--skip-preview")
-    steps = project.steps()
-    assert steps == {"settings": ("update", {"data.color"}), "garden": ("create", set())}
-    project.up()
+    # Someone changes one object and deletes another: an update that refreshes first shows and mends it.
+    edited = {**live, "data": {"color": "green", "theirs": "too"}}
+    api.request("PUT", api.path(live), query={"fieldManager": "kubectl-edit"}, body=edited)
+    garden = {"apiVersion": "tests.invalid/v1", "kind": "Garden", "metadata": {**live["metadata"], "name": "garden"}}
+    api.delete(garden, "Background")
+    written = project.up("--refresh")
+    assert "~ 1 updated" in written
+    assert "+ 1 created" in written
     # What was set with kubectl is taken over, so that it goes too.
     assert api.get(config_map(namespace))["data"] == {"color": "red"}
     project.pulumi("preview", "--refresh", "--expect-no-changes")
 
     project.pulumi("destroy", "--yes", "--skip-preview")
-    with pytest.raises(ApiError) as gone:
+    with pytest.raises(MissingError):
         api.get({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    assert gone.value.code == 404
 
 
-SMALL = """
+TROUBLES = """
 import pulumi, pulumi_kubernetes as k8s
-on = pulumi.ResourceOptions(provider=k8s.Provider("cluster", kubeconfig={kubeconfig!r}, enable_config_map_mutable=True))
+on = pulumi.ResourceOptions(provider=k8s.Provider(
+    "cluster", kubeconfig={kubeconfig!r}, namespace="plugins", enable_config_map_mutable=True))
+k8s.core.v1.ConfigMap("shared", metadata={{"name": "shared", "annotations": {annotations}}},
+    data={{"color": "{color}"}}, opts=on)
+work = k8s.apps.v1.Deployment("work", metadata={{"annotations": {{"pulumi.com/timeoutSeconds": "2"}}}}, spec={{
+    "replicas": {replicas}, "selector": {{"matchLabels": {{"app": "work"}}}}, "template": {{
+        "metadata": {{"labels": {{"app": "work"}}}},
+        "spec": {{"nodeSelector": {{"tests.invalid/node": "none"}}, "containers": [{{
+            "name": "main", "image": "example.invalid/a", "imagePullPolicy": pulumi.Output.secret("{policy}"),
+            "env": [{{"name": "TOKEN", "value": pulumi.Output.secret("{secret}")}}]}}]}}}}}}, opts=on)
+found = k8s.core.v1.ConfigMap("found", metadata={{"name": "found", "namespace": "plugins"}}, data={{"color": "blue"}},
+    opts=pulumi.ResourceOptions.merge(on, pulumi.ResourceOptions(import_="plugins/found")))
 """
 
 
-def small(cluster: Path, body: str) -> str:
-    return SMALL.format(kubeconfig=str(cluster)) + textwrap.dedent(body)
+def troubles(kubeconfig: Path, **changed: object) -> str:
+    given: dict[str, object] = {"color": "blue", "annotations": {}, "replicas": 0, "policy": "Always", "secret": SECRET}
+    return TROUBLES.format(kubeconfig=str(kubeconfig), **given | changed)
 
 
-def test_another_owner_is_named_and_can_be_overruled(project: Project, cluster: Path, api: Client) -> None:
-    body = """
-        k8s.core.v1.ConfigMap("shared", metadata={{"name": "shared", "annotations": {annotations}}},
-            data={{"color": "{color}"}}, opts=on)
-    """
-    project.write(small(cluster, body.format(color="blue", annotations={})))
-    project.up()
-    api.apply(config_map("default", "shared", color="black"), "team-x", force=True)
-    project.write(small(cluster, body.format(color="red", annotations={})))
-    written = project.up(fails=True)
-    assert "team-x" in written
-    assert ".data.color" in written
-    assert "patchForce" in written
-    assert api.get(config_map("default", "shared"))["data"] == {"color": "black"}
-    project.write(small(cluster, body.format(color="red", annotations={"pulumi.com/patchForce": "true"})))
-    project.up()
-    assert api.get(config_map("default", "shared"))["data"] == {"color": "red"}
-    # The same object once more: refused with what to do, instead of two resources that fight over it.
-    again = "\nk8s.core.v1.ConfigMap('twin', metadata={'name': 'shared'}, opts=on)"
-    project.write(small(cluster, body.format(color="red", annotations={"pulumi.com/patchForce": "true"}) + again))
-    assert "import" in project.up(fails=True)
-    project.pulumi("destroy", "--yes", "--skip-preview")
-
-
-def test_what_does_not_get_ready_stays_in_state_with_the_reason(project: Project, cluster: Path) -> None:
-    body = """
-        k8s.apps.v1.Deployment("work", metadata={{"name": "work", "annotations": {{"pulumi.com/timeoutSeconds": "2"}}}},
-            spec={{"replicas": {replicas}, "selector": {{"matchLabels": {{"app": "work"}}}}, "template": {{
-                "metadata": {{"labels": {{"app": "work"}}}},
-                "spec": {{"containers": [{{"name": "main", "image": "example.invalid/a",
-                    "env": [{{"name": "TOKEN", "value": pulumi.Output.secret("{secret}")}}]}}]}}}}}}, opts=on)
-    """
-    project.write(small(cluster, body.format(replicas=1, secret=SECRET)))
-    written = project.up(fails=True)
-    assert "0 of 1 replicas are available" in written
-    assert project.resources()["work"]["initErrors"]
-    assert SECRET not in project.stored() + written
-    project.write(small(cluster, body.format(replicas=0, secret=SECRET)))
-    project.up()
-    assert not project.resources()["work"].get("initErrors")
-    # The server quotes what it refuses; a secret in it is not passed on.
-    wrong = body.format(replicas=0, secret=SECRET).replace(
-        '"image":', '"imagePullPolicy": pulumi.Output.secret("Sometimes"), "image":'
-    )
-    project.write(small(cluster, wrong))
-    written = project.up(fails=True)
-    assert "Sometimes" not in written
-    assert "[secret]" in written
-    project.pulumi("destroy", "--yes", "--skip-preview")
-
-
-def test_an_object_made_elsewhere_is_imported(project: Project, cluster: Path, api: Client) -> None:
-    api.create(config_map("default", "found", color="blue"), "someone")
-    project.write(
-        small(
-            cluster,
-            """
-            k8s.core.v1.ConfigMap("found", metadata={"name": "found", "namespace": "default"}, data={"color": "blue"},
-                opts=pulumi.ResourceOptions.merge(on, pulumi.ResourceOptions(import_="default/found")))
-            """,
-        )
-    )
-    assert "1 imported" in project.up()
-    project.pulumi("preview", "--refresh", "--expect-no-changes")
-    project.pulumi("destroy", "--yes", "--skip-preview")
-    with pytest.raises(ApiError):
-        api.get(config_map("default", "found"))
-
-
-def test_a_cluster_that_does_not_answer_loses_nothing(project: Project, cluster: Path, tmp_path: Path) -> None:
+def test_troubles_are_told_and_lose_nothing(project: Project, cluster: Path, api: Client, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(cluster.read_text())
-    project.write(small(kubeconfig, 'k8s.core.v1.ConfigMap("kept", data={"color": "blue"}, opts=on)'))
+    api.create(config_map(NAMESPACE, "found", color="blue"), "someone", dry_run=False)
+
+    # What does not get ready stays in state, with the reason; what was made elsewhere is imported.
+    project.write(troubles(kubeconfig, replicas=1))
+    written = project.up(fails=True)
+    assert "0 of 1 replicas are available" in written
+    assert "nodes are available" in written
+    assert "1 imported" in written
+    assert project.resources()["work"]["initErrors"]
+    assert SECRET not in project.stored() + written
+
+    # Another owner is named; an object that exists is no new one; what the server refuses is told without its secret.
+    api.apply(config_map(NAMESPACE, "shared", color="black"), "team-x", force=True)
+    twin = "k8s.core.v1.ConfigMap('twin', metadata={'name': 'shared'}, opts=on)\n"
+    project.write(troubles(kubeconfig, color="red", policy="Sometimes") + twin)
+    written = project.up("--continue-on-error", fails=True)
+    for told in ("team-x", ".data.color", "patchForce", "pulumi import", "[secret]"):
+        assert told in written
+    assert "Sometimes" not in written
+    assert api.get(config_map(NAMESPACE, "shared"))["data"] == {"color": "black"}
+
+    project.write(troubles(kubeconfig, color="red", annotations={"pulumi.com/patchForce": "true"}))
     project.up()
-    server = load(str(cluster)).server
-    kubeconfig.write_text(cluster.read_text().replace(server, "https://127.0.0.1:1"))
-    for command in (["preview"], ["refresh", "--yes", "--skip-preview"], ["destroy", "--yes", "--skip-preview"]):
-        written = project.pulumi(*command, fails=True)
+    assert api.get(config_map(NAMESPACE, "shared"))["data"] == {"color": "red"}
+    assert not project.resources()["work"].get("initErrors")
+
+    # A cluster that does not answer: nothing is forgotten.
+    kubeconfig.write_text(cluster.read_text().replace(api.access.server.url, "https://127.0.0.1:1"))
+    for command in ("refresh", "destroy"):
+        written = project.pulumi(command, "--yes", "--skip-preview", fails=True)
         assert "https://127.0.0.1:1 refuses connections" in written
-        assert "kept" in project.resources()
+        assert {"shared", "work", "found"} <= set(project.resources())
     kubeconfig.write_text(cluster.read_text())
     project.pulumi("destroy", "--yes", "--skip-preview")
+    with pytest.raises(MissingError):
+        api.get(config_map(NAMESPACE, "found"))
 
 
-def test_some_fields_of_an_object_made_elsewhere(project: Project, cluster: Path, api: Client) -> None:
-    api.create(config_map("default", "theirs", color="blue"), "someone")
-    body = """
-        late = k8s.core.v1.ConfigMap("late", data={"a": "b"}, opts=on)
-        part = k8s.core.v1.ConfigMapPatch("part", metadata={"name": "theirs", "labels": {"ours": "yes"}},
-            data={"size": "3", "from": late.metadata.uid}, opts=on)
-        seen = k8s.core.v1.ConfigMap.get("seen", "default/theirs",
-            opts=pulumi.ResourceOptions.merge(on, pulumi.ResourceOptions(depends_on=[part])))
-        pulumi.export("color", seen.data["color"])
-    """
-    project.write(small(cluster, body))
-    project.pulumi("preview")
-    project.up()
-    live = api.get(config_map("default", "theirs"))
-    assert live["data"]["color"] == "blue"
-    assert live["data"]["size"] == "3"
-    assert live["metadata"]["labels"] == {"ours": "yes"}
-    assert project.pulumi("stack", "output", "color").strip() == "blue"
-    project.pulumi("preview", "--expect-no-changes")
-    project.pulumi("destroy", "--yes", "--skip-preview")
-    live = api.get(config_map("default", "theirs"))
-    assert live["data"] == {"color": "blue"}
-    assert not live["metadata"].get("labels")
+class AbortedError(Exception):
+    pass
 
 
-def test_what_is_no_object_is_refused(project: Project, cluster: Path) -> None:
-    project.write(small(cluster, 'k8s.core.v1.ConfigMapList("many", items=[], opts=on)'))
-    assert "create its items one by one" in project.pulumi("preview", fails=True)
+def asked(api: Client | None, kind: str, inputs: Properties, **flags: str) -> tuple[Provider, Mock, str, Properties]:
+    """A provider in this process, a context that raises what the provider tells, and a resource."""
+    provider = Provider(EngineLog(""))
+    context = Mock(spec=grpc.ServicerContext)
+    context.abort.side_effect = lambda _code, message: (_ for _ in ()).throw(AbortedError(message))
+    if api:
+        provider.configure({"namespace": NAMESPACE, **flags})
+    return provider, context, f"urn:pulumi:dev::tests::kubernetes:{kind}::it", inputs
+
+
+@pytest.mark.parametrize(
+    "kind", ["core/v1:ConfigMapList", "core/v1:ConfigMapPatch", "helm.sh/v3:Release", "yaml:ConfigFile"]
+)
+def test_what_is_no_object_is_refused(kind: str) -> None:
+    provider, context, urn, inputs = asked(None, kind, {})
+    with pytest.raises(AbortedError, match="create whole objects, one by one"):
+        provider.Check(pb.CheckRequest(urn=urn, news=to_struct(inputs)), context)
+
+
+def test_settings_that_cannot_be_met_are_refused() -> None:
+    provider, context, _, _ = asked(None, "core/v1:ConfigMap", {})
+    settings = {"renderYamlToDirectory": "out", "enableServerSideApply": "true", "context": "any"}
+    checked = provider.CheckConfig(pb.CheckRequest(news=to_struct(settings)), context)
+    assert [failure.property for failure in checked.failures] == ["renderYamlToDirectory"]

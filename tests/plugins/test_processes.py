@@ -15,17 +15,17 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import language_pb2
 
-from rehearsal.plugins import install
-from rehearsal.plugins.kubernetes.client import ApiError, Client
-from rehearsal.plugins.kubernetes.kubeconfig import load
+from rehearsal.plugins import install, install_plugin
+from rehearsal.plugins.kubernetes.client import Client, MissingError
 from rehearsal.plugins.language_python import LanguageHost
 
-from .project import Project
+from .project import NAMESPACE, Project
 
 WAITS = """
 import pulumi, pulumi_kubernetes as k8s
 provider = k8s.Provider("cluster", kubeconfig={kubeconfig!r})
-k8s.core.v1.Pod("waits", metadata={{"name": {name!r}, "namespace": "default"}}, spec={{
+k8s.core.v1.Pod("waits", metadata={{"name": {name!r}, "namespace": "plugins"}}, spec={{
+    "nodeSelector": {{"tests.invalid/node": "none"}},
     "containers": [{{"name": "main", "image": "example.invalid/a"}}], "automountServiceAccountToken": False,
 }}, opts=pulumi.ResourceOptions(provider=provider))
 """
@@ -39,7 +39,9 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 @contextlib.contextmanager
-def waiting_update(project: Project, cluster: Path, name: str) -> Iterator[tuple[psutil.Popen, list[psutil.Process]]]:
+def waiting_update(
+    project: Project, cluster: Path, api: Client, name: str
+) -> Iterator[tuple[psutil.Popen, list[psutil.Process]]]:
     """An update that waits for a pod no node will run, and the processes it started."""
     project.write(WAITS.format(kubeconfig=str(cluster), name=name))
     engine = psutil.Popen(
@@ -49,11 +51,10 @@ def waiting_update(project: Project, cluster: Path, name: str) -> Iterator[tuple
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    api = Client(load(str(cluster)))
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE}}
 
     def made() -> bool:
-        with contextlib.suppress(ApiError):
+        with contextlib.suppress(MissingError):
             return bool(api.get(pod))
         return False
 
@@ -70,21 +71,20 @@ def waiting_update(project: Project, cluster: Path, name: str) -> Iterator[tuple
         api.delete(pod, "Background")
 
 
-def test_a_killed_engine_leaves_no_process(project: Project, cluster: Path) -> None:
-    with waiting_update(project, cluster, "killed") as (engine, children):
+def test_a_killed_engine_leaves_no_process(project: Project, cluster: Path, api: Client) -> None:
+    with waiting_update(project, cluster, api, "killed") as (engine, children):
         engine.kill()
         _, alive = psutil.wait_procs(children, timeout=5)
         assert not alive
 
 
-def test_an_interrupted_update_keeps_what_it_made(project: Project, cluster: Path) -> None:
-    with waiting_update(project, cluster, "interrupted") as (engine, children):
+def test_an_interrupted_update_keeps_what_it_made(project: Project, cluster: Path, api: Client) -> None:
+    with waiting_update(project, cluster, api, "interrupted") as (engine, children):
         engine.send_signal(signal.SIGINT)
         assert engine.wait(timeout=20) != 0
         _, alive = psutil.wait_procs(children, timeout=5)
         assert not alive
         assert "cancelled while waiting" in str(project.resources()["waits"]["initErrors"])
-    project.pulumi("destroy", "--yes", "--skip-preview")
 
 
 def test_a_program_that_fails_says_where(project: Project) -> None:
@@ -117,5 +117,8 @@ def test_plugins_are_installed_whole_and_by_known_names(tmp_path: Path) -> None:
     install(tmp_path / "bin", Path("/a folder/python"), ["pulumi-resource-random"])
     assert [path.name for path in (tmp_path / "bin").iterdir()] == ["pulumi-resource-random"]
     assert "'/a folder/python'" in (tmp_path / "bin" / "pulumi-resource-random").read_text()
+    # A folder of its own, as the engine keeps plugins: then it does not say at each call that it found one on PATH.
+    install_plugin(tmp_path / "resource-random-v1.0.0", Path("/a/python"), "pulumi-resource-random")
+    assert [path.name for path in (tmp_path / "resource-random-v1.0.0").iterdir()] == ["pulumi-resource-random"]
     with pytest.raises(ValueError, match="pulumi-resource-gcp; there are pulumi-language-python"):
         install(tmp_path, Path("python"), ["pulumi-resource-gcp"])

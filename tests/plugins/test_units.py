@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rehearsal.plugins import changes
+from rehearsal.plugins.hiding import redacted
 from rehearsal.plugins.kubernetes import diff, objects
 from rehearsal.plugins.kubernetes.client import ApiError, Object
 from rehearsal.plugins.kubernetes.kubeconfig import ConfigError, load
@@ -29,12 +31,14 @@ def test_properties_survive_the_protocol(properties: dict[str, Any]) -> None:
 @given(PROPERTIES)
 def test_an_object_is_no_change_of_itself(properties: dict[str, Any]) -> None:
     inputs = objects.to_object(properties)
-    known = [change for change in diff.changes(inputs, inputs, inputs) if diff.at(inputs, change.path) is not UNKNOWN]
+    known = [
+        change for change in changes.changes(inputs, inputs, inputs) if changes.at(inputs, change.path) is not UNKNOWN
+    ]
     assert known == []
 
 
 def changed(old_inputs: Object, live: Object, inputs: Object) -> dict[str, str]:
-    return {str(change): change.verb for change in diff.changes(old_inputs, live, inputs)}
+    return {str(change): change.verb for change in changes.changes(old_inputs, live, inputs)}
 
 
 def test_paths_are_written_as_pulumi_writes_them() -> None:
@@ -52,9 +56,9 @@ def test_the_servers_form_and_others_fields_are_no_change() -> None:
     inputs = {"spec": {"cpu": "1000m", "ports": []}}
     live = {"spec": {"cpu": "1", "default": True}, "status": {"ready": True}}
     assert changed(inputs, live, inputs) == {}
-    assert objects.merged_inputs(inputs, live, live) == inputs
+    assert changes.merged_inputs(inputs, live, live) == inputs
     drifted = {"spec": {"cpu": "2", "default": True}}
-    assert objects.merged_inputs(inputs, live, drifted) == {"spec": {"cpu": "2", "ports": []}}
+    assert changes.merged_inputs(inputs, live, drifted) == {"spec": {"cpu": "2", "ports": []}}
     assert changed({"spec": {"cpu": "2"}}, drifted, {"spec": {"cpu": "1000m"}}) == {"spec.cpu": "update"}
 
 
@@ -66,7 +70,7 @@ def test_what_the_server_calls_immutable_is_replaced() -> None:
         cause = {"field": "spec.fixed", "message": "Invalid value: 2: field is immutable"}
         raise ApiError(422, {"message": "invalid", "details": {"causes": [cause]}})
 
-    found = diff.settle(diff.changes(old, old, new), old, old, refuse)
+    found = diff.settle(changes.changes(old, old, new), old, old, refuse)
     assert {str(change): change.replace for change in found} == {"spec.fixed": True, "spec.free": False}
 
 
@@ -74,7 +78,10 @@ def test_secrets_are_hidden_in_every_form() -> None:
     value = "correct-horse"
     encoded = base64.b64encode(value.encode()).decode()
     secret = {"kind": "Secret", "apiVersion": "v1", "data": {"a": encoded}}
-    assert objects.redacted(f"refused {value} and {encoded}", secret) == "refused [secret] and [secret]"
+    assert (
+        redacted(f"refused {value} and {encoded}", objects.mark_secrets(secret, secret))
+        == "refused [secret] and [secret]"
+    )
     marked = objects.mark_secrets(secret, {})
     assert isinstance(marked["data"], Secret)
     assert plain(marked) == secret
@@ -89,10 +96,10 @@ def test_secrets_are_hidden_in_every_form() -> None:
     ("text", "context", "told"),
     [
         ("/nowhere/kubeconfig", None, "there is no kubeconfig at /nowhere/kubeconfig"),
-        ("a: [\n", None, "is no YAML"),
-        ("a: 1\nb: 2\n", None, "names no clusters"),
-        ("clusters: []\ncontexts: [{name: one, context: {}}]\n", None, "choose one of one"),
-        ("clusters: []\ncontexts: [{name: one, context: {}}]\n", "two", "has no context two; there are one"),
+        ("a: [\n", None, "not of the form that kubectl reads"),
+        ("- a\n- b\n", None, "Expected key current-context"),
+        ("clusters: []\ncontexts: [{name: one, context: {}}]\n", None, "Expected key current-context"),
+        ("clusters: []\ncontexts: [{name: one, context: {}}]\n", "two", "Expected object with name two"),
     ],
 )
 def test_a_kubeconfig_that_cannot_be_used_is_explained(text: str, context: str | None, told: str) -> None:
@@ -112,6 +119,7 @@ contexts: [{{name: x, context: {{cluster: c, user: u, namespace: team}}}}]
 current-context: x
 """
     access = load(config)
-    assert access.headers() == {"Authorization": "Bearer t-1"}
-    assert (access.server, access.namespace) == ("https://127.0.0.1:1", "team")
-    assert "t-1" not in repr(access)
+    assert access.headers() == {"authorization": "Bearer t-1"}
+    assert (access.server.url, access.namespace) == ("https://127.0.0.1:1", "team")
+    with pytest.raises(ConfigError, match="gives no credentials; run it to see why"):
+        load(config.replace("command: echo", "command: 'false'"))
