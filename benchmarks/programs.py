@@ -106,7 +106,7 @@ class Programs:
 
     def _keep_installed_plugins(self, home: Path) -> None:
         """Let the engine find official plugins where they are installed, without giving it that home's settings."""
-        installed = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
+        installed = paths.pulumi_home() / "plugins"
         if installed.is_dir():
             (home / "plugins").symlink_to(installed)
 

@@ -18,7 +18,7 @@ from typing import Any
 from rehearsal import build, download, plugins, versions
 from rehearsal.errors import RehearsalError, explained
 from rehearsal.locks import locked_folder
-from rehearsal.paths import local
+from rehearsal.paths import local, pulumi_home
 from rehearsal.progress import Report
 
 # The one switch: `official` takes nothing that is not Pulumi's own, `standin` nothing that is downloaded ready-made.
@@ -242,8 +242,7 @@ def _plugin_version(name: str) -> str:
 
 
 def _plugin_folder(name: str) -> Path:
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    return home / "plugins" / f"resource-{name}-{_plugin_version(name)}"
+    return pulumi_home() / "plugins" / f"resource-{name}-{_plugin_version(name)}"
 
 
 def _install_plugin(pulumi: Path, name: str, version: str, mode: str, report: Report) -> bool:
@@ -255,7 +254,10 @@ def _install_plugin(pulumi: Path, name: str, version: str, mode: str, report: Re
     report.step(f"Installing Pulumi's plugin {name} {version}")
     command = [str(pulumi), "plugin", "install", "resource", name, version]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_PATIENCE, check=False)
+        environment = os.environ | {"PULUMI_HOME": str(pulumi_home())}
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, timeout=_INSTALL_PATIENCE, check=False
+        )
         reason = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no reason given"])[-1]
     except subprocess.TimeoutExpired:
         reason = f"it took longer than {_INSTALL_PATIENCE:.0f} s"
@@ -292,3 +294,5 @@ def _link(source: Path, target: Path, *, symbolic: bool) -> None:
         except OSError:
             shutil.copy2(source, draft)
     draft.replace(target)
+    # Where both are links to one file, replacing does nothing and keeps both names.
+    draft.unlink(missing_ok=True)

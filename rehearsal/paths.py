@@ -34,3 +34,8 @@ def local() -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     return folder
+
+
+def pulumi_home() -> Path:
+    """Return Pulumi's own folder, with its plugins and logins: $PULUMI_HOME, or one of this checkout."""
+    return Path(os.environ.get("PULUMI_HOME") or local() / "pulumi")

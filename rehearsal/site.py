@@ -10,6 +10,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from rehearsal.paths import pulumi_home
+
 SHARED = "shared"
 PRODUCTION = "prod"
 _PLATFORMS = {"experimentation": SHARED, "testing": SHARED, "production": PRODUCTION}
@@ -30,7 +32,7 @@ def write(root: Path, local: Path, kubeconfigs: Mapping[str, Path]) -> None:
             # Without it the engine keeps a second file beside each state, which a kill can leave half-written.
             "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": "rehearsal" if platform == SHARED else "rehearsal-production",
-            "PULUMI_HOME": str(local / "pulumi"),
+            "PULUMI_HOME": str(pulumi_home()),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "KUBECONFIG": str(kubeconfigs[platform]),
         }

@@ -54,6 +54,7 @@ kubernetes = KubernetesProvider(
     f"{name}-cluster",
     context="terrarium-bench",
     enable_server_side_apply=True,
+    enable_patch_force=True,
     enable_config_map_mutable=True,
     delete_unreachable=False,
     opts=under_environment,

@@ -68,6 +68,8 @@ class KubernetesAdapter:
             context=self.settings.context,
             kubeconfig=self.settings.kubeconfig,
             enable_server_side_apply=True,
+            # What Terrarium declares keeps environments apart: whoever changed it by hand does not win.
+            enable_patch_force=True,
             # Else a changed descriptor would be deleted and made anew, and be missing for a moment.
             enable_config_map_mutable=True,
             # An unreachable cluster must stop a stack, never empty its state (pulumi/pulumi#6468).

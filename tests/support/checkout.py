@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from rehearsal import engine
+from rehearsal.paths import pulumi_home
 from rehearsal.platform import Platform
 from rehearsal.progress import Silent
 
@@ -52,7 +53,7 @@ class Checkout:
         variables = {
             "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_HOME": str(pulumi_home()),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "KUBECONFIG": str(platform.kubeconfig),
         }
