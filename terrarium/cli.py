@@ -96,7 +96,7 @@ def status(
     states = [_state(name, found, screen) for name in names]
     screen.result({"stacks": states})
     if not as_json:
-        header = ("stack", "kind", "tier", "resources", "last update", "reach")
+        header = ("stack", "kind", "tier", "resources", "last change", "reach")
         screen.table([tuple(str(state[key]) for key in header) for state in states], header)
 
 
@@ -211,7 +211,7 @@ def _state(stack: str, root: Path, screen: Screen) -> dict[str, Any]:
         "kind": "",
         "tier": "",
         "resources": 0,
-        "last update": "never",
+        "last change": "never",
         "reach": "",
     }
     try:
@@ -219,19 +219,18 @@ def _state(stack: str, root: Path, screen: Screen) -> dict[str, Any]:
         tiers = ", ".join(sorted(tier.value for tier in declaration.tiers))
         state |= {"kind": declaration.kind, "tier": tiers}
         deployment = Deployment(declaration, site(root, declaration.tiers), screen.say)
-        last = deployment.engine.last_update()
-        if last is not None:
-            exported = deployment.engine.state()
+        exported = deployment.engine.state()
+        if exported.get("resources"):
             found = outputs(exported)
             state |= {
-                "last update": f"{last.result} {last.end_time or last.start_time}",
+                "last change": exported["manifest"]["time"][:19],
                 "resources": sum(1 for item in exported.get("resources") or () if item.get("custom")),
                 "outputs": found,
                 "reach": "; ".join(row[1] for row in _reach(found)),
                 "pending": [item.urn for item in pending_creates(exported)],
             }
     except (InvalidSettings, CommandFailed) as error:
-        state |= {"last update": "?", "reach": str(error).splitlines()[0], "error": str(error)}
+        state |= {"last change": "?", "reach": str(error).splitlines()[0], "error": str(error)}
     return state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,7 @@ class Deployment:
             Refused: If it must not happen (see `terrarium.guard`), or if somebody works on the stack.
             EngineFailed: If the preview fails.
         """
-        self._admit()
+        self._admit(self.engine.state())
         return self._plan(watch, refresh)
 
     def up(self, watch: Watch, *, refresh: bool = False) -> Outcome:
@@ -72,14 +73,15 @@ class Deployment:
             Refused: As `preview`.
             EngineFailed: If a step fails; what was made is in the state, and the next `up` goes on.
         """
-        self._admit()
-        self._recover()
+        state = self.engine.state()
+        self._admit(state)
+        self._recover(state)
         self._say(f"planned: {describe(self._plan(Watch(), refresh).counts())}")
         stack = self.engine.open()
-        self.engine.operate(
+        result = self.engine.operate(
             lambda: stack.up(on_event=watch, refresh=refresh, show_secrets=False, **self._options()), watch
         )
-        return Outcome(watch, outputs(self.engine.state()))
+        return Outcome(watch, {key: item.value for key, item in result.outputs.items() if not item.secret})
 
     def destroy(self, watch: Watch) -> Watch:
         """Delete everything that the stack made. Asking for consent is the caller's part.
@@ -88,12 +90,13 @@ class Deployment:
             Refused: If environments live on the platform that would be destroyed.
             EngineFailed: If a step fails; the next `destroy` goes on.
         """
-        self._recover()
-        found = outputs(self.engine.state())
+        state = self.engine.state()
+        self._recover(state)
+        found = outputs(state)
         if found.get("kind") == "platform":
             self._refuse_occupied(found)
         stack = self.engine.open()
-        if self.engine.state().get("resources"):
+        if state.get("resources"):
             self.engine.operate(lambda: self.engine.run("state", "unprotect", "--all", "--yes", "--stack", stack.name))
         self.engine.operate(lambda: stack.destroy(on_event=watch, show_secrets=False, **self._options()), watch)
         return watch
@@ -111,12 +114,12 @@ class Deployment:
 
     # ------------------------------------------------------------------ before anything is done
 
-    def _admit(self) -> None:
+    def _admit(self, state: Mapping[str, Any]) -> None:
         """Refuse what is wrong whatever the engine would say."""
         if not self.engine.exists():
             self._refuse_shared_state()
             self.engine.open()
-        self._refuse_changed_identity()
+        self._refuse_changed_identity(outputs(state))
 
     def _plan(self, watch: Watch, refresh: bool) -> Watch:
         stack = self.engine.open()
@@ -141,8 +144,8 @@ class Deployment:
                 "state with no other tier. Name another backend for one of them (docs/state.md)"
             )
 
-    def _refuse_changed_identity(self) -> None:
-        declared, found = self.declaration, outputs(self.engine.state())
+    def _refuse_changed_identity(self, found: dict[str, Any]) -> None:
+        declared = self.declaration
         changed = [message for _, message in guard.fixed_at_creation(found, declared.kind, declared.settings)]
         if changed:
             losses = self.would_be_lost()
@@ -160,9 +163,8 @@ class Deployment:
 
     # ------------------------------------------------------------------ after an interruption
 
-    def _recover(self) -> None:
+    def _recover(self, state: Mapping[str, Any]) -> None:
         """Settle creations that were begun and never confirmed: adopt what exists, make again what does not."""
-        state = self.engine.state()
         pending = list(recovery.pending_creates(state))
         if not pending:
             return

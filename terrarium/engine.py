@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 from pulumi import automation
@@ -41,7 +42,7 @@ class Engine:
         recovery.mend_file_backend(site.backend)
         with explained():
             self._workspace = automation.LocalWorkspace(
-                work_dir=str(site.root), env_vars=dict(site.variables), pulumi_command=_command(site)
+                work_dir=str(site.root), env_vars=dict(site.variables), pulumi_command=_command(engine_root(site.root))
             )
         self._selected: automation.Stack | None = None
 
@@ -71,10 +72,11 @@ class Engine:
 
     def state(self) -> Mapping[str, Any]:
         """Return the exported state; empty if the stack was never brought up. Secrets stay encrypted in it."""
-        if not self.exists():
+        try:
+            with explained():
+                return self._workspace.export_stack(self.stack).deployment or {}
+        except automation.StackNotFoundError:
             return {}
-        with explained():
-            return self.open().export_stack().deployment or {}
 
     def replace_state(self, state: Mapping[str, Any]) -> None:
         """Put an edited state in the place of the present one.
@@ -86,11 +88,6 @@ class Engine:
         with explained():
             version = stack.export_stack().version
             stack.import_stack(automation.Deployment(version=version, deployment=dict(state)))
-
-    def last_update(self) -> automation.UpdateSummary | None:
-        """Return the last update, if there was one."""
-        with explained():
-            return self.open().info() if self.exists() else None
 
     def run(self, *arguments: str) -> str:
         """Run a command of the engine that the Automation API has no call for, and return what it prints.
@@ -177,9 +174,10 @@ def _readable(found: list[tuple[str | None, str]], raw: str) -> str:
     return stderr.removeprefix("error: ") or "the engine ended without saying why; run it again with PULUMI_DEBUG=1"
 
 
-def _command(site: Site) -> automation.PulumiCommand:
+@cache
+def _command(root: str | None) -> automation.PulumiCommand:
     try:
-        return automation.PulumiCommand(root=engine_root(site.root))
+        return automation.PulumiCommand(root=root)
     except FileNotFoundError:
         raise EngineFailed(
             "the Pulumi engine is not installed: `make up` provides it, or see pulumi.com/docs/install"
