@@ -92,7 +92,7 @@ def _told(method: Method[Request, Response]) -> Method[Request, Response]:
             secrets = self.with_secrets(error.inputs)
             return _partly_done(error, [redacted(reason, secrets) for reason in error.reasons], context)
         except ProviderError as error:
-            text = self.explain(error)
+            text = str(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours, told in one line: its trace could quote secrets
             text = f"a fault of the stand-in {self.package} provider, {type(error).__name__}: {error}"
         return refuse(context, redacted(text, self.with_secrets(_given(request))))
@@ -138,10 +138,6 @@ class ResourceProvider(BaseProvider):
 
     def delete(self, step: Step, state: Properties) -> None:
         """Delete the resource."""
-
-    def explain(self, error: ProviderError) -> str:
-        """Say what went wrong and what to do; for providers that know more than the error."""
-        return str(error)
 
     def with_secrets(self, inputs: Properties) -> Properties:
         """Mark what is secret by its nature in inputs, too; for providers with such properties."""

@@ -9,7 +9,8 @@ from pulumi.runtime.proto import provider_pb2 as pb
 
 from rehearsal.plugins.kubernetes.client import Client, MissingError, Object
 from rehearsal.plugins.kubernetes.provider import Provider
-from rehearsal.plugins.properties import Properties, to_struct
+from rehearsal.plugins.properties import to_struct
+from rehearsal.plugins.resource import PartlyDoneError, Step
 from rehearsal.plugins.serving import EngineLog
 
 from .project import NAMESPACE, Project
@@ -50,7 +51,8 @@ kind = k8s.apiextensions.v1.CustomResourceDefinition("kind", metadata={{"name": 
         "properties": {{"spec": {{"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}}}}}}}}],
 }}, opts=on)
 garden = k8s.apiextensions.CustomResource("garden", api_version="tests.invalid/v1", kind="Garden",
-    metadata=meta("garden"), spec={{"size": 3}}, opts=pulumi.ResourceOptions(provider=provider, depends_on=[kind]))
+    metadata=meta("garden", annotations={{"pulumi.com/deletionPropagationPolicy": "background"}}), spec={{"size": 3}},
+    opts=pulumi.ResourceOptions(provider=provider, depends_on=[kind]))
 pulumi.export("namespace", space.metadata.name)
 pulumi.export("password", secret.data["password"])
 """
@@ -186,27 +188,95 @@ class AbortedError(Exception):
     pass
 
 
-def asked(api: Client | None, kind: str, inputs: Properties, **flags: str) -> tuple[Provider, Mock, str, Properties]:
-    """A provider in this process, a context that raises what the provider tells, and a resource."""
-    provider = Provider(EngineLog(""))
-    context = Mock(spec=grpc.ServicerContext)
-    context.abort.side_effect = lambda _code, message: (_ for _ in ()).throw(AbortedError(message))
-    if api:
-        provider.configure({"namespace": NAMESPACE, **flags})
-    return provider, context, f"urn:pulumi:dev::tests::kubernetes:{kind}::it", inputs
+@pytest.fixture
+def context() -> Mock:
+    """The engine's side of a call, which raises what the provider tells."""
+    made = Mock(spec=grpc.ServicerContext)
+    made.abort.side_effect = lambda _code, message: (_ for _ in ()).throw(AbortedError(message))
+    return made
+
+
+@pytest.fixture
+def provider(cluster: Path) -> Provider:
+    """A provider in this process."""
+    made = Provider(EngineLog(""))
+    made.configure({"kubeconfig": str(cluster), "namespace": NAMESPACE, "upsertExistingObjects": "true"})
+    return made
+
+
+def urn(kind: str) -> str:
+    return f"urn:pulumi:dev::tests::kubernetes:{kind}::it"
 
 
 @pytest.mark.parametrize(
-    "kind", ["core/v1:ConfigMapList", "core/v1:ConfigMapPatch", "helm.sh/v3:Release", "yaml:ConfigFile"]
+    "kind", ["core/v1:ConfigMapList", "apps/v1:DeploymentPatch", "helm.sh/v3:Release", "yaml:ConfigFile"]
 )
-def test_what_is_no_object_is_refused(kind: str) -> None:
-    provider, context, urn, inputs = asked(None, kind, {})
+def test_what_is_no_object_is_refused(kind: str, context: Mock) -> None:
     with pytest.raises(AbortedError, match="create whole objects, one by one"):
-        provider.Check(pb.CheckRequest(urn=urn, news=to_struct(inputs)), context)
+        Provider(EngineLog("")).Check(pb.CheckRequest(urn=urn(kind)), context)
 
 
-def test_settings_that_cannot_be_met_are_refused() -> None:
-    provider, context, _, _ = asked(None, "core/v1:ConfigMap", {})
+def test_settings_that_cannot_be_met_are_refused(context: Mock) -> None:
     settings = {"renderYamlToDirectory": "out", "enableServerSideApply": "true", "context": "any"}
-    checked = provider.CheckConfig(pb.CheckRequest(news=to_struct(settings)), context)
+    checked = Provider(EngineLog("")).CheckConfig(pb.CheckRequest(news=to_struct(settings)), context)
     assert [failure.property for failure in checked.failures] == ["renderYamlToDirectory"]
+
+
+def test_a_provider_that_points_elsewhere_makes_all_anew(cluster: Path, context: Mock) -> None:
+    same = {"kubeconfig": str(cluster), "enablePatchForce": "true"}
+    other = {"kubeconfig": cluster.read_text().replace("https://", "https://elsewhere.")}
+    for news, replaces in ((same, False), (other, True)):
+        request = pb.DiffRequest(olds=to_struct({"kubeconfig": cluster.read_text()}), news=to_struct(news))
+        assert bool(Provider(EngineLog("")).DiffConfig(request, context).replaces) is replaces
+
+
+def workload(kind: str, **spec: object) -> Object:
+    name = kind.lower()
+    template = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [{"name": "main", "image": "example.invalid/a"}]},
+    }
+    spec = {"selector": {"matchLabels": {"app": name}}, "template": template, **spec}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+
+
+def test_each_kind_is_awaited_and_deleted(provider: Provider) -> None:
+    port = {"ports": [{"port": 80}]}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "open", "namespace": NAMESPACE}}
+    wanted = [
+        workload("Deployment", replicas=2),
+        workload("StatefulSet", replicas=1, serviceName="open"),
+        workload("DaemonSet"),
+        {**service, "spec": {"selector": {"app": "deployment"}, **port}},
+    ]
+    for obj in wanted:
+        step = Step(urn(f"{obj['apiVersion']}:{obj['kind']}"), timeout=30)
+        _, state = provider.create(step, obj)
+        # Ready, not only made: simulated nodes run the pods.
+        if obj["kind"] != "Service":
+            assert state["status"].get("numberAvailable", state["status"].get("readyReplicas"))
+        provider.create(step, obj)
+    for obj in reversed(wanted):
+        provider.delete(Step(urn("it"), timeout=30), obj)
+
+
+def test_what_is_missing_is_told(provider: Provider) -> None:
+    meta = {"namespace": NAMESPACE, "annotations": {"pulumi.com/timeoutSeconds": "1"}}
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "none",
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    cases = [
+        ({"kind": "PersistentVolumeClaim", "spec": claim}, "storage class none: .* not found"),
+        ({"kind": "Service", "spec": {"selector": {"app": "no"}, "ports": [{"port": 80}]}}, "no ready pod matches"),
+        ({"kind": "ConfigMap"}, "condition=TYPE"),
+    ]
+    for obj, told in cases:
+        annotations = meta["annotations"] | (
+            {"pulumi.com/waitFor": "jsonpath={}"} if obj["kind"] == "ConfigMap" else {}
+        )
+        whole = {"apiVersion": "v1", "metadata": {**meta, "name": "missing", "annotations": annotations}, **obj}
+        with pytest.raises(PartlyDoneError, match=told):
+            provider.create(Step(urn(f"core/v1:{obj['kind']}")), whole)
+        provider.delete(Step(urn("it"), timeout=30), whole)

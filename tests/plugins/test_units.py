@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 
 from rehearsal.plugins import changes
 from rehearsal.plugins.hiding import redacted
-from rehearsal.plugins.kubernetes import diff, objects
+from rehearsal.plugins.kubernetes import diff, objects, ready
 from rehearsal.plugins.kubernetes.client import ApiError, Object
-from rehearsal.plugins.kubernetes.kubeconfig import ConfigError, load
+from rehearsal.plugins.kubernetes.kubeconfig import load
 from rehearsal.plugins.properties import UNKNOWN, Secret, from_struct, plain, to_struct
+from rehearsal.plugins.resource import ProviderError
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=8) | st.just(UNKNOWN)
 VALUES = st.recursive(
@@ -103,7 +105,7 @@ def test_secrets_are_hidden_in_every_form() -> None:
     ],
 )
 def test_a_kubeconfig_that_cannot_be_used_is_explained(text: str, context: str | None, told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ProviderError, match=told):
         load(text, context)
 
 
@@ -121,5 +123,48 @@ current-context: x
     access = load(config)
     assert access.headers() == {"authorization": "Bearer t-1"}
     assert (access.server.url, access.namespace) == ("https://127.0.0.1:1", "team")
-    with pytest.raises(ConfigError, match="gives no credentials; run it to see why"):
+    with pytest.raises(ProviderError, match="gives no credentials; run it to see why"):
         load(config.replace("command: echo", "command: 'false'"))
+
+
+READY = [
+    ("Job", {"conditions": [{"type": "Complete", "status": "True"}]}, None),
+    ("Job", {"conditions": [{"type": "Suspended", "status": "True"}]}, None),
+    ("Job", {}, "it is not Complete or Suspended"),
+    ("Job", {"conditions": [{"type": "Failed", "status": "True", "message": "too often"}]}, "too often"),
+    ("Pod", {"phase": "Succeeded"}, None),
+    (
+        "Pod",
+        {"phase": "Running", "conditions": [{"type": "Ready", "status": "False", "message": "no answer"}]},
+        "no answer",
+    ),
+    ("Namespace", {"phase": "Active"}, None),
+    ("CustomResourceDefinition", {}, "it is not Established"),
+    ("CustomResourceDefinition", {"conditions": [{"type": "Established", "status": "True"}]}, None),
+]
+VERSIONS = {"Job": "batch/v1", "CustomResourceDefinition": "apiextensions.k8s.io/v1"}
+
+
+@pytest.mark.parametrize(("kind", "status", "told"), READY)
+def test_states_tell_what_is_up(kind: str, status: Object, told: str | None) -> None:
+    live: Object = {"apiVersion": VERSIONS.get(kind, "v1"), "kind": kind, "spec": {}, "status": status}
+    rule = ready.rule_of(live, {})
+    assert rule
+    try:
+        reasons = ready.hindrances(Mock(), live, rule)
+    except ready.NotReadyError as error:
+        assert status["conditions"][0]["type"] == "Failed"
+        reasons = list(error.reasons)
+    assert told in "; ".join(reasons) if told else not reasons
+
+
+def test_annotations_change_what_is_awaited() -> None:
+    live: Object = {"apiVersion": "tests.invalid/v1", "kind": "Garden", "status": {}}
+    assert ready.rule_of(live, {}) is None
+    annotations = {"pulumi.com/waitFor": "condition=Watered"}
+    rule = ready.rule_of(live, {"metadata": {"annotations": annotations}})
+    assert rule
+    assert ready.hindrances(Mock(), live, rule) == ["it is not Watered"]
+    live["status"] = {"conditions": [{"type": "Watered", "status": "True"}]}
+    assert ready.hindrances(Mock(), live, rule) == []
+    assert ready.rule_of(live, {"metadata": {"annotations": annotations | {"pulumi.com/skipAwait": "true"}}}) is None

@@ -6,10 +6,9 @@ import threading
 from contextlib import suppress
 
 from rehearsal.plugins.changes import kept
-from rehearsal.plugins.kubernetes.client import ApiError, Client, MissingError, NoSuchKindError, Object
+from rehearsal.plugins.kubernetes.client import ApiError, Client, MissingError, Object
 from rehearsal.plugins.resource import ProviderError, Step
 from rehearsal.plugins.serving import backoff
-from rehearsal.plugins.web import UnreachableError
 
 # A new object is made under this name, as by the official provider; its fields are then taken over.
 CREATOR = "pulumi-kubernetes"
@@ -24,16 +23,10 @@ _ATTEMPTS = 5
 def create(
     client: Client, obj: Object, manager: str, stop: threading.Event, *, upsert: bool, force: bool, preview: bool
 ) -> Object:
-    """Make an object; tried again while its namespace or definition is missing, which another resource may be making.
+    """Make an object whose fields `manager` owns; a `preview` is a dry run, `stop` is set when the engine cancels.
 
-    Args:
-        client: the server.
-        obj: the inputs.
-        manager: owner of its fields.
-        stop: set when the engine cancels.
-        upsert: an existing object is changed instead of refused (`upsertExistingObjects`).
-        force: take fields that another manager owns.
-        preview: a dry run, tried once.
+    Tried again while its namespace or definition is missing, which another resource may be making. With `upsert` an
+    existing object is changed instead of refused, with `force` also in fields that another manager owns.
     """
     pause = backoff(0.5, 8.0)
     for attempt in range(_ATTEMPTS):
@@ -112,26 +105,3 @@ def _join(meta: Object, manager: str) -> list[Object]:
 
 def _union(one: Object, other: Object) -> Object:
     return one | {key: _union(one.get(key, {}), value) for key, value in other.items()}
-
-
-def explain(error: ProviderError) -> str:
-    """Why the server refused or was not there, and what to do."""
-    advice = ""
-    if isinstance(error, UnreachableError):
-        advice = " If it is gone for good, set PULUMI_K8S_DELETE_UNREACHABLE=true to drop its resources from the state"
-    elif isinstance(error, NoSuchKindError):
-        advice = ". Is its custom resource definition installed, or made by this program before it?"
-    elif isinstance(error, ApiError) and any(cause.get("reason") == "FieldManagerConflict" for cause in error.causes):
-        owned = "; ".join(f"{cause.get('field')}: {cause.get('message')}" for cause in error.causes)
-        return (
-            f"another manager owns fields this resource sets ({owned}). Take them out of the program, or take them "
-            'over with the annotation pulumi.com/patchForce: "true"'
-        )
-    elif isinstance(error, ApiError) and error.reason == "AlreadyExists":
-        advice = (
-            ". To manage it here: import it (`pulumi import`, or the option import_), give the old resource's name as "
-            "an alias if it was renamed, or set upsertExistingObjects on the provider"
-        )
-    elif isinstance(error, ApiError) and error.code in {401, 403}:
-        advice = ". The kubeconfig's user lacks this right"
-    return f"{error}{advice}"

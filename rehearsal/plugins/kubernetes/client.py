@@ -12,6 +12,15 @@ from rehearsal.plugins.kubernetes.kubeconfig import Access
 from rehearsal.plugins.resource import ProviderError
 
 Object = dict[str, Any]
+# What to do when the server refuses for such a reason.
+_ADVICE = {
+    "AlreadyExists": ". To manage it here: import it (`pulumi import`, or the option import_), give the old resource's "
+    "name as an alias if it was renamed, or set upsertExistingObjects on the provider",
+    "Conflict": ". Take these fields out of the program, or take them over from their manager with the annotation "
+    'pulumi.com/patchForce: "true"',
+    "Forbidden": ". The kubeconfig's user lacks this right",
+    "Unauthorized": ". The server does not accept the kubeconfig's user",
+}
 
 
 class MissingError(ProviderError):
@@ -22,9 +31,9 @@ class ApiError(ProviderError):
     """The server refused, with this HTTP status and this `Status` object, or what there is of it."""
 
     def __init__(self, code: int, status: Object) -> None:
-        super().__init__(status.get("message") or f"HTTP {code}")
         self.code = code
         self.reason: str = status.get("reason", "")
+        super().__init__((status.get("message") or f"HTTP {code}") + _ADVICE.get(self.reason, ""))
         self.causes: list[dict[str, str]] = (status.get("details") or {}).get("causes") or []
 
 
@@ -54,11 +63,7 @@ class Client:
         self._lock = threading.Lock()
 
     def kind(self, obj: Object) -> Kind:
-        """Find where objects of this one's `apiVersion` and `kind` are.
-
-        Raises:
-            NoSuchKindError: the server does not have it.
-        """
+        """Find where objects of this one's `apiVersion` and `kind` are; NoSuchKindError if the server has none."""
         version, kind = obj["apiVersion"], obj["kind"]
         with self._lock:
             known = self._kinds.get(version, {}).get(kind)
@@ -67,7 +72,8 @@ class Client:
                 self._kinds[version] = self._discover(version)
                 known = self._kinds[version].get(kind)
         if known is None:
-            raise NoSuchKindError(f"the server has no kind {kind} in {version}")
+            advice = "is its custom resource definition installed, or made by this program before it?"
+            raise NoSuchKindError(f"the server has no kind {kind} in {version}: {advice}")
         return known
 
     def _discover(self, version: str) -> dict[str, Kind]:
@@ -125,19 +131,14 @@ class Client:
         body: Object | list[Object] | None = None,
         form: str = "application/json",
     ) -> Object:
-        """Send a request and read the JSON answer.
-
-        Raises:
-            ApiError: the server refused.
-            UnreachableError: no answer.
-        """
+        """Send a request and read the JSON answer; ApiError when it is a refusal, UnreachableError without one."""
         headers = {"Accept": "application/json", "Content-Type": form, "User-Agent": "pulumi"} | self.access.headers()
         data = None if body is None else json.dumps(body).encode()
         where = path + (f"?{urlencode(query)}" if query else "")
         code, answer = self.access.server.request(method, where, data, headers)
+        content = _parsed(answer)
         if code >= 400:
-            raise (NotFoundError if code == 404 else ApiError)(code, _status(answer))
-        content: Object = json.loads(answer) if answer else {}
+            raise (NotFoundError if code == 404 else ApiError)(code, content)
         return content
 
 
@@ -145,10 +146,10 @@ def _query(manager: str, dry_run: bool) -> dict[str, str]:
     return {"fieldManager": manager, "fieldValidation": "Warn"} | ({"dryRun": "All"} if dry_run else {})
 
 
-def _status(data: bytes) -> Object:
-    text = data.decode(errors="replace").strip()
+def _parsed(answer: bytes) -> Object:
+    text = answer.decode(errors="replace")
     try:
-        status = json.loads(text)
+        content = json.loads(text)
     except ValueError:
-        status = None
-    return status if isinstance(status, dict) else {"message": text[:500]}
+        content = None
+    return content if isinstance(content, dict) else {"message": text[:500]}

@@ -34,13 +34,9 @@ _REFUSALS = re.compile(
 
 
 def mark_fixed(found: list[Change], old_live: Object, obj: Object, mutable: set[str]) -> None:
-    """Mark changes that the official provider's table says need a new object.
+    """Mark changes from `old_live` to `obj` that the official provider's table says need a new object.
 
-    Args:
-        found: changed in place.
-        old_live: the stored object.
-        obj: the new inputs.
-        mutable: those of `Secret` and `ConfigMap` whose content the provider is told to change in place.
+    `mutable` are those of `Secret` and `ConfigMap` whose content the provider is told to change in place.
     """
     group, kind = _group(obj), str(obj.get("kind", ""))
     fixed = [*_IDENTITY, *(field for name, field in _FIXED if name == f"{group}/{kind}")]
@@ -58,17 +54,9 @@ def _group(obj: Object) -> str:
 
 
 def settle(found: list[Change], old_inputs: Object, old_live: Object, dry_run: Callable[[], Object]) -> list[Change]:
-    """Ask the server, by a dry run, what the changes come to.
+    """Ask the server, by a dry run of the new inputs, what the changes come to, and return those that matter.
 
-    Args:
-        found: changes between stored object and inputs.
-        old_inputs: of the last update or refresh.
-        old_live: the stored object.
-        dry_run: applies the new inputs without effect; raises ApiError when refused.
-
-    Returns:
-        The changes that would change the object, those the server calls immutable marked as replacing. All of them when
-        it refuses for another reason: the update then says which.
+    Those the server calls immutable are marked as replacing. When it refuses for another reason, the update says which.
     """
     try:
         after = dry_run()

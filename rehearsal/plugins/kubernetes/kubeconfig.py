@@ -22,15 +22,14 @@ from rehearsal.plugins.web import Server, tls
 _library: Any = kube_config
 
 
-class ConfigError(ProviderError):
-    """A kubeconfig that can't be used; the message says why."""
-
-
 class Access:
     """A server, the namespace of the context that chose it, and our proof of who we are."""
 
     def __init__(self, configuration: Configuration, namespace: str) -> None:
-        hint = "is the cluster started, is the kubeconfig the current one, is the network up?"
+        hint = (
+            "is the cluster started, is the kubeconfig the current one, is the network up? If it is gone for good, set "
+            "PULUMI_K8S_DELETE_UNREACHABLE=true to drop its resources from the state"
+        )
         url, files = configuration.host, (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)
         trust = tls(*files, verify=configuration.verify_ssl) if url.startswith("https:") else None
         self.server = Server(
@@ -55,7 +54,7 @@ def load(kubeconfig: str | None, context: str | None = None) -> Access:
         context: name of a context; None for the current one.
 
     Raises:
-        ConfigError: no such file, context, cluster or credentials, or not a kubeconfig.
+        ProviderError: no such file, context, cluster or credentials, or not a kubeconfig.
     """
     # Python's TLS reads certificates from files only; what the kubeconfig holds itself is written for that moment.
     with _explained(), TemporaryDirectory() as folder:
@@ -68,7 +67,7 @@ def load(kubeconfig: str | None, context: str | None = None) -> Access:
         if command and not configuration.api_key and not configuration.cert_file:
             # The library has written why to stderr, which the engine shows.
             words, hint = [command["command"], *(command.get("args") or [])], command.get("installHint") or ""
-            raise ConfigError(f"the kubeconfig's command gives no credentials; run it to see why: {words} {hint}")
+            raise ProviderError(f"the kubeconfig's command gives no credentials; run it to see why: {words} {hint}")
         return Access(configuration, chosen.get("namespace") or "default")
 
 
@@ -87,7 +86,7 @@ def _read(kubeconfig: str | None) -> Any:
     path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     merged = _library.KubeConfigMerger(path).config
     if merged is None:
-        raise ConfigError(f"there is no kubeconfig at {path}")
+        raise ProviderError(f"there is no kubeconfig at {path}")
     return merged
 
 
@@ -101,7 +100,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except (ConfigException, OSError) as error:
-        raise ConfigError(str(error)) from error
+        raise ProviderError(str(error)) from error
     except (yaml.YAMLError, AttributeError, LookupError, TypeError, ValueError) as error:
         # Not quoted: the text around a mistake may be a token.
-        raise ConfigError("the kubeconfig is not of the form that kubectl reads") from error
+        raise ProviderError("the kubeconfig is not of the form that kubectl reads") from error

@@ -27,22 +27,13 @@ def _to_sdk(key: str) -> str:
 
 
 def to_object(properties: Properties) -> Object:
-    """The Kubernetes object of a resource's inputs: without secret marks, empty settings and read-only fields."""
-    return normalized(plain(properties, _to_api))
-
-
-def normalized(obj: Object) -> Object:
-    """The object as the server stores it, where that is known without asking, so that equal things compare equal."""
-    found: Object = without_none(obj)
+    """The object of a resource's inputs as the server stores it, where that is known, so that equals compare equal."""
+    found: Object = without_none(plain(properties, _to_api))
     meta = found.get("metadata")
     if isinstance(meta, dict):
         found["metadata"] = {key: item for key, item in meta.items() if key not in _READ_ONLY}
     if found.get("kind") == "Secret" and found.get("apiVersion") == "v1":
         _encode_secret(found)
-    if found.get("kind") == "CustomResourceDefinition":
-        found.pop("status", None)
-        if isinstance(found.get("spec"), dict) and found["spec"].get("preserveUnknownFields") is False:
-            del found["spec"]["preserveUnknownFields"]
     return found
 
 
@@ -108,7 +99,7 @@ def checkpoint(inputs: Properties, live: Object, manager: str) -> Properties:
 def from_checkpoint(state: Properties) -> tuple[Object, Object]:
     """The inputs and the live object of a stored state."""
     live = plain(state, _to_api)
-    return live.get("__inputs") or {}, {key: item for key, item in live.items() if key not in _BESIDE}
+    return to_object(live.get("__inputs") or {}), {key: item for key, item in live.items() if key not in _BESIDE}
 
 
 def mark_secrets(values: Properties, inputs: Properties) -> Properties:
@@ -121,7 +112,7 @@ def mark_secrets(values: Properties, inputs: Properties) -> Properties:
 
 def imported_inputs(live: Object) -> Object:
     """Inputs of an object that was made elsewhere: what it is, without what the server wrote."""
-    inputs = normalized({key: item for key, item in live.items() if key != "status"})
+    inputs = to_object({key: item for key, item in live.items() if key != "status"})
     annotations = inputs["metadata"].pop("annotations", {})
     if kept := {key: item for key, item in annotations.items() if key not in _OTHERS}:
         inputs["metadata"]["annotations"] = kept

@@ -46,10 +46,6 @@ class Provider(ResourceProvider):
         self._client: Client | None = None
         self._unreachable: ProviderError = UnreachableError("the kubernetes provider was not configured")
 
-    def explain(self, error: ProviderError) -> str:
-        """Say what to do about what the server answered, or did not."""
-        return apply.explain(error)
-
     def with_secrets(self, inputs: Properties) -> Properties:
         """Mark a Secret's content, too."""
         return objects.mark_secrets(inputs, inputs)
@@ -61,7 +57,7 @@ class Provider(ResourceProvider):
             return object()
         try:
             return kubeconfig.cluster(*chosen)
-        except kubeconfig.ConfigError:
+        except ProviderError:
             return chosen
 
     def configure(self, settings: Mapping[str, str]) -> None:
@@ -98,7 +94,7 @@ class Provider(ResourceProvider):
     def diff(self, step: Step, state: Properties, inputs: Properties) -> tuple[list[Change], bool]:
         """Compare with the stored object, and ask the server what a difference comes to."""
         (old_obj, old_live), obj = objects.from_checkpoint(state), objects.to_object(inputs)
-        old_obj, client = objects.normalized(old_obj), self._connected()
+        client = self._connected()
         found = changes(old_obj, old_live, obj, step.ignore)
         mutable = {kind for kind in ("Secret", "ConfigMap") if self._flags[f"enable{kind}Mutable"]}
         diff.mark_fixed(found, old_live, obj, mutable)
@@ -218,7 +214,7 @@ class Provider(ResourceProvider):
             live, reasons = error.live, error.reasons
         except ProviderError as error:
             # The object is there; without this the engine would forget it, because the server went away meanwhile.
-            reasons = (self.explain(error),)
+            reasons = (str(error),)
         raise PartlyDoneError(objects.identifier(live), objects.checkpoint(inputs, live, manager), inputs, reasons)
 
 

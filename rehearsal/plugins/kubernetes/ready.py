@@ -44,17 +44,10 @@ class Rule:
 
 
 def wait_ready(client: Client, inputs: Object, live: Object, timeout: float, stop: threading.Event) -> Object:
-    """Wait until an object is up, and return it.
-
-    Args:
-        client: the server.
-        inputs: hold the annotations skipAwait, timeoutSeconds and waitFor.
-        live: the object as created or changed.
-        timeout: seconds; 0 for the annotation's, else ten minutes.
-        stop: set when the engine cancels.
+    """Wait until an object is up, and return it; the annotations of `inputs` may say otherwise.
 
     Raises:
-        NotReadyError: it failed, time is over, or the engine cancelled.
+        NotReadyError: it failed, `timeout` seconds are over (0: ten minutes), or the engine cancelled and set `stop`.
     """
     rule = rule_of(live, inputs)
     if rule is None:
@@ -73,11 +66,7 @@ def wait_ready(client: Client, inputs: Object, live: Object, timeout: float, sto
 
 
 def wait_gone(client: Client, inputs: Object, obj: Object, timeout: float, stop: threading.Event) -> None:
-    """Wait until a deleted object is gone, or another has taken its name; arguments as above.
-
-    Raises:
-        NotReadyError: it is still there; its finalizers and conditions say who holds it.
-    """
+    """As above, until a deleted object is gone or another has its name; NotReadyError says who holds it."""
     if annotation(inputs, "skipAwait") == "true":
         return
     for ending in attempts(_seconds(timeout, inputs), stop):
@@ -105,19 +94,13 @@ def rule_of(live: Object, inputs: Object) -> Rule | None:
     if wanted := annotation(inputs, "waitFor"):
         form, _, state = wanted.partition("=")
         if form != "condition" or not state:
-            raise NotReadyError(
-                live, f"the stand-in knows pulumi.com/waitFor as condition=TYPE[=STATUS], not {wanted!r}"
-            )
+            raise NotReadyError(live, f"pulumi.com/waitFor is condition=TYPE[=STATUS] here, not {wanted!r}")
         return Rule((state,))
     return _RULES.get(f"{live['apiVersion'].rpartition('/')[0]}/{live['kind']}")
 
 
 def hindrances(client: Client, live: Object, rule: Rule) -> list[str]:
-    """Why an object is not up; nothing when it is.
-
-    Raises:
-        NotReadyError: waiting can't help.
-    """
+    """Why an object is not up; nothing when it is; NotReadyError when waiting can't help."""
     if any(_is(live, state) for state in rule.good):
         return []
     lacks = rule.lacks(client, live) if rule.lacks else f"it is not {' or '.join(rule.good)}"
@@ -202,11 +185,6 @@ def _service(client: Client, live: Object) -> str:
     return "" if any(end.get("ready", True) for end in ends) else "no ready pod matches the service's selector"
 
 
-def _quota(_client: Client, live: Object) -> str:
-    counted = _status(live).get("hard", {}) == live["spec"].get("hard", {})
-    return "" if counted else "the quota controller has not counted the quota yet"
-
-
 _RULES = {
     "apps/Deployment": Rule(lacks=_workload("availableReplicas", "updatedReplicas"), pods=True),
     "apps/StatefulSet": Rule(lacks=_workload("readyReplicas", "updatedReplicas"), pods=True),
@@ -218,6 +196,5 @@ _RULES = {
     "/PersistentVolumeClaim": Rule(("phase=Bound",), lacks=_volume),
     "/Service": Rule(lacks=_service),
     "/Namespace": Rule(("phase=Active",)),
-    "/ResourceQuota": Rule(lacks=_quota),
     "apiextensions.k8s.io/CustomResourceDefinition": Rule(("Established",)),
 }
