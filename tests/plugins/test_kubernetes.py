@@ -260,23 +260,21 @@ def test_each_kind_is_awaited_and_deleted(provider: Provider) -> None:
         provider.delete(Step(urn("it"), timeout=30), obj)
 
 
-def test_what_is_missing_is_told(provider: Provider) -> None:
-    meta = {"namespace": NAMESPACE, "annotations": {"pulumi.com/timeoutSeconds": "1"}}
-    claim = {
-        "accessModes": ["ReadWriteOnce"],
-        "storageClassName": "none",
-        "resources": {"requests": {"storage": "1Gi"}},
-    }
-    cases = [
-        ({"kind": "PersistentVolumeClaim", "spec": claim}, "storage class none: .* not found"),
-        ({"kind": "Service", "spec": {"selector": {"app": "no"}, "ports": [{"port": 80}]}}, "no ready pod matches"),
-        ({"kind": "ConfigMap"}, "condition=TYPE"),
-    ]
-    for obj, told in cases:
-        annotations = meta["annotations"] | (
-            {"pulumi.com/waitFor": "jsonpath={}"} if obj["kind"] == "ConfigMap" else {}
-        )
-        whole = {"apiVersion": "v1", "metadata": {**meta, "name": "missing", "annotations": annotations}, **obj}
-        with pytest.raises(PartlyDoneError, match=told):
-            provider.create(Step(urn(f"core/v1:{obj['kind']}")), whole)
-        provider.delete(Step(urn("it"), timeout=30), whole)
+CLAIM = {"accessModes": ["ReadWriteOnce"], "storageClassName": "no", "resources": {"requests": {"storage": "1Gi"}}}
+MISSING: list[tuple[str, Object, dict[str, str], str]] = [
+    ("PersistentVolumeClaim", {"spec": CLAIM}, {}, "storage class no: .* not found"),
+    ("Service", {"spec": {"selector": {"app": "no"}, "ports": [{"port": 80}]}}, {}, "no ready pod matches"),
+    ("ConfigMap", {}, {"pulumi.com/waitFor": "jsonpath={}"}, "condition=TYPE"),
+]
+
+
+@pytest.mark.parametrize(("kind", "rest", "annotations", "told"), MISSING)
+def test_what_is_missing_is_told(
+    provider: Provider, kind: str, rest: Object, annotations: dict[str, str], told: str
+) -> None:
+    annotations = {"pulumi.com/timeoutSeconds": "1", **annotations}
+    meta = {"name": "missing", "namespace": NAMESPACE, "annotations": annotations}
+    obj = {"apiVersion": "v1", "kind": kind, "metadata": meta, **rest}
+    with pytest.raises(PartlyDoneError, match=told):
+        provider.create(Step(urn(f"core/v1:{kind}")), obj)
+    provider.delete(Step(urn(f"core/v1:{kind}"), timeout=30), obj)
