@@ -4,8 +4,6 @@ Same inputs, outputs and ids. Not the same: a `seed` gives other values than the
 `bcryptHash` is left out (Python has no bcrypt).
 """
 
-# ruff: noqa: N802, ARG002 - the methods' names and parameters are the protocol's.
-
 from __future__ import annotations
 
 import base64
@@ -18,13 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf.empty_pb2 import Empty
-from pulumi.runtime.proto import provider_pb2 as pb
-from pulumi.runtime.proto import provider_pb2_grpc
-
-from rehearsal.plugins.base import BaseProvider, Context, refuse
-from rehearsal.plugins.properties import UNKNOWN, Properties, Secret, Unknown, from_struct, holds, plain, to_struct
-from rehearsal.plugins.serving import serve
+from rehearsal.plugins.changes import Change
+from rehearsal.plugins.properties import UNKNOWN, Properties, Secret, Unknown, holds, plain
+from rehearsal.plugins.resource import InputError, ProviderError, ResourceProvider, Step, run
 
 SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 _ADJECTIVES = (
@@ -36,7 +30,7 @@ _ANIMALS = (
 )
 
 
-class BadInputError(Exception):
+class BadInputError(ProviderError):
     """An input or an import id that can't be used; the message says what is wrong."""
 
 
@@ -212,84 +206,68 @@ def _stored(kind: Kind, inputs: Properties, outputs: Properties) -> Properties:
     return {name: Secret(item) if name in hidden else item for name, item in kept.items() if item is not None}
 
 
-class Provider(BaseProvider):
-    """The protocol; nothing outside of the state is read or written."""
+class Provider(ResourceProvider):
+    """The operations; nothing outside of the state is read or written."""
 
     package = "random"
 
-    def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
+    def check(self, step: Step, old_inputs: Properties, inputs: Properties, name: str) -> Properties:
         """Refuse unknown types, and inputs that are missing or unknown to the type."""
-        kind, news = _kind(request.urn, context), from_struct(request.news)
-        missing = [name for name in kind.required if plain(news.get(name)) is None]
-        strange = sorted(news.keys() - kind.defaults.keys())
-        failures = [pb.CheckFailure(property=name, reason=f"{name} is required") for name in missing]
-        failures += [
-            pb.CheckFailure(property=name, reason=f"there is no {name}; there are {', '.join(kind.defaults)}")
-            for name in strange
-        ]
-        return pb.CheckResponse(inputs=request.news, failures=failures)
+        del old_inputs, name
+        kind = _kind(step)
+        problems = {name: f"{name} is required" for name in kind.required if plain(inputs.get(name)) is None}
+        for name in sorted(inputs.keys() - kind.defaults.keys()):
+            problems[name] = f"there is no {name}; there are {', '.join(kind.defaults)}"
+        if problems:
+            raise InputError(problems)
+        return inputs
 
-    def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
+    def diff(self, step: Step, state: Properties, inputs: Properties) -> tuple[list[Change], bool]:
         """Replace on any change: a random value can't be changed in place."""
-        kind = _kind(request.urn, context)
-        olds, news = _filled(kind, from_struct(request.olds)), _filled(kind, from_struct(request.news))
+        kind = _kind(step)
+        olds, news = _filled(kind, state), _filled(kind, inputs)
         if "number" in olds:
             # State keeps both names of `numeric`; a program gives one or none.
             olds["number"] = news["number"] if news["number"] is None else olds["number"]
             news["numeric"] = olds["numeric"] if news["number"] is not None else news["numeric"]
-        changed = [name for name in kind.defaults if olds[name] != news[name] and name not in request.ignoreChanges]
-        kind_of = pb.PropertyDiff(kind=pb.PropertyDiff.UPDATE_REPLACE)
-        return pb.DiffResponse(
-            changes=pb.DiffResponse.DIFF_SOME if changed else pb.DiffResponse.DIFF_NONE,
-            replaces=changed,
-            detailedDiff=dict.fromkeys(changed, kind_of),
-            hasDetailedDiff=True,
-        )
+        changed = [name for name in kind.defaults if olds[name] != news[name] and name not in step.ignore]
+        return [Change((name,), "update", replace=True) for name in changed], False
 
-    def Create(self, request: pb.CreateRequest, context: Context) -> pb.CreateResponse:
+    def create(self, step: Step, inputs: Properties) -> tuple[str, Properties]:
         """Make the value; in a preview it is unknown."""
-        kind, inputs = _kind(request.urn, context), from_struct(request.properties)
-        if request.preview or holds(inputs, Unknown):
-            unknown = dict.fromkeys(kind.outputs, UNKNOWN)
-            return pb.CreateResponse(properties=to_struct(_stored(kind, inputs, unknown)))
-        try:
-            identifier, outputs = kind.make(_filled(kind, inputs))
-        except BadInputError as error:
-            refuse(context, str(error))
-        return pb.CreateResponse(id=identifier, properties=to_struct(_stored(kind, inputs, outputs)))
+        kind = _kind(step)
+        if step.preview or holds(inputs, Unknown):
+            return "", _stored(kind, inputs, dict.fromkeys(kind.outputs, UNKNOWN))
+        identifier, outputs = kind.make(_filled(kind, inputs))
+        return identifier, _stored(kind, inputs, outputs)
 
-    def Read(self, request: pb.ReadRequest, context: Context) -> pb.ReadResponse:
+    def read(
+        self, step: Step, identifier: str, state: Properties, inputs: Properties
+    ) -> tuple[str, Properties, Properties]:
         """Answer the state as it is; without one, import a value made elsewhere."""
-        if request.properties.fields:
-            return pb.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
-        kind = _kind(request.urn, context)
+        if state:
+            return identifier, state, inputs
+        kind = _kind(step)
         if kind.adopt is None:
-            refuse(context, f"a {_type(request.urn)} can't be imported, as in the official provider")
-        try:
-            identifier, values = kind.adopt(request.id)
-        except BadInputError as error:
-            refuse(context, str(error))
+            raise ProviderError(f"a {_type(step)} can't be imported, as in the official provider")
+        identifier, values = kind.adopt(identifier)
         inputs = {name: item for name, item in values.items() if name in kind.defaults and item is not None}
-        stored = _stored(kind, inputs, {name: item for name, item in values.items() if name not in kind.defaults})
-        return pb.ReadResponse(id=identifier, properties=to_struct(stored), inputs=to_struct(inputs))
-
-    def Delete(self, request: pb.DeleteRequest, context: Context) -> Empty:
-        """Forget: the value was only in the state."""
-        return Empty()
+        outputs = {name: item for name, item in values.items() if name not in kind.defaults}
+        return identifier, _stored(kind, inputs, outputs), inputs
 
 
-def _type(urn: str) -> str:
-    return urn.split("::")[2].rsplit(":", 1)[-1]
+def _type(step: Step) -> str:
+    return step.token.rsplit(":", 1)[-1]
 
 
-def _kind(urn: str, context: Context) -> Kind:
-    token = urn.split("::")[2].rsplit("$", 1)[-1].removeprefix("random:index/")
+def _kind(step: Step) -> Kind:
+    token = step.token.removeprefix("random:index/")
     if token not in KINDS:
         names = ", ".join(name.rsplit(":", 1)[-1] for name in KINDS)
-        refuse(context, f"the stand-in random provider has no {_type(urn)}; it has {names}")
+        raise ProviderError(f"the stand-in random provider has no {_type(step)}; it has {names}")
     return KINDS[token]
 
 
 def main() -> None:
     """Serve one engine."""
-    serve(lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server))
+    run(Provider)

@@ -10,6 +10,8 @@ import pytest
 
 from rehearsal.plugins import random as plugin
 from rehearsal.plugins.random import KINDS, BadInputError
+from rehearsal.plugins.resource import InputError, ProviderError, Step
+from rehearsal.plugins.serving import EngineLog
 
 from .project import Project
 
@@ -39,7 +41,7 @@ def test_values_stay_until_their_keepers_change(project: Project) -> None:
     word = json.loads(first["word"]["result"]["plaintext"])
     assert len(word) == 20
     hidden = json.dumps(word)[1:-1]
-    for text in (written, project.stored(), project.pulumi("stack", "export")):
+    for text in (written, project.stored()):
         assert word not in text
         assert hidden not in text
     assert first["made"]["result"]["plaintext"] == '"elsewhere"'
@@ -57,10 +59,17 @@ def test_values_stay_until_their_keepers_change(project: Project) -> None:
     assert {name for name in first if first[name] != second[name]} - {"tests-dev"} == {"one", "word"}
 
 
-def test_an_unknown_type_is_refused_with_what_exists(project: Project) -> None:
-    project.write("import pulumi_random as r\nr.RandomBytes('b', length=4)")
-    written = project.pulumi("preview", fails=True)
-    assert "no RandomBytes; it has RandomId, RandomString, RandomPassword" in written
+def test_an_unknown_type_is_refused_with_what_exists() -> None:
+    step = Step("urn:pulumi:dev::tests::random:index/randomBytes:RandomBytes::b")
+    with pytest.raises(ProviderError, match="no RandomBytes; it has RandomId, RandomString, RandomPassword"):
+        plugin.Provider(EngineLog("")).check(step, {}, {"length": 4}, "")
+
+
+def test_every_input_that_cannot_be_used_is_named() -> None:
+    step = Step("urn:pulumi:dev::tests::random:index/randomId:RandomId::b")
+    with pytest.raises(InputError) as refused:
+        plugin.Provider(EngineLog("")).check(step, {}, {"size": 4}, "")
+    assert set(refused.value.problems) == {"byteLength", "size"}
 
 
 @pytest.mark.parametrize(
