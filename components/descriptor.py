@@ -98,7 +98,7 @@ def check_platform(data: Mapping[str, str], platform: str, tier: Tier) -> dict[s
     if descriptor["name"] != platform:
         raise PlatformRefused(
             f"the cluster belongs to platform {descriptor['name']}, not {platform}: "
-            "correct cloud.kubernetes.platform or cloud.kubernetes.context"
+            "correct the platform or the cluster that the stack file names under `cloud`"
         )
     serves = frozenset(Tier(value) for value in descriptor["tiers"])
     if not admits(serves, tier):
