@@ -46,6 +46,9 @@ lock: .venv/runtime.stamp ## Pin the newest Python packages that pyproject.toml 
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock"
 
+# Named, or uv installs into whichever environment the shell has activated.
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+
 # A virtual environment of its own: Pulumi's SDK must never meet another program's packages.
 .venv/uv.stamp: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -57,11 +60,11 @@ COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate
 
 .venv/runtime.stamp: .venv/uv.stamp requirements/runtime.txt pyproject.toml
 	@echo "Installing the program and what it needs"
-	@$(BIN)/uv pip install --quiet --require-hashes -r requirements/runtime.txt
-	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@$(INSTALL) --require-hashes -r requirements/runtime.txt
+	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/development.stamp: .venv/runtime.stamp requirements/development.txt
 	@echo "Installing what the tests need"
-	@$(BIN)/uv pip install --quiet --require-hashes -r requirements/development.txt
+	@$(INSTALL) --require-hashes -r requirements/development.txt
 	@touch $@
