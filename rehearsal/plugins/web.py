@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import ssl
+from typing import Any
 
 import urllib3
 
@@ -51,8 +53,10 @@ class Server:
             retries=urllib3.Retry(total=None, connect=2, read=1, redirect=0, status=0, other=0, backoff_factor=0.3),
         )
 
-    def request(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
-        """Send a request and return the answer's status and body.
+    def request(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, dict[str, Any]]:
+        """Send a request and return the answer's status and JSON object; of another answer the text, as `message`.
 
         Raises:
             UnreachableError: no server, no valid certificate, or no answer in time.
@@ -61,7 +65,17 @@ class Server:
             answer = self._pool.request(method, self.url + path, body=body, headers=headers)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise UnreachableError(f"{self._role} {self.url} {_why(str(error))}: {self._hint}") from error
-        return answer.status, answer.data
+        return answer.status, _parsed(answer.data)
+
+
+def _parsed(answer: bytes) -> dict[str, Any]:
+    text = answer.decode(errors="replace")
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    # A proxy on the way answers with a page of HTML.
+    return content if isinstance(content, dict) else {"message": text[:500]}
 
 
 def _why(text: str) -> str:

@@ -260,6 +260,18 @@ def test_each_kind_is_awaited_and_deleted(provider: Provider) -> None:
         provider.delete(Step(urn("it"), timeout=30), obj)
 
 
+def test_a_quota_is_in_force_when_it_is_up(provider: Provider, api: Client) -> None:
+    meta = {"name": "bound", "namespace": NAMESPACE}
+    step, quota = Step(urn("core/v1:ResourceQuota"), timeout=30), {"apiVersion": "v1", "kind": "ResourceQuota"}
+    # 3000m is not how the server writes it.
+    obj = {**quota, "metadata": meta, "spec": {"hard": {"requests.cpu": "3000m", "pods": "90"}}}
+    _, state = provider.create(step, obj)
+    assert state["status"]["hard"] == {"requests.cpu": "3", "pods": "90"}
+    state = provider.update(step, state, {**obj, "spec": {"hard": {"requests.cpu": "2500m", "pods": "95"}}})
+    assert state["status"]["hard"] == {"requests.cpu": "2500m", "pods": "95"}
+    provider.delete(step, state)
+
+
 CLAIM = {"accessModes": ["ReadWriteOnce"], "storageClassName": "no", "resources": {"requests": {"storage": "1Gi"}}}
 MISSING: list[tuple[str, Object, dict[str, str], str]] = [
     ("PersistentVolumeClaim", {"spec": CLAIM}, {}, "storage class no: .* not found"),

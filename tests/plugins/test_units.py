@@ -138,16 +138,22 @@ READY = [
         {"phase": "Running", "conditions": [{"type": "Ready", "status": "False", "message": "no answer"}]},
         "no answer",
     ),
+    ("ResourceQuota", {"hard": {"cpu": "1"}}, "the quota controller has not taken over its limits"),
+    ("ResourceQuota", {"hard": {"cpu": "2"}}, None),
+    ("ReplicationController", {"replicas": 1, "availableReplicas": 1}, "1 of 1 replicas are available"),
+    ("ReplicationController", {"replicas": 1, "availableReplicas": 1, "fullyLabeledReplicas": 1}, None),
     ("Namespace", {"phase": "Active"}, None),
     ("CustomResourceDefinition", {}, "it is not Established"),
     ("CustomResourceDefinition", {"conditions": [{"type": "Established", "status": "True"}]}, None),
 ]
+SPECS: dict[str, Object] = {"ResourceQuota": {"hard": {"cpu": "2"}}, "ReplicationController": {"replicas": 1}}
 VERSIONS = {"Job": "batch/v1", "CustomResourceDefinition": "apiextensions.k8s.io/v1"}
 
 
 @pytest.mark.parametrize(("kind", "status", "told"), READY)
 def test_states_tell_what_is_up(kind: str, status: Object, told: str | None) -> None:
-    live: Object = {"apiVersion": VERSIONS.get(kind, "v1"), "kind": kind, "spec": {}, "status": status}
+    version, spec = VERSIONS.get(kind, "v1"), SPECS.get(kind, {})
+    live: Object = {"apiVersion": version, "kind": kind, "metadata": {}, "spec": spec, "status": status}
     rule = ready.rule_of(live, {})
     assert rule
     try:

@@ -135,8 +135,7 @@ class Client:
         headers = {"Accept": "application/json", "Content-Type": form, "User-Agent": "pulumi"} | self.access.headers()
         data = None if body is None else json.dumps(body).encode()
         where = path + (f"?{urlencode(query)}" if query else "")
-        code, answer = self.access.server.request(method, where, data, headers)
-        content = _parsed(answer)
+        code, content = self.access.server.request(method, where, data, headers)
         if code >= 400:
             raise (NotFoundError if code == 404 else ApiError)(code, content)
         return content
@@ -144,12 +143,3 @@ class Client:
 
 def _query(manager: str, dry_run: bool) -> dict[str, str]:
     return {"fieldManager": manager, "fieldValidation": "Warn"} | ({"dryRun": "All"} if dry_run else {})
-
-
-def _parsed(answer: bytes) -> Object:
-    text = answer.decode(errors="replace")
-    try:
-        content = json.loads(text)
-    except ValueError:
-        content = None
-    return content if isinstance(content, dict) else {"message": text[:500]}

@@ -174,6 +174,13 @@ def _volume(client: Client, live: Object) -> str:
     return "" if late else f"no volume of storage class {name} has been bound to the claim"
 
 
+def _quota(_client: Client, live: Object) -> str:
+    # Until its controller has seen it, a quota holds nobody back; so the official provider, too. Both sides are as the
+    # server writes them ("1000m" is "1" in both).
+    counted = (live["spec"].get("hard") or {}) == (_status(live).get("hard") or {})
+    return "" if counted else "the quota controller has not taken over its limits"
+
+
 def _service(client: Client, live: Object) -> str:
     spec, name = live["spec"], live["metadata"]["name"]
     if spec.get("type") == "LoadBalancer" and not (_status(live).get("loadBalancer") or {}).get("ingress"):
@@ -194,6 +201,8 @@ _RULES = {
     "/Pod": Rule(("Ready", "phase=Succeeded"), bad=("phase=Failed",)),
     "/PersistentVolume": Rule(("phase=Available", "phase=Bound")),
     "/PersistentVolumeClaim": Rule(("phase=Bound",), lacks=_volume),
+    "/ReplicationController": Rule(lacks=_workload("availableReplicas", "fullyLabeledReplicas")),
+    "/ResourceQuota": Rule(lacks=_quota),
     "/Service": Rule(lacks=_service),
     "/Namespace": Rule(("phase=Active",)),
     "apiextensions.k8s.io/CustomResourceDefinition": Rule(("Established",)),
