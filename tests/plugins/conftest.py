@@ -7,13 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.build import build
+from rehearsal.engine import OFFICIAL, STAND_IN, EngineParts, prepare
+from rehearsal.paths import pulumi_home
 from rehearsal.platform import Platform
 from rehearsal.plugins import MODULES, install
 from rehearsal.plugins.kubernetes.client import Client
 from rehearsal.plugins.kubernetes.kubeconfig import load
-from tests.support.checkout import binaries
+from rehearsal.progress import Silent
 
 from .project import NAMESPACE, Project
+
+# The SDK's script that a language host starts programs with; some packages of Pulumi leave it out.
+RUNNER = "pulumi-language-python-exec"
 
 
 @pytest.fixture(scope="session")
@@ -31,11 +37,18 @@ def api(cluster: Path) -> Client:
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def parts() -> EngineParts:
+    """What the engine consists of on this machine."""
+    return prepare(Silent())
+
+
+@pytest.fixture(scope="session")
+def engine(parts: EngineParts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the engine and the stand-in plugins beside it, also where the official ones can be had."""
     folder = tmp_path_factory.mktemp("engine")
-    for name in ("pulumi", "pulumi-language-python-exec"):
-        source = (binaries() / name).resolve()
+    # Where the engine is the person's own, only a link to it stands in our folder; the rest is beside its target.
+    pulumi = (parts.bin_dir / "pulumi").resolve()
+    for name, source in (("pulumi", pulumi), (RUNNER, _runner(pulumi.parent))):
         try:
             os.link(source, folder / name)
         except OSError:
@@ -44,7 +57,17 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _runner(beside: Path) -> Path:
+    found = beside / RUNNER
+    return found if found.exists() else build(["pulumi"], Silent())["pulumi"] / RUNNER
+
+
 @pytest.fixture
-def project(engine: Path, tmp_path: Path) -> Project:
-    """An empty Pulumi project with a stack and a state of its own."""
-    return Project(engine, tmp_path)
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+    """An empty Pulumi project with a stack and a state of its own, on the stand-ins unless the test says otherwise."""
+    if getattr(request, "param", STAND_IN) == STAND_IN:
+        return Project(request.getfixturevalue("engine"), tmp_path)
+    parts: EngineParts = request.getfixturevalue("parts")
+    if parts.origins["kubernetes"] != OFFICIAL:
+        pytest.skip("Pulumi's own kubernetes plugin is not installed here, and can't be had")
+    return Project(parts.bin_dir, tmp_path, pulumi_home() / "plugins")

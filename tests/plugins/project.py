@@ -17,10 +17,18 @@ RUN_SECONDS = 120
 
 
 class Project:
-    """One project with one stack, in a folder of its own."""
+    """One project with one stack, in a folder of its own.
 
-    def __init__(self, engine: Path, folder: Path) -> None:
+    Args:
+        engine: Folder of the engine, and of plugins that stand beside it.
+        folder: An empty one.
+        plugins: Folder of installed plugins, of which the engine takes what does not stand beside it; None for none.
+    """
+
+    def __init__(self, engine: Path, folder: Path, plugins: Path | None = None) -> None:
         self.engine = engine
+        # What stand-ins say is ours to word; on official parts tests ask only what happens.
+        self.words_are_ours = plugins is None
         self.folder = folder
         self.state_folder = folder / "state"
         self.state_folder.mkdir()
@@ -33,6 +41,11 @@ class Project:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         }
+        if plugins:
+            home = folder / "home"
+            home.mkdir()
+            # Nothing else of the person's own folder: it has their logins, and would keep what tests leave.
+            (home / "plugins").symlink_to(plugins)
         runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}
         (folder / "Pulumi.yaml").write_text(json.dumps({"name": "tests", "runtime": runtime}))
         self.pulumi("stack", "init", STACK)
@@ -57,6 +70,11 @@ class Project:
         print(f"{time.monotonic() - started:5.1f} s  pulumi {' '.join(arguments)}")
         assert (done.returncode != 0) == fails, f"pulumi {' '.join(arguments)} ended with {done.returncode}:\n{written}"
         return written
+
+    def told(self, written: str, *words: str) -> None:
+        """Check that a stand-in's words are among all that was written; an official part has others."""
+        missing = [word for word in words if word not in written]
+        assert not (self.words_are_ours and missing), f"not said: {missing}, but:\n{written}"
 
     def up(self, *arguments: str, fails: bool = False) -> str:
         """Update without a preview before it."""
