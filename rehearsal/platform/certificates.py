@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from rehearsal.platform.files import write
+from rehearsal.files import write
 
 # Lifetimes in days. A certificate that ends within RENEW_BEFORE is made anew at the next start.
 AUTHORITY_DAYS, LEAF_DAYS, RENEW_BEFORE = 3650, 365, 30

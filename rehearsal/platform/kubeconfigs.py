@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from rehearsal.files import write
 from rehearsal.platform.certificates import Pair
-from rehearsal.platform.files import write
 
 
 def write_kubeconfig(path: Path, *, context: str, server: str, authority: Path, client: Pair) -> bool:

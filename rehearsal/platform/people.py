@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from rehearsal.files import read_json, write_json
 from rehearsal.platform.certificates import Authority, Pair
-from rehearsal.platform.files import read_json, write_json
 from rehearsal.platform.kubeconfigs import write_kubeconfig
 from rehearsal.platform.layout import AUTHORITY, Layout, server
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from rehearsal.platform.files import read_json, write_json
+from rehearsal.files import read_json, write_json
 from rehearsal.progress import Report
 
 LOOPBACK = "127.0.0.1"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from rehearsal.platform.files import read_json, write_json
+from rehearsal.files import read_json, write_json
 
 # A log longer than this is moved aside when its process starts (bytes).
 LOG_LIMIT = 20_000_000

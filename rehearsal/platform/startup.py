@@ -8,9 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from rehearsal.errors import RehearsalError
+from rehearsal.files import size, tail, write
 from rehearsal.platform import instance, objects, ports
 from rehearsal.platform.api import Api
-from rehearsal.platform.files import size, tail, write
 from rehearsal.platform.kubeconfigs import write_kubeconfig
 from rehearsal.platform.layout import CLIENTS, PORTS, Layout, server
 from rehearsal.platform.parts import PARTS
