@@ -140,13 +140,25 @@ class _Count:
         self.done += 1
 
 
+def sources(name: str) -> str:
+    """Return a digest of what a set is made from: the pinned modules and how they are built. It needs no Go.
+
+    Args:
+        name: `pulumi`, `kubernetes` or `kwok`.
+    """
+    return _digest(name, [_FLAGS, repr(_recipes()[name])])
+
+
 def _folder(name: str, recipe: Recipe) -> Path:
-    source = versions.module_folder(name)
+    return cache() / "builds" / f"{name}-{_digest(name, [_FLAGS, repr(recipe), golang.settings(name)])}"
+
+
+def _digest(name: str, rest: Sequence[object]) -> str:
     digest = hashlib.sha256()
     for file in ("go.mod", "go.sum"):
-        digest.update((source / file).read_bytes())
-    digest.update(json.dumps([_FLAGS, repr(recipe), golang.settings(name)], sort_keys=True).encode())
-    return cache() / "builds" / f"{name}-{digest.hexdigest()[:20]}"
+        digest.update((versions.module_folder(name) / file).read_bytes())
+    digest.update(json.dumps(rest, sort_keys=True).encode())
+    return digest.hexdigest()[:20]
 
 
 def _complete(folder: Path) -> bool:

@@ -17,9 +17,10 @@ from typing import Any
 
 from rehearsal import build, download, plugins, versions
 from rehearsal.errors import RehearsalError, explained
+from rehearsal.files import write_json
 from rehearsal.locks import locked_folder
 from rehearsal.paths import local, pulumi_home
-from rehearsal.progress import Report
+from rehearsal.progress import Report, Silent
 
 # The one switch: `official` takes nothing that is not Pulumi's own, `standin` nothing that is downloaded ready-made.
 SWITCH = "TERRARIUM_PARTS"
@@ -98,8 +99,24 @@ def prepare(report: Report) -> EngineParts:
         parts = EngineParts(folder, plan.origins, plan.versions)
         # Asked again: a try that failed just now is remembered from here on.
         content = {"inputs": _inputs(mode, folder), "parts": parts.as_json(), "files": _files(folder)}
-        state.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        write_json(state, content)
         return parts
+
+
+def must_build() -> bool:
+    """Return whether `prepare` would build the engine: it is laid out by no earlier run, not on PATH, not to be had.
+
+    Raises:
+        RehearsalError: The switch has a value that is not known.
+    """
+    mode = _mode()
+    folder = local() / "bin"
+    if mode == "official" or (folder.is_dir() and _known(local() / "engine.json", _inputs(mode, folder), folder)):
+        return False
+    if mode == "standin":
+        return True
+    found = _on_path("pulumi", folder)
+    return not (found and _usable(found, Silent())) and (download.out_of_reach() or not download.reachable())
 
 
 def _mode() -> str:
@@ -117,6 +134,8 @@ def _inputs(mode: str, folder: Path) -> dict[str, Any]:
         "mode": mode,
         "python": [sys.executable, list(sys.version_info[:3])],
         "pulumi": versions.pulumi(),
+        # Not the version alone: a go.mod changes without it, and the old engine stayed in use.
+        "engine": build.sources("pulumi"),
         "plugins": {name: [_plugin_version(name), _plugin_folder(name).is_dir()] for name in _PLUGINS},
         "on_path": [_stamp(_on_path("pulumi", folder)), _stamp(_on_path("kubectl", folder))],
         "kubectl": str(kubernetes) if kubernetes else None,

@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import io
 import os
+import shutil
 import socketserver
 import tarfile
 import threading
@@ -317,3 +318,20 @@ def test_a_host_that_never_answers_is_given_up_in_time_and_remembered(
     assert not download.reachable()
     assert time.monotonic() - begin < 0.5
     assert download.out_of_reach()
+
+
+def test_a_changed_module_gives_another_engine(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine.prepare()
+    assert not engine.must_build()
+    folder = versions.module_folder("pulumi")
+    shutil.copytree(folder, tmp_path / "pulumi")
+    with (tmp_path / "pulumi" / "go.sum").open("a") as stream:
+        stream.write("changed")
+    monkeypatch.setattr(
+        versions, "module_folder", lambda name: tmp_path / name if name == "pulumi" else folder.parent / name
+    )
+    assert engine.must_build()
+    machine.prepare()
+    assert machine.built == ["pulumi", "pulumi"]
