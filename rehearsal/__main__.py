@@ -4,72 +4,83 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rehearsal import engine, paths, site
+from rehearsal import engine, paths, site, stacks
 from rehearsal.build import build as build_sets
-from rehearsal.errors import RehearsalError
+from rehearsal.errors import RehearsalError, explained
 from rehearsal.platform import Platform
 from rehearsal.platform import cli as platform_cli
+from rehearsal.platform import names as platform_names
 from rehearsal.progress import Report, on_terminal
-from rehearsal.stacks import needs
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(platform_cli.app, name="platform", help="Work on one embedded platform.")
-_EMBEDDED = (site.SHARED, site.PRODUCTION)
+_CONTROL_PLANE = ("kubernetes", "kwok")
+# Seconds that `terrarium` has to finish the step it is at and to give its lock back.
+_PRODUCT_PATIENCE = 60.0
 
 
 @app.command()
 def up(stack: Annotated[str, typer.Argument(help="The stack to bring up.")] = "dev") -> None:
     """Set everything up and bring up a stack, and before it the platform whose slice it is."""
-    root, local = paths.root(), paths.local()
-    needed = needs(root, stack)
+    root = paths.root()
+    needed = stacks.needs(root, stack)
     with on_terminal() as report:
-        _prepare(report)
+        _prepare(report, control_plane=needed.embedded is not None)
         if needed.embedded:
             report.step(f"Starting the embedded platform '{needed.embedded}'")
             Platform(needed.embedded).start(report)
-    _write_site(root, local)
+        site.write(root, paths.local(), {tier: _kubeconfigs(root, tier) for tier in site.TIERS}, report)
     for name in filter(None, (needed.platform_stack, stack)):
         _terrarium("up", name)
     _terrarium("status")
-    production = "-production" if needed.embedded == site.PRODUCTION else ""
+    production = "-production" if needed.production else ""
     sys.stdout.write(f"By hand:  . .terrarium/activate{production} && pulumi up -s {stack}\n")
 
 
 @app.command()
 def build() -> None:
-    """Build or find the engine and the control plane, and start nothing."""
+    """Build or find the engine and the control plane; start nothing, and leave the tiers' files alone."""
     with on_terminal() as report:
-        build_sets(["kubernetes", "kwok"], report)
-        _prepare(report)
-    _write_site(paths.root(), paths.local())
+        _prepare(report, control_plane=True)
 
 
 @app.command()
 def down() -> None:
     """Stop the embedded platforms; data and state stay."""
-    for name in _EMBEDDED:
+    for name in _embedded():
         Platform(name).stop()
 
 
 @app.command()
 def reset() -> None:
     """Stop the embedded platforms and delete their data, and the state of what lived on them."""
-    for name in _EMBEDDED:
+    states = paths.local() / "state"
+    if elsewhere := stacks.elsewhere(states):
+        named = ", ".join(f"{stack} (context {context})" for stack, context in sorted(elsewhere.items()))
+        raise RehearsalError(
+            f"{states} holds the state of stacks in clusters that are not embedded: {named}. Without it nobody would "
+            "know what they made there. Nothing was deleted. Destroy them first (`terrarium destroy STACK`)."
+        )
+    for name in _embedded():
         Platform(name).reset()
-    shutil.rmtree(paths.local() / "state", ignore_errors=True)
+    if states.is_dir():
+        with explained(f"The states in {states} can't be deleted"):
+            shutil.rmtree(states)
 
 
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Say what runs, what is real and what is simulated."""
-    found = [Platform(name).status() for name in _EMBEDDED]
+    found = [Platform(name).status() for name in _embedded()]
     if as_json:
         json.dump([item.as_json() for item in found], sys.stdout, indent=2)
         sys.stdout.write("\n")
@@ -78,28 +89,65 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         platform_cli.show(item)
 
 
-def _prepare(report: Report) -> None:
+def _prepare(report: Report, *, control_plane: bool) -> None:
+    # All that is missing in one call, so that the counts of what is left are true; and before the engine is laid out,
+    # which takes kubectl from what is built.
+    wanted = [*(["pulumi"] if engine.must_build() else []), *(_CONTROL_PLANE if control_plane else [])]
+    build_sets(wanted, report)
     engine.prepare(report)
 
 
-def _write_site(root: Path, local: Path) -> None:
-    site.write(root, local, {name: Platform(name).kubeconfig for name in _EMBEDDED})
+def _embedded() -> list[str]:
+    """Return the platforms of the reference stacks, and whichever others were ever started here."""
+    return sorted({*site.TIERS.values(), *platform_names()})
+
+
+def _kubeconfigs(root: Path, tier: str) -> list[Path]:
+    """Return where a tier's clusters are found. Production's file leads to its own alone, and no other file to them."""
+    found = stacks.side(root, production=tier == "production")
+    embedded = dict.fromkeys([site.TIERS[tier], *found.embedded])
+    # Only if a stack needs them: a rehearsal has no business with a person's clusters.
+    return [*(Platform(name).kubeconfig for name in embedded), *(site.own_kubeconfigs() if found.others else [])]
 
 
 def _terrarium(*arguments: str) -> None:
     """Run the product as a person would: the rehearsal knows its command line and nothing else of it."""
     command = Path(sys.executable).with_name("terrarium")
-    ended = subprocess.run([str(command), *arguments], cwd=paths.root(), check=False)
-    if ended.returncode:
-        sys.exit(ended.returncode)
+    with subprocess.Popen([str(command), *arguments], cwd=paths.root()) as product:
+        try:
+            code = product.wait()
+        except BaseException as interruption:
+            # subprocess.run would kill it after a quarter of a second, and an `up` would leave its lock behind.
+            if not isinstance(interruption, KeyboardInterrupt):
+                product.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                product.wait(_PRODUCT_PATIENCE)
+            product.kill()
+            raise
+    if code:
+        sys.exit(code)
+
+
+def _end_in_order(number: int, _: object) -> None:
+    # As a shell reports it. Raised, so that what is under way is cleaned up as after Ctrl-C.
+    sys.exit(128 + number)
 
 
 def main() -> None:
     """Run the command; every ending is a message and an exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Not where it is ignored: `nohup make up` goes on when the terminal is closed.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end_in_order)
     try:
         app()
     except RehearsalError as error:
         sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
+    except OSError as error:
+        sys.stderr.write(
+            f"error: {error}. Check free space and whom the file or folder belongs to; then run it again.\n"
+        )
         sys.exit(1)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rehearsal.errors import explained
+
 
 def root() -> Path:
     """Return the checkout this code runs from."""
@@ -29,10 +31,14 @@ def local() -> Path:
     """Return `<checkout>/.terrarium`, created if missing, readable by its owner alone.
 
     It holds private keys and cluster data, so that its mode is set right on each call.
+
+    Raises:
+        RehearsalError: It can't be made: a file of that name, a checkout that can't be written, a full disk.
     """
     folder = root() / ".terrarium"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
+    with explained(f"The folder {folder} can't be made"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
     return folder
 
 

@@ -1,44 +1,87 @@
 """What the checkout needs to know of the rehearsal: one file of variables per tier, and a script to source.
 
-Every tier's variables name its own state and kubeconfig. Production's state and passphrase are apart. The passphrases
+Every tier's variables name its own state and kubeconfigs. Production's state and passphrase are apart. The passphrases
 are public on purpose: they protect nothing but a rehearsal.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rehearsal.errors import explained
+from rehearsal.files import write as write_file
 from rehearsal.paths import pulumi_home
+from rehearsal.progress import Report
 
 SHARED = "shared"
 PRODUCTION = "prod"
-_PLATFORMS = {"experimentation": SHARED, "testing": SHARED, "production": PRODUCTION}
+TIERS = {"experimentation": SHARED, "testing": SHARED, "production": PRODUCTION}
+"""Each tier, and the embedded platform that it lives on unless a stack file says otherwise."""
+
+# A team's own file, with the backend of its real production, was once replaced by the rehearsal's: a file without this
+# line is somebody's, and stays.
+_MARK = "# Written by make up"
+_HEAD = f"{_MARK}, which replaces it. Remove this line to keep what you change below it.\n"
 
 
-def write(root: Path, local: Path, kubeconfigs: Mapping[str, Path]) -> None:
-    """Write `<tier>.env` for each tier, `activate`, and `activate-production`.
+def write(root: Path, local: Path, kubeconfigs: Mapping[str, Sequence[Path]], report: Report) -> None:
+    """Write `<tier>.env` for each tier that has none of a person's own, `activate`, and `activate-production`.
 
     Args:
         root: The checkout.
         local: Its folder for what is never committed.
-        kubeconfigs: Kubeconfig by name of the embedded platform.
+        kubeconfigs: By tier, where its clusters are found; of two files that name one context, the first is taken.
+        report: Told which files are kept.
+
+    Raises:
+        RehearsalError: A file can't be written.
     """
-    for tier, platform in _PLATFORMS.items():
-        state = local / "state" / platform
-        state.mkdir(parents=True, exist_ok=True)
-        variables = {
-            # Without it the engine keeps a second file beside each state, which a kill can leave half-written.
-            "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
-            "PULUMI_CONFIG_PASSPHRASE": "rehearsal" if platform == SHARED else "rehearsal-production",
-            "PULUMI_HOME": str(pulumi_home()),
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "KUBECONFIG": str(kubeconfigs[platform]),
-        }
-        _replace(local / f"{tier}.env", "".join(f"{key}={shlex.quote(value)}\n" for key, value in variables.items()))
-    _replace(local / "activate", _script(root, local, "experimentation"))
-    _replace(local / "activate-production", _script(root, local, "production"))
+    with explained(f"What a shell needs can't be written to {local}"):
+        for tier, side in TIERS.items():
+            state = local / "state" / side
+            state.mkdir(parents=True, exist_ok=True)
+            path = local / f"{tier}.env"
+            if _is_somebodys(path):
+                report.note(f"{path} is kept: it was not written by `make up`. To have it made anew, delete it.")
+            else:
+                write_file(path, _HEAD + _variables(side, state, kubeconfigs[tier]))
+        write_file(local / "activate", _script(root, local, "experimentation"))
+        write_file(local / "activate-production", _script(root, local, "production"))
+
+
+def own_kubeconfigs() -> list[Path]:
+    """Return the kubeconfigs a person had before anything of ours: KUBECONFIG's, else `~/.kube/config` if it exists.
+
+    Those of embedded platforms are left out, of this checkout and others: they are in KUBECONFIG of a shell that
+    sourced `activate`, and would open production's platform to the other tiers.
+    """
+    if listed := os.environ.get("KUBECONFIG"):
+        paths = [Path(entry).expanduser() for entry in listed.split(os.pathsep) if entry]
+    else:
+        paths = [path for path in [Path.home() / ".kube" / "config"] if path.is_file()]
+    return [path for path in paths if path.parts[-4:-2] != (".terrarium", "platforms")]
+
+
+def _variables(side: str, state: Path, kubeconfigs: Sequence[Path]) -> str:
+    variables = {
+        # Without it the engine keeps a second file beside each state, which a kill can leave half-written.
+        "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
+        "PULUMI_CONFIG_PASSPHRASE": "rehearsal" if side == SHARED else "rehearsal-production",
+        "PULUMI_HOME": str(pulumi_home()),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "KUBECONFIG": os.pathsep.join(str(path) for path in kubeconfigs),
+    }
+    return "".join(f"{key}={shlex.quote(value)}\n" for key, value in variables.items())
+
+
+def _is_somebodys(path: Path) -> bool:
+    try:
+        return not path.read_text(encoding="utf-8", errors="replace").startswith(_MARK)
+    except FileNotFoundError:
+        return False
 
 
 def _script(root: Path, local: Path, tier: str) -> str:
@@ -48,10 +91,3 @@ def _script(root: Path, local: Path, tier: str) -> str:
         f"set -a\n. {shlex.quote(str(local / f'{tier}.env'))}\nset +a\n"
         f'export PATH={path}:"$PATH"\n'
     )
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text(text)
-    draft.chmod(0o600)
-    draft.replace(path)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from rehearsal.build import build
 from rehearsal.errors import RehearsalError, explained
+from rehearsal.files import read_json
 from rehearsal.locks import locked_folder
 from rehearsal.paths import local
 from rehearsal.platform import instance, objects
 from rehearsal.platform.api import Api
-from rehearsal.platform.files import read_json
 from rehearsal.platform.layout import PORTS, Layout, server
 from rehearsal.platform.parts import PARTS
 from rehearsal.platform.people import equip
@@ -28,6 +28,23 @@ _STATUS_PATIENCE = 2.0
 _ATTEMPTS = 3
 # What X.509 allows in a common name and an organisation (ub-common-name, ub-organization-name).
 _NAME_LIMIT = 64
+
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+
+
+def names(home: Path | None = None) -> list[str]:
+    """Return the names of the platforms that were started and not reset, sorted.
+
+    Args:
+        home: As for `Platform`.
+    """
+    folder = home or _home()
+    return sorted(path.name for path in folder.glob("*") if path.is_dir() and _NAME.fullmatch(path.name))
+
+
+def _home() -> Path:
+    return local() / "platforms"
 
 
 class Platform:
@@ -44,13 +61,13 @@ class Platform:
         Raises:
             RehearsalError: The name can't be one.
         """
-        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", name):
+        if not _NAME.fullmatch(name):
             raise RehearsalError(
                 f"A platform can't be named {name!r}: use at most 40 lower-case letters, digits and dashes."
             )
         self.name = name
         self._nodes = nodes
-        self._layout = Layout((home or local() / "platforms").absolute() / name)
+        self._layout = Layout((home or _home()).absolute() / name)
 
     @property
     def folder(self) -> Path:
