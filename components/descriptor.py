@@ -6,15 +6,17 @@ and need no access to Pulumi's state.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
+from components import naming
 from components.contract import CONTRACT_VERSION, PlatformFacts
+from components.settings.models import NamespaceName
 from components.tiers import Tier, admits
 
 NAME = "terrarium"
@@ -26,6 +28,27 @@ PLATFORM_NAMESPACE = "terrarium-system"
 
 class PlatformRefused(pulumi.RunError):
     """The platform can't take this environment; the message says why and what to do. The engine shows no trace."""
+
+
+class _Versioned(BaseModel):
+    """What every descriptor says, in every version of the contract."""
+
+    version: StrictInt = Field(alias="contractVersion")
+
+
+class PlatformDescriptor(BaseModel):
+    """What an environment reads of a platform's descriptor; what else stands there is for others."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["platform"]
+    """What the descriptor describes."""
+    name: NamespaceName
+    """The platform's name."""
+    tiers: frozenset[Tier]
+    """Tiers of the environments that it takes."""
+    priority_classes: dict[Tier, Annotated[str, AfterValidator(naming.OBJECT.check)]] = Field(alias="priorityClasses")
+    """The PriorityClass of each tier."""
 
 
 def publish(
@@ -69,55 +92,53 @@ def platform_facts(name: str, platform: str, tier: Tier, opts: pulumi.ResourceOp
     found = ConfigMap.get(f"{name}-platform", f"{PLATFORM_NAMESPACE}/{NAME}", opts=opts)
     facts = found.data.apply(lambda data: check_platform(data, platform, tier))
     return PlatformFacts(
-        name=facts.apply(lambda f: str(f["name"])),
+        name=facts.apply(lambda f: f.name),
         tiers=frozenset({tier}),
-        priority_class=facts.apply(lambda f: str(f["priorityClasses"][tier.value])),
+        priority_class=facts.apply(lambda f: f.priority_classes[tier]),
     )
 
 
-def check_platform(data: Mapping[str, str], platform: str, tier: Tier) -> dict[str, Any]:
+def check_platform(data: Mapping[str, str] | None, platform: str, tier: Tier) -> PlatformDescriptor:
     """Return a platform's descriptor if it takes an environment of this tier.
 
     Args:
-        data: The ConfigMap's data.
+        data: The ConfigMap's data; None where it holds none.
         platform: The name that is expected.
         tier: The environment's tier.
 
     Raises:
-        PlatformRefused: Otherwise.
+        PlatformRefused: Otherwise, and if the descriptor can't be read.
     """
-    descriptor = _descriptor(data, platform)
-    version = descriptor.get("contractVersion")
-    if version != CONTRACT_VERSION:
+    descriptor = _parsed(data, platform)
+    if descriptor.name != platform:
         raise PlatformRefused(
-            f"platform {platform} speaks version {version} of the contract, this program {CONTRACT_VERSION}: "
-            "bring both to one release of Terrarium, the platform first"
-        )
-    if "name" not in descriptor or "tiers" not in descriptor:
-        raise _unreadable(platform)
-    if descriptor["name"] != platform:
-        raise PlatformRefused(
-            f"the cluster belongs to platform {descriptor['name']}, not {platform}: "
+            f"the cluster belongs to platform {descriptor.name}, not {platform}: "
             "correct the platform or the cluster that the stack file names under `cloud`"
         )
-    serves = frozenset(Tier(value) for value in descriptor["tiers"])
-    if not admits(serves, tier):
-        names = ", ".join(sorted(t.value for t in serves))
+    if not admits(descriptor.tiers, tier):
+        names = ", ".join(sorted(t.value for t in descriptor.tiers)) or "no tier"
         raise PlatformRefused(
             f"platform {platform} takes {names}, not {tier.value}: every tier must stand in the platform's `tiers`, "
             "and production shares a platform with no other tier"
         )
-    return descriptor
-
-
-def _descriptor(data: Mapping[str, str], platform: str) -> dict[str, Any]:
-    try:
-        descriptor = json.loads(data[KEY])
-    except (KeyError, ValueError):
-        raise _unreadable(platform) from None
-    if not isinstance(descriptor, dict):
+    if tier not in descriptor.priority_classes:
         raise _unreadable(platform)
     return descriptor
+
+
+def _parsed(data: Mapping[str, str] | None, platform: str) -> PlatformDescriptor:
+    """Parse the whole descriptor here: a value trusted until it was used ended as a Python trace."""
+    text = (data or {}).get(KEY, "")
+    try:
+        version = _Versioned.model_validate_json(text).version
+        if version == CONTRACT_VERSION:
+            return PlatformDescriptor.model_validate_json(text)
+    except ValidationError:
+        raise _unreadable(platform) from None
+    raise PlatformRefused(
+        f"platform {platform} speaks version {version} of the contract, this program {CONTRACT_VERSION}: "
+        "bring both to one release of Terrarium, the platform first"
+    )
 
 
 def _unreadable(platform: str) -> PlatformRefused:
