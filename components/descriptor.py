@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 from components import naming
 from components.contract import CONTRACT_VERSION, PlatformFacts
@@ -45,6 +45,8 @@ class PlatformDescriptor(BaseModel):
     """What the descriptor describes."""
     name: NamespaceName
     """The platform's name."""
+    shared: StrictBool
+    """Whether it takes slices; one that lives inside an environment does not."""
     tiers: frozenset[Tier]
     """Tiers of the environments that it takes."""
     priority_classes: dict[Tier, Annotated[str, AfterValidator(naming.OBJECT.check)]] = Field(alias="priorityClasses")
@@ -110,6 +112,11 @@ def check_platform(data: Mapping[str, str] | None, platform: str, tier: Tier) ->
         PlatformRefused: Otherwise, and if the descriptor can't be read.
     """
     descriptor = _parsed(data, platform)
+    if not descriptor.shared:
+        raise PlatformRefused(
+            f"the cluster belongs to environment {descriptor.name} alone, which shares it with no other: "
+            "name a shared platform and its cluster under `cloud`"
+        )
     if descriptor.name != platform:
         raise PlatformRefused(
             f"the cluster belongs to platform {descriptor.name}, not {platform}: "

@@ -91,6 +91,7 @@ class Environment(pulumi.ComponentResource):
         platform = PlatformArgs(
             name=settings.id,
             tiers=frozenset({settings.tier}),
+            shared=False,
             owner=settings.owner,
             cost_centre=settings.cost_centre,
             cloud=args.cloud.name,

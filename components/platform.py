@@ -27,6 +27,7 @@ class PlatformArgs:
     Args:
         name: The platform's name.
         tiers: The tiers that it takes.
+        shared: Whether it takes slices. The one inside an environment doesn't: it serves its owner alone.
         owner: Who answers for it.
         cost_centre: Who pays.
         cloud: Name of the cloud, for the descriptor.
@@ -35,6 +36,7 @@ class PlatformArgs:
 
     name: str
     tiers: frozenset[Tier]
+    shared: bool
     owner: str
     cost_centre: str
     cloud: str
@@ -66,6 +68,7 @@ class Platform(pulumi.ComponentResource):
             {
                 "kind": "platform",
                 "name": args.name,
+                "shared": args.shared,
                 "cloud": args.cloud,
                 "tiers": sorted(tier.value for tier in args.tiers),
                 "priorityClasses": {tier.value: item.metadata.name for tier, item in classes.items()},

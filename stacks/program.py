@@ -40,6 +40,7 @@ def _platform(declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
     args = PlatformArgs(
         name=settings.name,
         tiers=declaration.tiers,
+        shared=True,
         owner=settings.owner,
         cost_centre=settings.cost_centre,
         cloud=adapter.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from components import addressing
 from components.addressing import Network
@@ -89,11 +89,13 @@ def _free(supernet: Network | None, plan: Mapping[str, Network], like: Network) 
     return f"; no /{like.prefixlen} is free there" if free is None else f"; the next free /{like.prefixlen} is {free}"
 
 
-def _platforms(every: Iterable[Declaration]) -> Iterator[Problem]:
+def _platforms(every: Sequence[Declaration]) -> Iterator[Problem]:
     """Compare environments with the platforms declared here; others speak for themselves when they are read."""
     platforms = {d.settings.name: d for d in every if isinstance(d.settings, PlatformSettings)}
     for declaration in every:
         platform = platforms.get(declaration.adapter.platform or "")
+        if platform is None:
+            yield from _slice_of_an_owner(declaration, every)
         settings = declaration.settings
         if platform is None or not isinstance(settings, EnvironmentSettings):
             continue
@@ -108,6 +110,23 @@ def _platforms(every: Iterable[Declaration]) -> Iterator[Problem]:
         elif declaration.adapter.cluster_id != platform.adapter.cluster_id:
             own, other = declaration.adapter.cluster_id, platform.adapter.cluster_id
             message = f"{own} is not the cluster of platform {name}, {other} ({_named(platform, ('cloud',))})"
+            yield _problem(declaration, block, message)
+
+
+def _slice_of_an_owner(declaration: Declaration, every: Sequence[Declaration]) -> Iterator[Problem]:
+    """Refuse a slice of an environment that owns its cluster: what is inside serves that environment alone."""
+    adapter, block = declaration.adapter, ("cloud", declaration.adapter.name)
+    if adapter.platform is None:
+        return
+    for owner in every:
+        if not isinstance(owner.settings, EnvironmentSettings) or owner.adapter.platform is not None:
+            continue
+        cluster = None if owner.adapter.name != adapter.name else owner.adapter.cluster_id
+        if adapter.platform == owner.settings.id or (cluster is not None and cluster == adapter.cluster_id):
+            message = (
+                f"environment {owner.settings.id} has its cluster to itself and takes no slices "
+                f"({_named(owner, ('cloud',))}): name a shared platform and its cluster"
+            )
             yield _problem(declaration, block, message)
 
 

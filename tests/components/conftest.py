@@ -84,6 +84,7 @@ PLATFORM = {
     "contractVersion": 1,
     "kind": "platform",
     "name": "shared",
+    "shared": True,
     "tiers": ["experimentation", "testing"],
     "priorityClasses": {"experimentation": "terrarium-experimentation", "testing": "terrarium-testing"},
 }

@@ -84,6 +84,14 @@ def test_an_environment_that_owns_its_cluster_makes_the_platform_inside(run: Any
     assert {r.metadata["name"] for r in recorded.of("Namespace").values()} == {"churn-prod", "terrarium-system"}
 
 
+@pytest.mark.parametrize(
+    ("stack", "name", "shared"), [("platform", "shared", True), ("prod", "churn-prod-platform", False)]
+)
+def test_only_a_platform_stack_says_that_it_takes_slices(stack: str, name: str, shared: bool, run: Any) -> None:
+    published = run(stack).of("ConfigMap")[f"{name}-descriptor"].inputs["data"]["descriptor.json"]
+    assert json.loads(published)["shared"] is shared
+
+
 def test_a_platform_makes_a_priority_for_each_tier_it_takes(run: Any) -> None:
     classes = {r.metadata["name"]: r.inputs for r in run("platform").of("PriorityClass").values()}
     assert {name: (c["value"], c["preemptionPolicy"]) for name, c in classes.items()} == {

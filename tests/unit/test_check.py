@@ -141,6 +141,15 @@ def test_two_owners_of_one_cluster_are_refused(project: Any) -> None:
     assert "context test already belongs to stack p, Pulumi.p.yaml:6" in message
 
 
+@pytest.mark.parametrize("cloud", ["context: own, platform: shared", "context: test, platform: churn-x"])
+def test_an_environment_that_owns_its_cluster_takes_no_slices(cloud: str, project: Any) -> None:
+    project.write("Pulumi.x.yaml", _environment("x", "kubernetes: {context: own}"))
+    project.write("Pulumi.y.yaml", _environment("y", f"kubernetes: {{{cloud}}}"))
+    [(place, key, message)] = _found(project)
+    assert (place, key) == ("Pulumi.y.yaml:7", "cloud.kubernetes")
+    assert "environment churn-x has its cluster to itself and takes no slices (stack x, Pulumi.x.yaml:7)" in message
+
+
 def test_two_files_of_one_stack_are_refused(project: Any) -> None:
     project.write("environments/churn/Pulumi.dev.yaml", _environment("y", SLICE))
     [(place, key, message)] = _found(project)
