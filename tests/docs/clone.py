@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 
-_BASE = Path(tempfile.gettempdir()) / f"terrarium-docs-{os.getuid()}"
+from tests.support import scratch
+
 _STOP_PATIENCE = 10.0  # seconds
 _RESET_PATIENCE = 120.0
 # A shell that was prepared for one checkout must not lead the commands of another to its state.
@@ -28,10 +29,10 @@ def clone(root: Path) -> Iterator[Path]:
     At the end its platforms are reset, what still runs from it is ended, and it is deleted. A run that was killed
     can't do that: the next one finds its folder without a lock and does it.
     """
-    _BASE.mkdir(mode=0o700, exist_ok=True)
-    for left in _BASE.iterdir():
+    base = scratch.base("docs")
+    for left in scratch.inside(base):
         _wipe_abandoned(left)
-    home = Path(tempfile.mkdtemp(dir=_BASE))
+    home = Path(tempfile.mkdtemp(dir=base))
     held = os.open(home, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
     try:
@@ -42,7 +43,7 @@ def clone(root: Path) -> Iterator[Path]:
         _wipe(home)
         os.close(held)
         with suppress(OSError):
-            _BASE.rmdir()
+            base.rmdir()
 
 
 def environment() -> dict[str, str]:
@@ -80,9 +81,8 @@ def _copy(root: Path, target: Path) -> None:
 
 
 def _wipe_abandoned(home: Path) -> None:
-    try:
-        descriptor = os.open(home, os.O_RDONLY)
-    except FileNotFoundError:
+    descriptor = scratch.opened(home)
+    if descriptor is None:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,9 +18,7 @@ import yaml
 from rehearsal.build import build
 from rehearsal.platform import Platform
 from rehearsal.progress import Silent
-
-# Short: it is part of every path, and a Unix socket's path has at most 107 characters.
-_BASE = Path(tempfile.gettempdir()) / f"terrarium-tests-{os.getuid()}"
+from tests.support import scratch
 
 
 @contextmanager
@@ -29,23 +27,25 @@ def throwaway_home() -> Iterator[Path]:
 
     A test run that was killed can't do that: the next one finds its folder without a lock and does it.
     """
-    _BASE.mkdir(mode=0o700, exist_ok=True)
-    with _lock(_BASE, fcntl.LOCK_EX) as base:
-        assert base is not None
-        for left in _BASE.iterdir():
-            with _lock(left, fcntl.LOCK_EX | fcntl.LOCK_NB) as abandoned:
-                if abandoned is not None:
+    # Short: it is part of every path, and a Unix socket's path has at most 107 characters.
+    base, held = _locked_base()
+    try:
+        for left in scratch.inside(base):
+            with _lock(left) as abandoned:
+                if abandoned:
                     _wipe(left)
-        home = Path(tempfile.mkdtemp(dir=_BASE))
+        home = Path(tempfile.mkdtemp(dir=base))
         mine = os.open(home, os.O_RDONLY)
         fcntl.flock(mine, fcntl.LOCK_EX)
+    finally:
+        os.close(held)
     try:
         yield home
     finally:
         _wipe(home)
         os.close(mine)
         with suppress(OSError):
-            _BASE.rmdir()
+            base.rmdir()
 
 
 @pytest.fixture(scope="session")
@@ -85,25 +85,39 @@ def try_kubectl(
     )
 
 
+def _locked_base() -> tuple[Path, int]:
+    """Return the folder of all runs, and a descriptor that holds its lock."""
+    while True:
+        base = scratch.base("tests")
+        descriptor = scratch.opened(base)
+        if descriptor is None:
+            continue
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Another run, at its end, may have removed it while this one waited.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(base.lstat(), os.fstat(descriptor)):
+                return base, descriptor
+        os.close(descriptor)
+
+
 @contextmanager
-def _lock(folder: Path, how: int) -> Iterator[int | None]:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        yield None
+def _lock(folder: Path) -> Iterator[bool]:
+    """Give whether nobody else held the lock of a folder, which is held meanwhile."""
+    descriptor = scratch.opened(folder)
+    if descriptor is None:
+        yield False
         return
     try:
-        fcntl.flock(descriptor, how)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        yield None
+        yield False
     else:
-        yield descriptor
+        yield True
     finally:
         os.close(descriptor)
 
 
 def _wipe(home: Path) -> None:
-    for folder in home.iterdir():
-        if folder.is_dir():
-            Platform(folder.name, home).reset()
+    for folder in scratch.inside(home):
+        Platform(folder.name, home).reset()
     shutil.rmtree(home, ignore_errors=True)
