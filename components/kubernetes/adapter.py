@@ -42,6 +42,11 @@ class KubernetesAdapter:
         kubeconfig = self.settings.kubeconfig
         return f"context {self.settings.context}" + (f" of {kubeconfig}" if kubeconfig else "")
 
+    @property
+    def _access(self) -> dict[str, str]:
+        kubeconfig = self.settings.kubeconfig
+        return {"context": self.settings.context} | ({"kubeconfig": kubeconfig} if kubeconfig else {})
+
     def contradictions(self, settings: EnvironmentSettings | PlatformSettings) -> Iterator[tuple[str, str]]:
         """Yield what an existing cluster can't do; see the contract."""
         if isinstance(settings, PlatformSettings) and self.settings.platform:
@@ -80,7 +85,7 @@ class KubernetesAdapter:
             name=self.settings.context,
             provider=provider,
             platform=self.settings.platform,
-            access={"context": self.settings.context},
+            access=self._access,
         )
 
 
