@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from components.settings.check import check_project
 from components.settings.declaration import Declaration, declare, stack_files
 from components.settings.documents import Path_
 from components.settings.problems import InvalidSettings
-from terrarium.errors import CommandFailed, Exit, Refused
+from terrarium.errors import CommandFailed, Exit, InvalidInput, Refused
+from terrarium.interruption import Interrupted, Interruption
 from terrarium.screen import Screen
 from terrarium.site import find_root, site
+
+if TYPE_CHECKING:
+    from terrarium.deployment import Deployment
+    from terrarium.plan import Watch
+
+_INTERRUPTED = "interrupted; run the same command again, it goes on where this one ended"
 
 app = typer.Typer(
     name="terrarium",
@@ -91,13 +100,17 @@ def status(
 ) -> None:
     """Say what exists and how to reach it."""
     screen = Screen(as_json=as_json)
-    found = root or find_root(Path.cwd())
+    found = _root(root)
+    if stack:
+        declare(found, stack)
     names = [stack] if stack else list(stack_files(found))
     states = [_state(name, found, screen) for name in names]
     screen.result({"stacks": states})
     if not as_json:
         header = ("stack", "kind", "tier", "resources", "last change", "reach")
         screen.table([tuple(str(state[key]) for key in header) for state in states], header)
+    if any("error" in state for state in states):
+        raise typer.Exit(Exit.FAILED)
 
 
 @app.command()
@@ -107,10 +120,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Read every file and report every problem, also those between stacks; needs no cloud and no state."""
-    from components.settings.check import check_project  # noqa: PLC0415 - only here
-
     screen = Screen(as_json=as_json)
-    report = check_project(root or find_root(Path.cwd()), stacks or None)
+    report = check_project(_root(root), stacks or None)
     problems = [problem.as_dict() for problem in report.problems]
     if problems and not as_json:
         raise InvalidSettings("check", report.problems)
@@ -129,12 +140,12 @@ def explain(
 ) -> None:
     """Say where each value comes from: which file and line, and what it overrides."""
     screen = Screen(as_json=as_json)
-    declaration = declare(root or find_root(Path.cwd()), stack)
+    declaration = declare(_root(root), stack)
     path = tuple(key.split(".")) if key else ()
     rows = [row for where in sorted(_leaves(declaration, path)) for row in _origins(declaration, where)]
     if not rows:
         known = sorted({str(where[0]) for where in declaration.origins})
-        raise CommandFailed(f"stack {stack} has no key `{key}`; at the top there are: {', '.join(known)}")
+        raise InvalidInput(f"stack {stack} has no key `{key}`; at the top there are: {', '.join(known)}")
     screen.result({"stack": stack, "values": rows})
     if not as_json:
         screen.table(
@@ -144,17 +155,26 @@ def explain(
 
 def main() -> None:
     """Run the command; every ending is a message and an exit code, never a trace."""
-    as_json = "--json" in sys.argv
-    screen = Screen(as_json=as_json)
+    screen = Screen(as_json="--json" in sys.argv)
+    interruption = Interruption(screen.say)
+    interruption.watch()
     try:
         app()
     except InvalidSettings as error:
         document: dict[str, Any] = {"error": str(error), "problems": [problem.as_dict() for problem in error.problems]}
         _end(screen, str(error), document, Exit.INVALID)
     except CommandFailed as error:
+        if interruption.happened:
+            _end(screen, _INTERRUPTED, {"error": _INTERRUPTED}, Exit.INTERRUPTED)
         _end(screen, str(error), {"error": str(error), **error.details}, error.code)
-    except KeyboardInterrupt:
-        _end(screen, "interrupted; run the same command again to go on", {"error": "interrupted"}, Exit.FAILED)
+    except Interrupted:
+        _end(screen, _INTERRUPTED, {"error": _INTERRUPTED}, Exit.INTERRUPTED)
+    except Exception as error:
+        # What went wrong stays unsaid here: an unforeseen error may quote anything, a secret too.
+        message = f"a fault in terrarium ({type(error).__name__}); TERRARIUM_TRACE=1 shows where"
+        if os.environ.get("TERRARIUM_TRACE"):
+            raise
+        _end(screen, message, {"error": message}, Exit.FAILED)
 
 
 def _end(screen: Screen, message: str, document: dict[str, Any], code: Exit) -> None:
@@ -165,17 +185,25 @@ def _end(screen: Screen, message: str, document: dict[str, Any], code: Exit) -> 
     sys.exit(code)
 
 
-def _begin(stack: str, root: Path | None, as_json: bool) -> tuple[Screen, Any]:
+def _root(given: Path | None) -> Path:
+    """Return the checkout to work on, as an absolute path: the engine runs in it."""
+    return find_root(Path.cwd() if given is None else given.absolute())
+
+
+def _begin(stack: str, root: Path | None, as_json: bool) -> tuple[Screen, Deployment]:
     # Imported here: the Automation API costs 0.5 s, and `check`, `explain` and `--help` need none of it.
     from terrarium.deployment import Deployment  # noqa: PLC0415
 
     screen = Screen(as_json=as_json)
-    found = root or find_root(Path.cwd())
+    found = _root(root)
     declaration = declare(found, stack)
+    problems = check_project(found, [stack]).problems
+    if problems:
+        raise InvalidSettings(f"stack {stack}", problems)
     return screen, Deployment(declaration, site(found, declaration.tiers), screen.say)
 
 
-def _watch(screen: Screen, *, done: bool = False) -> Any:
+def _watch(screen: Screen, *, done: bool = False) -> Watch:
     from terrarium.plan import Watch  # noqa: PLC0415 - see _begin
 
     return Watch(on_done=screen.step) if done else Watch(on_step=screen.step)
@@ -235,9 +263,12 @@ def _state(stack: str, root: Path, screen: Screen) -> dict[str, Any]:
 
 
 def _reach(outputs: dict[str, Any]) -> list[tuple[str, str]]:
-    context = (outputs.get("access") or {}).get("context")
+    access = outputs.get("access") or {}
+    context = access.get("context")
     if not context:
         return []
+    if access.get("kubeconfig"):
+        context = f"{context} --kubeconfig {access['kubeconfig']}"
     namespace = outputs.get("namespace")
     return [
         ("reach", f"kubectl --context {context}" + (f" -n {namespace} get all" if namespace else " get namespaces"))

@@ -8,6 +8,9 @@ from typing import Any
 from components.workspace.scope import LABEL
 from terrarium.errors import CommandFailed
 
+# Seconds for one question.
+_PATIENCE = 10
+
 
 class Cluster:
     """A cluster, reached as a stack's `access` outputs say.
@@ -27,7 +30,7 @@ class Cluster:
         Raises:
             CommandFailed: If the cluster can't be reached.
         """
-        namespaces = self._core().list_namespace(label_selector=f"{LABEL}/environment", _request_timeout=10).items
+        namespaces = self._ask("list_namespace", label_selector=f"{LABEL}/environment")
         return sorted(item.metadata.labels[f"{LABEL}/environment"] for item in namespaces)
 
     def contents(self, namespace: str) -> list[str]:
@@ -36,13 +39,26 @@ class Cluster:
         Raises:
             CommandFailed: If the cluster can't be reached.
         """
-        core = self._core()
         counts = {
-            "PersistentVolumeClaim": len(core.list_namespaced_persistent_volume_claim(namespace).items),
-            "Pod": len(core.list_namespaced_pod(namespace).items),
-            "Secret": len(core.list_namespaced_secret(namespace).items),
+            "PersistentVolumeClaim": len(self._ask("list_namespaced_persistent_volume_claim", namespace)),
+            "Pod": len(self._ask("list_namespaced_pod", namespace)),
+            "Secret": len(self._ask("list_namespaced_secret", namespace)),
         }
         return [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count]
+
+    def _ask(self, question: str, *arguments: str, **options: str) -> list[Any]:
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - see _core
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see _core
+
+        try:
+            answer: list[Any] = getattr(self._core(), question)(*arguments, _request_timeout=_PATIENCE, **options).items
+        except ApiException as error:
+            raise CommandFailed(f"the cluster of context {self._context} refused a question: {error.reason}") from None
+        except (HTTPError, OSError):
+            raise CommandFailed(
+                f"the cluster of context {self._context} does not answer: is it running, and does a way lead there?"
+            ) from None
+        return answer
 
     def _core(self) -> Any:
         # Imported here: the client costs half a second, and most commands never ask a cluster.

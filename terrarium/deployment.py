@@ -93,7 +93,7 @@ class Deployment:
         state = self.engine.state()
         self._recover(state)
         found = outputs(state)
-        if found.get("kind") == "platform":
+        if found.get("kind") == "platform" or not (found.get("cluster") or {"shared": True})["shared"]:
             self._refuse_occupied(found)
         stack = self.engine.open()
         if state.get("resources"):
@@ -154,10 +154,12 @@ class Deployment:
             _refuse(changed, "Declare a new stack for a new environment, and promote what should move there.")
 
     def _refuse_occupied(self, found: dict[str, Any]) -> None:
-        occupants = Cluster(found["access"], self._site.kubeconfig).environments()
+        everybody = Cluster(found["access"], self._site.kubeconfig).environments()
+        occupants = [name for name in everybody if name != found.get("id")]
         if occupants:
             raise Refused(
-                f"environments live on platform {found['name']}: {', '.join(occupants)}. Destroy them first",
+                f"environments live on the cluster of {found['kind']} {found['name']}: {', '.join(occupants)}. "
+                "Destroy them first",
                 occupants=occupants,
             )
 
@@ -168,18 +170,30 @@ class Deployment:
         pending = list(recovery.pending_creates(state))
         if not pending:
             return
+        known = [item for item in pending if item.name is not None]
         unknown = [item.urn for item in pending if item.name is None and not item.only_in_state]
         _refuse(
             [f"{urn} was being made when an earlier up was interrupted, and can't be found by name" for urn in unknown],
             f"Look for it in the cloud, delete it there, then: pulumi refresh --stack {self.engine.stack} "
             "--clear-pending-creates.",
         )
-        self._say(f"an earlier up was interrupted; looking for {len(pending)} unconfirmed resources by name")
-        self.engine.operate(lambda: self.engine.replace_state(recovery.adopted(state, pending)))
-        targets = [item.urn for item in pending if item.name is not None]
-        if targets:
-            stack = self.engine.open()
-            self.engine.operate(lambda: stack.refresh(target=targets, **self._options()))
+        self._say(f"an earlier up was interrupted; {len(pending)} resources are unconfirmed")
+        self.engine.operate(lambda: self.engine.replace_state(recovery.adopted(state, known)))
+        if known:
+            self._read_back(known)
+
+    def _read_back(self, adopted: list[recovery.PendingCreate]) -> None:
+        """Read what was adopted: drop what does not exist, and give back what is somebody else's."""
+        stack, targets = self.engine.open(), [item.urn for item in adopted]
+        self.engine.operate(lambda: stack.refresh(target=targets, **self._options()))
+        read = self.engine.state()
+        strangers = recovery.foreign(read, adopted)
+        if strangers:
+            self.engine.operate(lambda: self.engine.replace_state(recovery.without(read, strangers)))
+        _refuse(
+            [f"{urn.rsplit('::', 1)[-1]}: an object of its name exists and is somebody else's" for urn in strangers],
+            "Delete it or rename it, or take it over on purpose with pulumi import.",
+        )
 
 
 def _refuse(reasons: list[str], advice: str = "") -> None:

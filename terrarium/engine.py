@@ -116,16 +116,15 @@ class Engine:
                 return operation()
         except automation.ConcurrentUpdateError as error:
             held = recovery.locks(str(error))
-        alive = [lock for lock in held if not lock.is_dead()]
-        if alive or not held:
-            holders = ", ".join(map(str, alive)) or "another update"
+        left = recovery.clear_dead(self.site.backend, held)
+        if left or not held:
+            holders = ", ".join(map(str, left)) or "another update"
             raise Refused(
                 f"stack {self.stack} is being worked on by {holders}. Wait for it to end; if you are sure that it is "
                 f"gone: pulumi cancel {self.stack}",
-                holders=[str(lock) for lock in alive],
+                holders=[str(lock) for lock in left],
             )
         self._say(f"cleared the lock of an engine that is gone: {', '.join(map(str, held))}")
-        self.run("cancel", "--yes", "--stack", self.stack)
         with explained(watch):
             return operation()
 

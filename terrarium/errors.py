@@ -18,9 +18,11 @@ class Exit(IntEnum):
     """It is valid, but a rule or somebody's running operation forbids it; nothing was changed."""
     CHANGES = 4
     """`--expect-no-changes` was given and there are changes."""
+    INTERRUPTED = 130
+    """Interrupted from outside; what had begun was let end. As shells say it: 128 and the signal's number."""
 
 
-class CommandFailed(Exception):  # noqa: N818 - the base of the two below
+class CommandFailed(Exception):  # noqa: N818 - the base of those below
     """A command that ends with a message for people.
 
     Args:
@@ -37,6 +39,12 @@ class CommandFailed(Exception):  # noqa: N818 - the base of the two below
 
 class EngineFailed(CommandFailed):
     """The engine ended with an error; the message holds its diagnostics."""
+
+
+class InvalidInput(CommandFailed):
+    """What was typed, or a file that belongs to the checkout, is not valid."""
+
+    code = Exit.INVALID
 
 
 class Refused(CommandFailed):

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import psutil
 
 # As the engine's file, S3, GCS and Azure backends say it:
 #   s3://…/locks/…/UUID.json: created by ana@laptop (pid 4711) at 2026-11-21T14:35:02Z
-_LOCK = re.compile(r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<time>\S+)")
+_LOCK = re.compile(
+    r"(?P<file>[\w-]+\.json): created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<time>\S+)"
+)
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,14 @@ class Lock:
         host: The host's name.
         pid: The engine's process there.
         time: When it was taken, RFC 3339.
+        file: The lock's file name in the backend.
     """
 
     user: str
     host: str
     pid: int
     time: str
+    file: str
 
     def is_dead(self) -> bool:
         """Tell whether the holder ran on this host and is gone.
@@ -43,10 +47,11 @@ class Lock:
         if self.host != socket.gethostname():
             return False
         try:
-            born = psutil.Process(self.pid).create_time()
+            process = psutil.Process(self.pid)
+            born, ended = process.create_time(), process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
-        return born > datetime.fromisoformat(self.time).timestamp() + 1
+        return ended or born > datetime.fromisoformat(self.time).timestamp() + 1
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host} (process {self.pid}) since {self.time}"
@@ -54,7 +59,31 @@ class Lock:
 
 def locks(message: str) -> list[Lock]:
     """Return the locks that an engine's error message names."""
-    return [Lock(match["user"], match["host"], int(match["pid"]), match["time"]) for match in _LOCK.finditer(message)]
+    return [
+        Lock(match["user"], match["host"], int(match["pid"]), match["time"], match["file"])
+        for match in _LOCK.finditer(message)
+    ]
+
+
+def clear_dead(url: str, held: Iterable[Lock]) -> list[Lock]:
+    """Delete the locks of dead processes and return those that are left.
+
+    Only in a folder of states. In a bucket the same host name may be another container, whose processes can't be seen
+    from here. `pulumi cancel` is not used: it deletes every lock, one that somebody took a moment ago too.
+
+    Args:
+        url: The backend.
+        held: The locks that stand in the way.
+    """
+    folder = _folder(url)
+    left = []
+    for lock in held:
+        if folder is None or not lock.is_dead():
+            left.append(lock)
+            continue
+        for path in (folder / "locks").rglob(lock.file):
+            path.unlink(missing_ok=True)
+    return left
 
 
 @dataclass(frozen=True)
@@ -65,16 +94,16 @@ class PendingCreate:
         urn: The resource's URN.
         type: Its type token.
         name: The id under which the provider finds it if it was made; None if its name was left to the cloud.
+        labels: The labels that were sent with it.
+        only_in_state: Whether it has nothing outside the state, so that it can simply be made again: components,
+            providers, the stack itself, and what the `random` provider draws.
     """
 
     urn: str
     type: str
     name: str | None
-
-    @property
-    def only_in_state(self) -> bool:
-        """Whether the resource has nothing outside the state, so that it can simply be made again."""
-        return self.type.startswith("random:")
+    labels: Mapping[str, str]
+    only_in_state: bool
 
 
 def pending_creates(deployment: Mapping[str, Any]) -> Iterator[PendingCreate]:
@@ -86,16 +115,19 @@ def pending_creates(deployment: Mapping[str, Any]) -> Iterator[PendingCreate]:
     for operation in deployment.get("pending_operations") or ():
         if operation["type"] == "creating":
             resource = operation["resource"]
+            token = resource["type"]
+            metadata = (resource.get("inputs") or {}).get("metadata") or {}
             yield PendingCreate(
-                resource["urn"], resource["type"], _name(resource["type"], resource.get("inputs") or {})
+                urn=resource["urn"],
+                type=token,
+                name=_name(metadata) if token.startswith("kubernetes:") else None,
+                labels=metadata.get("labels") or {},
+                only_in_state=not resource.get("custom") or token.startswith(("pulumi:", "random:")),
             )
 
 
-def _name(token: str, inputs: Mapping[str, Any]) -> str | None:
+def _name(metadata: Mapping[str, Any]) -> str | None:
     """Return the name that was sent: the engine noted it before it called the provider."""
-    if not token.startswith("kubernetes:"):
-        return None
-    metadata = inputs.get("metadata") or {}
     name, namespace = metadata.get("name"), metadata.get("namespace")
     return f"{namespace}/{name}" if name and namespace else name
 
@@ -117,7 +149,39 @@ def adopted(state: Mapping[str, Any], pending: Iterable[PendingCreate]) -> dict[
         for resource in (operation["resource"] for operation in state.get("pending_operations") or ())
         if resource["urn"] in names
     ]
-    return {**state, "resources": [*state["resources"], *confirmed], "pending_operations": []}
+    before = (
+        _replaced(resource) if resource["urn"] in names else resource for resource in state.get("resources") or ()
+    )
+    kept = [resource for resource in before if resource is not None]
+    return {**state, "resources": [*kept, *confirmed], "pending_operations": []}
+
+
+def _replaced(resource: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what is left of a resource whose replacement was being made: nothing, or something still to delete."""
+    return None if resource.get("pendingReplacement") else {**resource, "delete": True}
+
+
+def foreign(state: Mapping[str, Any], pending: Iterable[PendingCreate]) -> list[str]:
+    """Return the URNs of adopted resources that are somebody else's: they lack labels that our creation sends.
+
+    Args:
+        state: The state after the adopted ones were read.
+        pending: The creations that were unconfirmed.
+    """
+    sent = {item.urn: item.labels for item in pending}
+    strangers = []
+    for resource in state.get("resources") or ():
+        if resource["urn"] in sent and not resource.get("delete"):
+            found = ((resource.get("outputs") or {}).get("metadata") or {}).get("labels") or {}
+            if any(found.get(key) != value for key, value in sent[resource["urn"]].items()):
+                strangers.append(resource["urn"])
+    return strangers
+
+
+def without(state: Mapping[str, Any], urns: Iterable[str]) -> dict[str, Any]:
+    """Return a state without some resources; what they stand for in the world is left alone."""
+    dropped = set(urns)
+    return {**state, "resources": [r for r in state.get("resources") or () if r["urn"] not in dropped]}
 
 
 def mend_file_backend(url: str) -> None:
@@ -129,10 +193,15 @@ def mend_file_backend(url: str) -> None:
     Args:
         url: The backend; only `file://` ones can have been left so.
     """
-    if not url.startswith("file://"):
-        return
-    folder = Path(unquote(urlsplit(url).path)).expanduser() / ".pulumi"
-    for path in folder.rglob("*.attrs"):
+    folder = _folder(url)
+    for path in () if folder is None else folder.rglob("*.attrs"):
         with suppress(FileNotFoundError):  # a running engine replaces these
             if path.stat().st_size == 0:
                 path.unlink()
+
+
+def _folder(url: str) -> Path | None:
+    """Return the folder of a file backend; None for any other."""
+    if not url.startswith("file://"):
+        return None
+    return Path(unquote(url.removeprefix("file://").partition("?")[0])).expanduser() / ".pulumi"

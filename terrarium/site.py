@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.tiers import Tier
-from terrarium.errors import CommandFailed, Refused
+from terrarium.errors import InvalidInput, Refused
 
 FOLDER = ".terrarium"
 BACKEND = "PULUMI_BACKEND_URL"
@@ -47,12 +47,12 @@ def find_root(start: Path) -> Path:
     """Return the folder of the Pulumi.yaml that a folder belongs to.
 
     Raises:
-        CommandFailed: If there is none.
+        InvalidInput: If there is none.
     """
     for folder in (start, *start.parents):
         if (folder / "Pulumi.yaml").exists():
             return folder
-    raise CommandFailed(f"no Pulumi.yaml in {start} or above: run this inside the project's checkout, or give --root")
+    raise InvalidInput(f"no Pulumi.yaml in {start} or above: run this inside the project's checkout, or give --root")
 
 
 def site(root: Path, tiers: Iterable[Tier]) -> Site:
@@ -71,7 +71,7 @@ def site(root: Path, tiers: Iterable[Tier]) -> Site:
             "(`make up` writes one for the embedded platform); see docs/state.md"
         )
     for tier, other in by_tier.items():
-        if other.get(BACKEND) == backend and (tier == Tier.PRODUCTION) != (Tier.PRODUCTION in names):
+        if _same(other.get(BACKEND, ""), backend) and (tier == Tier.PRODUCTION) != (Tier.PRODUCTION in names):
             raise Refused(
                 f"{names[0]} and {tier} name the same state backend: production shares its state with no other tier; "
                 f"correct {BACKEND} in {FOLDER}/{names[0]}.env or {FOLDER}/{tier}.env"
@@ -84,8 +84,20 @@ def _variables(path: Path) -> dict[str, str]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
-    pairs = (word.partition("=") for word in shlex.split(text, comments=True))
-    return {key: value for key, _, value in pairs}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} can't be read: {error}") from None
+    try:
+        pairs = (word.partition("=") for word in shlex.split(text, comments=True))
+        return {key: value for key, _, value in pairs}
+    except ValueError as error:
+        raise InvalidInput(f"{path} is not a file of KEY=VALUE lines as a shell reads them: {error}") from None
+
+
+def _same(one: str, other: str) -> bool:
+    """Tell whether two URLs name one folder or bucket of states. A service keeps organisations apart under one URL."""
+    if one.startswith(("http://", "https://")):
+        return False
+    return one.partition("?")[0].rstrip("/") == other.partition("?")[0].rstrip("/")
 
 
 def engine_root(root: Path) -> str | None:

@@ -11,6 +11,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -20,9 +21,25 @@ import pytest
 
 from rehearsal.platform import Platform
 from tests.support.api import KINDS, Person
-from tests.support.checkout import Checkout
+from tests.support.checkout import PATIENCE, Checkout
 
-SEEDS = range(12)
+# The resource in whose making the engine is killed, by its logical name; `{}` is the environment's id. Every kind that the
+# engine treats apart is among them: the stack, providers, components, what has nothing outside the state, what has.
+POINTS = (
+    "terrarium-{stack}",
+    "{}-cluster",
+    "{}-random",
+    "{}",
+    "{}-identity",
+    "{}-namespace",
+    "{}-default-deny",
+    "{}-quota",
+    "{}-runner",
+    "{}-writer",
+    "{}-writer-binding",
+    "{}-descriptor",
+)
+SEED = 20_261_121
 
 
 @pytest.fixture(scope="module")
@@ -56,23 +73,20 @@ def declare(checkout: Checkout, platform: Platform, name: str) -> None:
     checkout.pulumi("stack", "init", name)
 
 
-def kill_engine_during_up(checkout: Checkout, stack: str, seed: int) -> int:
-    """Kill the engine after a number of its lines, and a little later, both drawn from the seed; return the lines."""
-    draw = random.Random(seed)  # noqa: S311 - a seed is the point
-    lines, delay = draw.randint(1, 45), draw.uniform(0, 0.15)
+def kill_engine(checkout: Checkout, stack: str, point: str, delay: float) -> None:
+    """Kill the engine in mid-`up`: a moment after its state says that it makes, or has made, a resource."""
+    path = checkout.folder / f"state/shared/.pulumi/stacks/terrarium/{stack}.json"
     command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", stack, "--non-interactive", "--color=never"]
-    with subprocess.Popen(
-        command, cwd=checkout.folder, env=checkout.environment("experimentation"), stdout=subprocess.PIPE, text=True
-    ) as engine:
-        assert engine.stdout is not None
-        for number, line in enumerate(engine.stdout, start=1):
-            del line
-            if number >= lines:
-                time.sleep(delay)
-                engine.send_signal(signal.SIGKILL)
-                break
-        engine.stdout.read()
-    return lines
+    environment = checkout.environment("experimentation")
+    with subprocess.Popen(command, cwd=checkout.folder, env=environment, stdout=subprocess.DEVNULL) as engine:
+        end = time.monotonic() + PATIENCE
+        while point not in path.read_text() and engine.poll() is None and time.monotonic() < end:
+            time.sleep(0.001)
+        time.sleep(delay)
+        engine.send_signal(signal.SIGKILL)
+    assert engine.returncode == -signal.SIGKILL
+    locks = checkout.folder / f"state/shared/.pulumi/locks/organization/terrarium/{stack}"
+    assert list(locks.glob("*.json")), "the up had ended before it was killed"
 
 
 def in_state(checkout: Checkout, stack: str) -> set[str]:
@@ -83,18 +97,76 @@ def in_state(checkout: Checkout, stack: str) -> set[str]:
     return {f"{kinds[resource['type']]} {resource['id']}" for resource in own}
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_killed_up_is_taken_to_its_end(checkout: Checkout, platform: Platform, seed: int) -> None:
-    stack = f"s{seed}"
+@pytest.mark.parametrize("number", range(len(POINTS)))
+def test_a_killed_up_is_taken_to_its_end(checkout: Checkout, platform: Platform, number: int) -> None:
+    stack = f"s{number}"
     declare(checkout, platform, stack)
-    kill_engine_during_up(checkout, stack, seed)
+    delay = random.Random(SEED + number).uniform(0, 0.05)  # noqa: S311 - a seed is the point
+    kill_engine(checkout, stack, f'::{POINTS[number].format(f"kill-{stack}", stack=stack)}"', delay)
 
     checkout.terrarium("up", stack)
 
-    state = checkout.state(stack)
-    assert not state.get("pending_operations")
+    assert not checkout.state(stack).get("pending_operations")
     checkout.pulumi("preview", "--stack", stack, "--expect-no-changes")
     assert in_state(checkout, stack) == Person(platform).owned("terrarium.dev/environment", f"kill-{stack}")
+
+
+def pending(checkout: Checkout, stack: str, logical: str) -> None:
+    """Put the state back to where it was while the engine was making a resource that now exists."""
+    path = checkout.folder / f"{stack}.state.json"
+    checkout.pulumi("stack", "export", "--stack", stack, "--file", str(path))
+    exported = json.loads(path.read_text())
+    deployment = exported["deployment"]
+    [made] = [r for r in deployment["resources"] if r["urn"].endswith(f"::{logical}")]
+    deployment["resources"].remove(made)
+    unconfirmed = {key: value for key, value in made.items() if key not in {"id", "outputs"}}
+    deployment["pending_operations"] = [{"resource": unconfirmed, "type": "creating"}]
+    path.write_text(json.dumps(exported))
+    checkout.pulumi("stack", "import", "--stack", stack, "--file", str(path))
+
+
+def test_what_was_made_but_not_confirmed_is_adopted(checkout: Checkout, platform: Platform) -> None:
+    declare(checkout, platform, "adopt")
+    checkout.terrarium("up", "adopt")
+    before = Person(platform).core.read_namespaced_resource_quota("quota", "kill-adopt").metadata.uid
+    pending(checkout, "adopt", "kill-adopt-quota")
+    assert checkout.answer("up", "adopt")["changes"] == {}
+    assert Person(platform).core.read_namespaced_resource_quota("quota", "kill-adopt").metadata.uid == before
+
+
+def test_somebody_elses_object_of_the_same_name_is_not_adopted(checkout: Checkout, platform: Platform) -> None:
+    declare(checkout, platform, "stranger")
+    checkout.terrarium("up", "stranger")
+    core = Person(platform).core
+    pending(checkout, "stranger", "kill-stranger-quota")
+    core.delete_namespaced_resource_quota("quota", "kill-stranger")
+    core.create_namespaced_resource_quota(
+        "kill-stranger", {"metadata": {"name": "quota"}, "spec": {"hard": {"pods": "1"}}}
+    )
+    said = checkout.answer("up", "stranger", code=3)
+    assert "kill-stranger-quota: an object of its name exists and is somebody else's" in said["error"]
+    assert core.read_namespaced_resource_quota("quota", "kill-stranger").spec.hard == {"pods": "1"}
+
+
+def test_an_interrupted_up_lets_the_engine_end_and_frees_the_stack(checkout: Checkout, platform: Platform) -> None:
+    declare(checkout, platform, "interrupted")
+    command = [str(Path(sys.executable).with_name("terrarium")), "up", "interrupted", "--json"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "KUBE"))}
+    with subprocess.Popen(
+        command, cwd=checkout.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if "Namespace" in line:  # the first of many objects is made
+                running.terminate()
+                break
+        out, err = running.communicate(timeout=PATIENCE)
+    assert running.returncode == 130, err
+    assert "goes on where this one ended" in json.loads(out)["error"]
+    assert "Traceback" not in err
+    locks = checkout.folder / "state/shared/.pulumi/locks/organization/terrarium/interrupted"
+    assert not list(locks.glob("*.json"))
+    checkout.terrarium("up", "interrupted")
 
 
 @pytest.fixture

@@ -204,20 +204,22 @@ def test_ways_into_the_environment_are_closed(world: World) -> None:
 
 
 @pytest.fixture
-def data_in_dev(world: World) -> Iterator[None]:
+def data_in_dev(world: World) -> Iterator[str]:
     core = Person(world.shared).core
     claim = {
-        "metadata": {"name": "results"},
+        # A name of its own each time: a deleted claim is gone only after a while.
+        "metadata": {"generateName": "results-"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
     }
-    core.create_namespaced_persistent_volume_claim("life-dev", claim)
-    yield
-    core.delete_namespaced_persistent_volume_claim("results", "life-dev")
+    name = core.create_namespaced_persistent_volume_claim("life-dev", claim).metadata.name
+    yield name
+    core.delete_namespaced_persistent_volume_claim(name, "life-dev")
 
 
-@pytest.mark.usefixtures("data_in_dev")
 @pytest.mark.parametrize(("key", "value"), [("name", "other"), ("project", "life2"), ("tier", "testing")])
-def test_what_would_replace_a_namespace_with_data_is_refused_and_said_why(world: World, key: str, value: str) -> None:
+def test_what_would_replace_a_namespace_with_data_is_refused_and_said_why(
+    world: World, data_in_dev: str, key: str, value: str
+) -> None:
     settings = environment("life", "dev", "experimentation", world.slice)
     world.declare("dev", settings | {key: value})
     try:
@@ -226,9 +228,9 @@ def test_what_would_replace_a_namespace_with_data_is_refused_and_said_why(world:
     finally:
         world.declare("dev", settings)
     assert f"`{key}` was" in said
-    assert "1 PersistentVolumeClaim" in said
+    assert "PersistentVolumeClaim" in said
     assert "protect" in by_hand
-    assert "results" in [
+    assert data_in_dev in [
         item.metadata.name
         for item in Person(world.shared).core.list_namespaced_persistent_volume_claim("life-dev").items
     ]
