@@ -55,11 +55,13 @@ class PlatformFacts:
 
     Args:
         name: The platform's name.
+        namespace: Where descriptors stand. An Output of the platform, so that what is made there waits for its consent.
         tiers: The tiers that it takes.
         priority_class: The PriorityClass of the environment's tier.
     """
 
     name: pulumi.Input[str]
+    namespace: pulumi.Input[str]
     tiers: frozenset[Tier]
     priority_class: pulumi.Input[str]
 

@@ -1,17 +1,19 @@
 """Descriptors: what an environment or a platform publishes about itself, for whoever works with it. Never a secret.
 
 A descriptor is a ConfigMap in the cluster, so that promotion, portal and client read it by the rights people have there
-and need no access to Pulumi's state.
+and need no access to Pulumi's state. All of them stand in the platform's namespace, where nobody who works in an
+environment changes anything: in the environment's own, whoever may change its ConfigMaps could forge or delete it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 from components import naming
@@ -20,10 +22,11 @@ from components.settings.models import NamespaceName
 from components.tiers import Tier, admits
 
 NAME = "terrarium"
-"""Name of the ConfigMap, in an environment's namespace or a platform's."""
+"""Name of a platform's ConfigMap. An environment's bears its id, which holds a `-`: the two never meet."""
 KEY = "descriptor.json"
 PLATFORM_NAMESPACE = "terrarium-system"
-"""The namespace of what a cluster has once."""
+"""The namespace of what a cluster has once, and of every descriptor."""
+_RBAC = "rbac.authorization.k8s.io"
 
 
 class PlatformRefused(pulumi.RunError):
@@ -57,24 +60,50 @@ def publish(
     name: str,
     content: Mapping[str, pulumi.Input[Any]],
     *,
+    called: str,
     namespace: pulumi.Input[str],
+    readers: Sequence[str],
     labels: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> ConfigMap:
-    """Publish a descriptor.
+    """Publish a descriptor, and let groups read it and nothing else beside it.
 
     Args:
-        name: Prefix of the logical name.
+        name: Prefix of the logical names.
         content: What to say; the contract's version is added.
-        namespace: Where.
+        called: The ConfigMap's name.
+        namespace: The platform's.
+        readers: Groups that may read it; without any, only those may who administer the cluster.
         labels: Labels of the owner.
         opts: Parent and provider.
     """
     versioned = {"contractVersion": CONTRACT_VERSION, **content}
-    return ConfigMap(
+    published = ConfigMap(
         f"{name}-descriptor",
-        metadata=ObjectMetaArgs(name=NAME, namespace=namespace, labels=labels),
+        metadata=ObjectMetaArgs(name=naming.OBJECT.check(called), namespace=namespace, labels=labels),
         data={KEY: pulumi.Output.json_dumps(versioned, sort_keys=True)},
+        opts=opts,
+    )
+    if readers:
+        metadata = ObjectMetaArgs(name=f"descriptor-{called}", namespace=namespace, labels=labels)
+        _readable(name, called, metadata, readers, opts)
+    return published
+
+
+def _readable(
+    name: str, called: str, metadata: ObjectMetaArgs, readers: Sequence[str], opts: pulumi.ResourceOptions
+) -> None:
+    role = Role(
+        f"{name}-descriptor-reader",
+        metadata=metadata,
+        rules=[PolicyRuleArgs(api_groups=[""], resources=["configmaps"], resource_names=[called], verbs=["get"])],
+        opts=opts,
+    )
+    RoleBinding(
+        f"{name}-descriptor-reader-binding",
+        metadata=metadata,
+        role_ref=RoleRefArgs(api_group=_RBAC, kind="Role", name=role.metadata.name),
+        subjects=[SubjectArgs(api_group=_RBAC, kind="Group", name=group) for group in readers],
         opts=opts,
     )
 
@@ -95,6 +124,7 @@ def platform_facts(name: str, platform: str, tier: Tier, opts: pulumi.ResourceOp
     facts = found.data.apply(lambda data: check_platform(data, platform, tier))
     return PlatformFacts(
         name=facts.apply(lambda f: f.name),
+        namespace=facts.apply(lambda _: PLATFORM_NAMESPACE),
         tiers=frozenset({tier}),
         priority_class=facts.apply(lambda f: f.priority_classes[tier]),
     )

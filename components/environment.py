@@ -12,6 +12,7 @@ from components.contract import CONTRACT_VERSION, CloudAdapter, Cluster, Platfor
 from components.platform import Platform, PlatformArgs
 from components.settings.models import EnvironmentSettings
 from components.workspace import Workspace
+from components.workspace.access import everybody
 from components.workspace.workspace import environment_labels
 
 
@@ -76,7 +77,9 @@ class Environment(pulumi.ComponentResource):
         descriptor.publish(
             name,
             self.outputs,
-            namespace=self.namespace,
+            called=settings.id,
+            namespace=facts.namespace,
+            readers=everybody(settings.tier, settings.people),
             labels=environment_labels(settings),
             opts=in_cluster,
         )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
-from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
 
 from components import descriptor
 from components.contract import Cluster, PlatformFacts
@@ -73,13 +72,20 @@ class Platform(pulumi.ComponentResource):
                 "tiers": sorted(tier.value for tier in args.tiers),
                 "priorityClasses": {tier.value: item.metadata.name for tier, item in classes.items()},
             },
+            called=NAME,
             namespace=namespace.metadata.name,
+            # A slice's own stack reads it too, whoever runs that.
+            readers=["system:authenticated"],
             labels=labels,
             opts=children,
         )
-        _everyone_reads_descriptor(name, namespace, labels, children)
         own = next(iter(classes.values()))
-        self.facts = PlatformFacts(name=args.name, tiers=args.tiers, priority_class=own.metadata.name)
+        self.facts = PlatformFacts(
+            name=args.name,
+            namespace=namespace.metadata.name,
+            tiers=args.tiers,
+            priority_class=own.metadata.name,
+        )
         self.descriptor = published.id
         self.register_outputs({"descriptor": self.descriptor})
 
@@ -108,26 +114,5 @@ def _priority_class(name: str, tier: Tier, labels: dict[str, str], opts: pulumi.
         value=table.priority,
         preemption_policy="PreemptLowerPriority" if table.preempts else "Never",
         description=f"Workloads of {tier.value} environments.",
-        opts=opts,
-    )
-
-
-def _everyone_reads_descriptor(
-    name: str, namespace: Namespace, labels: dict[str, str], opts: pulumi.ResourceOptions
-) -> None:
-    """Let every signed-in identity read the descriptor, and nothing else here: a slice's own stack reads it too."""
-    metadata = ObjectMetaArgs(name="descriptor-reader", namespace=namespace.metadata.name, labels=labels)
-    group = "rbac.authorization.k8s.io"
-    role = Role(
-        f"{name}-descriptor-reader",
-        metadata=metadata,
-        rules=[PolicyRuleArgs(api_groups=[""], resources=["configmaps"], resource_names=[NAME], verbs=["get"])],
-        opts=opts,
-    )
-    RoleBinding(
-        f"{name}-descriptor-reader-binding",
-        metadata=metadata,
-        role_ref=RoleRefArgs(api_group=group, kind="Role", name=role.metadata.name),
-        subjects=[SubjectArgs(api_group=group, kind="Group", name="system:authenticated")],
         opts=opts,
     )

@@ -334,10 +334,27 @@ outputs = {
     "network": {"kind": "network policies", "cidr": None, "egress": "open"},
     "namespace": namespace_name,
 }
+system = facts.apply(lambda _: "terrarium-system")
 ConfigMap(
     f"{name}-descriptor",
-    metadata=ObjectMetaArgs(name="terrarium", namespace=namespace_name, labels=labels),
+    metadata=ObjectMetaArgs(name=name, namespace=system, labels=labels),
     data={"descriptor.json": pulumi.Output.json_dumps(outputs, sort_keys=True)},
+    opts=on_cluster,
+)
+reader = Role(
+    f"{name}-descriptor-reader",
+    metadata=ObjectMetaArgs(name=f"descriptor-{name}", namespace=system, labels=labels),
+    rules=[PolicyRuleArgs(api_groups=[""], resources=["configmaps"], resource_names=[name], verbs=["get"])],
+    opts=on_cluster,
+)
+RoleBinding(
+    f"{name}-descriptor-reader-binding",
+    metadata=ObjectMetaArgs(name=f"descriptor-{name}", namespace=system, labels=labels),
+    role_ref=RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=reader.metadata.name),
+    subjects=[
+        SubjectArgs(api_group="rbac.authorization.k8s.io", kind="Group", name=group)
+        for group in ("churn-ci", "churn-team", "security")
+    ],
     opts=on_cluster,
 )
 environment.register_outputs({"uid": identity.hex, "namespace": namespace_name})

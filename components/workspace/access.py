@@ -73,10 +73,24 @@ def rights(scope: Scope, tier: Tier, people: PeopleSettings) -> list[RoleBinding
         tier: Says which right each kind of group gets.
         people: The groups.
     """
-    groups: dict[Right, list[str]] = {}
+    return [_bind(scope, right, names) for right, names in _groups(tier, people).items()]
+
+
+def everybody(tier: Tier, people: PeopleSettings) -> list[str]:
+    """Return every group that has a right in an environment, in order.
+
+    Args:
+        tier: Says which kinds of groups have one.
+        people: The groups.
+    """
+    return sorted({name for names in _groups(tier, people).values() for name in names})
+
+
+def _groups(tier: Tier, people: PeopleSettings) -> dict[Right, list[str]]:
+    groups: dict[Right, set[str]] = {}
     for kind, right in TIERS[tier].rights.items():
-        groups.setdefault(right, []).extend(getattr(people, kind))
-    return [_bind(scope, right, sorted(set(names))) for right, names in groups.items() if names]
+        groups.setdefault(right, set()).update(getattr(people, kind))
+    return {right: sorted(names) for right, names in groups.items() if names}
 
 
 def _bind(scope: Scope, right: Right, groups: Sequence[str]) -> RoleBinding:

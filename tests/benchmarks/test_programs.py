@@ -10,7 +10,7 @@ import pytest
 from benchmarks import programs
 from rehearsal.progress import Silent
 
-DEV = 22
+DEV = 24
 WIDE = DEV + 40
 
 

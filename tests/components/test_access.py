@@ -104,6 +104,27 @@ def test_only_writers_see_secrets(roles: dict[str, list[dict[str, Any]]]) -> Non
     assert [right for right, rules in roles.items() if any("secrets" in r["resources"] for r in rules)] == ["writer"]
 
 
+@pytest.mark.parametrize("tier", Tier)
+def test_whoever_has_a_right_reads_the_environments_descriptor_and_nobody_changes_it(
+    tier: Tier, run: Any, environment: Block
+) -> None:
+    recorded = run("dev", environment(tier, people=_everybody(tier)))
+    role = recorded.of("Role")["churn-x-descriptor-reader"]
+    assert (role.metadata["namespace"], role.metadata["name"]) == ("terrarium-system", "descriptor-churn-x")
+    assert role.inputs["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["churn-x"], "verbs": ["get"]}
+    ]
+    binding = recorded.of("RoleBinding")["churn-x-descriptor-reader-binding"]
+    assert binding.inputs["roleRef"]["name"] == "descriptor-churn-x"
+    assert [s["name"] for s in binding.inputs["subjects"]] == sorted(f"{kind}-group" for kind in MATRIX[tier])
+    assert recorded.of("ConfigMap")["churn-x-descriptor"].metadata["name"] == "churn-x"
+
+
+def test_a_group_without_a_right_in_the_tier_reads_no_descriptor(run: Any, environment: Block) -> None:
+    recorded = run("dev", environment(people={"readers": [], "automation": [], "promoters": ["leads"]}))
+    assert "churn-x-descriptor-reader" not in recorded.of("Role")
+
+
 def test_nobody_gets_a_role_that_nobody_has(run: Any, environment: Block) -> None:
     recorded = run("dev", environment(people={"readers": [], "automation": []}))
     assert recorded.of("Role") == recorded.of("RoleBinding") == {}

@@ -70,10 +70,15 @@ def test_a_slice_makes_nothing_cluster_scoped_but_its_namespace(run: Any) -> Non
         assert scoped == [f"churn-{stack}-namespace"]
 
 
-def test_every_object_of_an_environment_lives_in_its_namespace(run: Any) -> None:
+def test_every_object_of_an_environment_lives_in_its_namespace_but_its_descriptor(run: Any) -> None:
     recorded = run("dev")
-    namespaced = {r.metadata["namespace"] for r in recorded.objects if r.short not in CLUSTER_SCOPED}
-    assert namespaced == {"churn-dev"}
+    namespaced = [r for r in recorded.objects if r.short not in CLUSTER_SCOPED]
+    assert {r.metadata["namespace"] for r in namespaced} == {"churn-dev", "terrarium-system"}
+    assert {r.name for r in namespaced if r.metadata["namespace"] == "terrarium-system"} == {
+        "churn-dev-descriptor",
+        "churn-dev-descriptor-reader",
+        "churn-dev-descriptor-reader-binding",
+    }
 
 
 def test_an_environment_that_owns_its_cluster_makes_the_platform_inside(run: Any) -> None:

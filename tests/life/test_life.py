@@ -142,12 +142,17 @@ def test_production_knows_no_team_and_no_shell(world: World) -> None:
 
 def test_a_person_reads_the_descriptors_that_concern_them_and_no_other(world: World) -> None:
     person = Person(world.shared, "ana", ["life-team"])
-    descriptor = person.core.read_namespaced_config_map("terrarium", "life-dev").data["descriptor.json"]
+    descriptor = person.core.read_namespaced_config_map("life-dev", "terrarium-system").data["descriptor.json"]
     assert '"tier": "experimentation"' in descriptor
     assert person.core.read_namespaced_config_map("terrarium", "terrarium-system").data
-    with pytest.raises(ApiException) as refused:
-        person.core.read_namespaced_config_map("terrarium", "fraud-dev")
-    assert refused.value.status == 403
+    for attempt in (
+        lambda: person.core.read_namespaced_config_map("fraud-dev", "terrarium-system"),
+        lambda: person.core.patch_namespaced_config_map("life-dev", "terrarium-system", {"data": {}}),
+        lambda: person.core.delete_namespaced_config_map("life-dev", "terrarium-system"),
+    ):
+        with pytest.raises(ApiException) as refused:
+            attempt()
+        assert refused.value.status == 403
 
 
 def pod(**spec: object) -> dict[str, object]:
