@@ -43,7 +43,7 @@ class PlatformArgs:
 
 
 class Platform(pulumi.ComponentResource):
-    """Namespace `terrarium-system`, one PriorityClass per tier, and the descriptor that environments read.
+    """Namespace `terrarium-system`, one PriorityClass per tier, admission, and the descriptor that environments read.
 
     Args:
         name: Logical name, the platform's name.
@@ -62,6 +62,7 @@ class Platform(pulumi.ComponentResource):
         labels = ownership_labels(owner_kind="platform", owner=args.name, cost_centre=args.cost_centre)
         namespace = _namespace(name, args, labels, children)
         classes = {tier: _priority_class(name, tier, labels, children) for tier in Tier if tier in args.tiers}
+        _admission(name, labels, children)
         published = descriptor.publish(
             name,
             {
@@ -101,6 +102,13 @@ def _namespace(name: str, args: PlatformArgs, labels: dict[str, str], opts: pulu
         # Environments need what lives here; `terrarium destroy` lifts this after it has seen that none is left.
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=True)),
     )
+
+
+def _admission(name: str, labels: dict[str, str], opts: pulumi.ResourceOptions) -> None:
+    # Imported here: a slice of a platform makes none, and must not pay for this part of the SDK.
+    from components import admission  # noqa: PLC0415
+
+    admission.services(name, labels, opts)
 
 
 def _priority_class(name: str, tier: Tier, labels: dict[str, str], opts: pulumi.ResourceOptions) -> PriorityClass:

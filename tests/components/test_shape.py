@@ -17,7 +17,10 @@ from components.tiers import Tier
 
 GOLDEN = Path(__file__).parent / "logical-names.json"
 STACKS = ("platform", "dev", "test", "prod")
-CLUSTER_SCOPED = {"Namespace", "PriorityClass", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+CLUSTER_SCOPED = {
+    *("Namespace", "PriorityClass", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"),
+    *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+}
 Block = Callable[..., dict[str, Any]]
 
 
@@ -103,6 +106,24 @@ def test_a_platform_makes_a_priority_for_each_tier_it_takes(run: Any) -> None:
         "terrarium-experimentation": (1_000, "Never"),
         "terrarium-testing": (10_000, "PreemptLowerPriority"),
     }
+
+
+@pytest.mark.parametrize("stack", ["platform", "prod"])
+def test_a_platform_closes_services_that_reach_out_of_an_environment(stack: str, run: Any) -> None:
+    recorded = run(stack)
+    [policy] = recorded.of("ValidatingAdmissionPolicy").values()
+    [binding] = recorded.of("ValidatingAdmissionPolicyBinding").values()
+    assert policy.inputs["spec"]["failurePolicy"] == "Fail"
+    assert policy.inputs["spec"]["matchConstraints"] == {
+        "namespaceSelector": {"matchExpressions": [{"key": "terrarium.dev/environment", "operator": "Exists"}]},
+        "resourceRules": [
+            {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["services"]}
+        ],
+    }
+    closed = " ".join(v["expression"] for v in policy.inputs["spec"]["validations"])
+    assert "externalIPs" in closed
+    assert "'ExternalName'" in closed
+    assert binding.inputs["spec"] == {"policyName": policy.metadata["name"], "validationActions": ["Deny"]}
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -200,12 +200,36 @@ def test_the_cluster_takes_an_ordinary_pod_and_one_of_the_own_priority(world: Wo
     person.core.create_namespaced_pod("life-dev", pod(priorityClassName="terrarium-experimentation"), dry_run="All")
 
 
-def test_ways_into_the_environment_are_closed(world: World) -> None:
+REFUSED_SERVICES = {
+    "a load balancer": ({"type": "LoadBalancer"}, "exceeded quota"),
+    "a node port": ({"type": "NodePort"}, "exceeded quota"),
+    "somebody else's address": ({"externalIPs": ["192.0.2.1"]}, "spec.externalIPs is closed in environments"),
+    "somebody else's name": (
+        {"type": "ExternalName", "externalName": "example.org"},
+        "type ExternalName is closed in environments",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_SERVICES)
+def test_ways_into_the_environment_are_closed(world: World, what: str) -> None:
+    spec, reason = REFUSED_SERVICES[what]
+    ports = {"ports": [{"port": 80}]}
     person = Person(world.shared, "ana", ["life-team"])
-    service = {"metadata": {"name": "way-in"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}}
     with pytest.raises(ApiException) as refused:
-        person.core.create_namespaced_service("life-dev", service)
-    assert "exceeded quota" in str(refused.value.body)
+        person.core.create_namespaced_service("life-dev", {"metadata": {"name": "way-in"}, "spec": ports | spec})
+    assert reason in str(refused.value.body)
+
+
+def test_an_ordinary_service_is_taken_and_can_not_be_turned_into_a_way_in(world: World) -> None:
+    core = Person(world.shared, "ana", ["life-team"]).core
+    core.create_namespaced_service("life-dev", {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}})
+    try:
+        with pytest.raises(ApiException) as refused:
+            core.patch_namespaced_service("web", "life-dev", {"spec": {"externalIPs": ["192.0.2.1"]}})
+    finally:
+        core.delete_namespaced_service("web", "life-dev")
+    assert "spec.externalIPs is closed" in str(refused.value.body)
 
 
 @pytest.fixture
