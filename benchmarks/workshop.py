@@ -116,7 +116,8 @@ def _end(child: subprocess.Popen[str]) -> None:
 
 
 def _clear(folder: Path) -> None:
-    with suppress(CommandFailedError):
+    # A reset that hangs must not keep the rest from being cleaned up.
+    with suppress(CommandFailedError, subprocess.TimeoutExpired):
         reset_clone(folder)
     platform(folder).reset()
     shutil.rmtree(folder, ignore_errors=True)
