@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def build(sets: Sequence[str], report: Report) -> dict[str, Path]:
     if unknown := [name for name in sets if name not in recipes]:
         raise ValueError(f"unknown build set {unknown[0]!r}; there are {', '.join(SETS)}")
     folders = {name: _folder(name, recipes[name]) for name in sets}
-    missing = [name for name in sets if not _complete(folders[name])]
+    missing = [name for name in sets if not _in_use(folders[name])]
     total = sum(len(recipes[name].steps) for name in missing)
     done = 0
     for name in missing:
@@ -170,6 +171,16 @@ def _complete(folder: Path) -> bool:
         return False
 
 
+def _in_use(folder: Path) -> bool:
+    """Return whether a set is complete; note its use, as the least recently used ones leave the cache first."""
+    if not _complete(folder):
+        return False
+    # A cache that others fill may be read-only.
+    with suppress(OSError):
+        (folder / _MANIFEST).touch()
+    return True
+
+
 def _make(name: str, recipe: Recipe, folder: Path, count: _Count) -> None:
     home = folder.parent
     home.mkdir(parents=True, exist_ok=True)
@@ -192,12 +203,16 @@ def _make(name: str, recipe: Recipe, folder: Path, count: _Count) -> None:
 
 def _fill(name: str, recipe: Recipe, fresh: Path, count: _Count) -> None:
     fresh.chmod(0o755)
+    # Inside, so that the next build clears it away after a kill, as it does with all of this folder.
+    scratch = fresh / ".scratch"
+    scratch.mkdir()
     for step in recipe.steps:
         names = step.name or ", ".join(package.rsplit("/", 1)[-1] for package in step.packages)
         count.step(f"Building {names}")
         output = f"{fresh}{os.sep}{step.name}"
         arguments = [*_FLAGS, "-ldflags", step.link, "-o", output, *step.packages]
-        golang.build(name, arguments, count.report.detail)
+        golang.build(name, arguments, scratch, count.report.detail)
+    shutil.rmtree(scratch)
     for copy in recipe.copies:
         _copy(golang.module_source(name, copy.dependency) / copy.path, fresh / copy.to)
     for binary in recipe.binaries:
@@ -220,6 +235,13 @@ def _copy(source: Path, target: Path) -> None:
 def _prune(name: str, used: Path) -> None:
     # A process that runs an old binary keeps it until it ends; only the name goes.
     others = [path for path in used.parent.glob(f"{name}-*") if path != used]
-    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    others.sort(key=_last_use, reverse=True)
     for path in others[KEPT - 1 :]:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _last_use(folder: Path) -> float:
+    try:
+        return (folder / _MANIFEST).stat().st_mtime
+    except OSError:
+        return 0.0

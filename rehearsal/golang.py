@@ -17,12 +17,17 @@ from rehearsal.errors import RehearsalError
 from rehearsal.versions import go_needed, module_folder
 
 # What `go env` says that changes what a build makes.
-_SETTINGS = ("GOVERSION", "GOOS", "GOARCH", "GOAMD64", "GOARM64", "GOEXPERIMENT", "GOFLAGS")
+_SETTINGS = ("GOVERSION", "GOOS", "GOARCH", "GOAMD64", "GOARM64", "GOEXPERIMENT")
 _NETWORK = re.compile(
     r"no such host|connection refused|i/o timeout|network is unreachable|TLS handshake|proxyconnect|"
     r"deadline exceeded|50\d |GOPROXY=off|server misbehaving"
 )
 _TAIL = 15
+# Seconds that Go has, once interrupted, to end its compilers and delete their scratch files.
+_STOP_PATIENCE = 10.0
+# A workspace above the checkout would put other modules in place of the pinned ones, and flags of the person's own
+# (-mod=mod, -tags, -race) would make other binaries under the same name.
+_ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
 
 
 def settings(module: str) -> dict[str, str]:
@@ -46,6 +51,7 @@ def settings(module: str) -> dict[str, str]:
             cwd=module_folder(module),
             capture_output=True,
             text=True,
+            env=os.environ | _ENVIRONMENT,
             timeout=120,
             check=False,
         )
@@ -62,12 +68,13 @@ def settings(module: str) -> dict[str, str]:
     return values
 
 
-def build(module: str, arguments: Sequence[str], progress: Callable[[str], None]) -> None:
+def build(module: str, arguments: Sequence[str], scratch: Path, progress: Callable[[str], None]) -> None:
     """Run `go build` in a module. Go's own cache keeps what an interrupted build had finished.
 
     Args:
         module: A folder of `rehearsal/modules`.
         arguments: What follows `go build`.
+        scratch: Folder for what a build needs meanwhile, up to some GB. Go deletes it at the end, unless it is killed.
         progress: Told what is being fetched or compiled, line by line.
 
     Raises:
@@ -81,7 +88,7 @@ def build(module: str, arguments: Sequence[str], progress: Callable[[str], None]
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"CGO_ENABLED": "0"},
+        env=os.environ | _ENVIRONMENT | {"GOTMPDIR": str(scratch)},
         # Its own group: an interrupt must end the compilers that Go started, too.
         start_new_session=True,
     )
@@ -145,7 +152,7 @@ def _run(module: str, arguments: Sequence[str]) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        env=os.environ | {"CGO_ENABLED": "0"},
+        env=os.environ | _ENVIRONMENT,
         check=False,
     )
     if done.returncode:
@@ -158,9 +165,12 @@ def _packages(arguments: Sequence[str]) -> list[str]:
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
+    # SIGINT: Go ends at once on SIGTERM, and leaves its compilers and scratch files behind.
+    for number in (signal.SIGINT, signal.SIGKILL) if process.poll() is None else ():
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_PATIENCE)
+            break
     if process.stderr:
         process.stderr.close()

@@ -7,8 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from rehearsal import golang, paths, versions
 from rehearsal.build import build, built
 from rehearsal.errors import RehearsalError
 from tests.build.conftest import Listener
+from tests.support.waiting import PATIENCE, until
 
 Program = Callable[[str, str], Path]
 
@@ -146,17 +147,20 @@ def test_a_build_that_lost_a_file_is_made_again(damage: str, builds: Callable[[]
     assert builds() == 2
 
 
+def _at_least(builds: Callable[[], int], number: int) -> bool:
+    return builds() >= number
+
+
 def test_an_interrupted_build_is_not_taken_for_done(
     builds: Callable[[], int], listener: Listener, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
     script = "from rehearsal.build import build; from rehearsal.progress import Silent; build(['kwok'], Silent())"
     for number in (signal.SIGKILL, signal.SIGINT):
-        before = builds()
+        begun = builds() + 1
         running = subprocess.Popen(
             [sys.executable, "-c", script], env=os.environ | {"FAKE_SECONDS": "1"}, stderr=subprocess.DEVNULL
         )
-        while builds() == before:
-            time.sleep(0.01)
+        until(partial(_at_least, builds, begun))
         running.send_signal(number)
         running.wait()
         assert built("kwok") is None
@@ -168,7 +172,7 @@ def test_two_runs_at_once_build_once(builds: Callable[[], int], cache: Path) -> 
     script = "from rehearsal.build import build; from rehearsal.progress import Silent; build(['kwok'], Silent())"
     environment = os.environ | {"FAKE_SECONDS": "0.5"}
     running = [subprocess.Popen([sys.executable, "-c", script], env=environment) for _ in range(3)]
-    assert [process.wait(30) for process in running] == [0, 0, 0]
+    assert [process.wait(PATIENCE) for process in running] == [0, 0, 0]
     assert builds() == 1
 
 
@@ -181,6 +185,38 @@ def test_old_builds_leave_the_cache(
     left = [path for path in (cache / "builds").iterdir() if path.name.startswith("kwok-")]
     assert len(left) == build_module.KEPT
     assert newest in left
+
+
+def test_a_build_in_use_outlives_newer_ones(
+    builds: Callable[[], int], listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = build(["kwok"], listener)["kwok"]
+    for number in range(build_module.KEPT + 1):
+        monkeypatch.setenv("FAKE_VERSION", f"go1.27.{number}")
+        build(["kwok"], listener)
+        monkeypatch.delenv("FAKE_VERSION")
+        assert build(["kwok"], listener)["kwok"] == used
+    assert builds() == build_module.KEPT + 2
+
+
+def test_go_is_asked_without_the_persons_flags_and_workspace(
+    builds: Callable[[], int], listener: Listener, monkeypatch: pytest.MonkeyPatch, program: Program, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GOFLAGS", "-tags=mine -mod=mod")
+    monkeypatch.setenv("GOWORK", str(tmp_path / "go.work"))
+    seen = tmp_path / "seen"
+    program(
+        "go",
+        f'echo "$GOFLAGS $GOWORK $1 $GOTMPDIR" >> {seen}\n[ -z "$GOTMPDIR" ] || [ -d "$GOTMPDIR" ] || exit 1\n{GO}',
+    )
+    folder = build(["kwok"], listener)["kwok"]
+    lines = seen.read_text().splitlines()
+    assert {line.split()[2] for line in lines} == {"env", "list", "mod", "build"}
+    assert all(line.startswith("-mod=readonly off ") for line in lines)
+    scratch = next(line.split()[3] for line in lines if " build " in line)
+    assert Path(scratch).is_relative_to(folder.parent)
+    assert not Path(scratch).exists()
+    assert not (folder / ".scratch").exists()
 
 
 def test_an_unknown_set_is_refused(listener: Listener) -> None:
