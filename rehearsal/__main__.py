@@ -92,7 +92,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 def _prepare(report: Report, *, control_plane: bool) -> None:
     # All that is missing in one call, so that the counts of what is left are true; and before the engine is laid out,
     # which takes kubectl from what is built.
-    wanted = [*(["pulumi"] if engine.must_build() else []), *(_CONTROL_PLANE if control_plane else [])]
+    wanted = [*(["pulumi"] if engine.must_build(report) else []), *(_CONTROL_PLANE if control_plane else [])]
     build_sets(wanted, report)
     engine.prepare(report)
 

@@ -16,7 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rehearsal.errors import RehearsalError
+from rehearsal.errors import RehearsalError, explained
+from rehearsal.files import write_json
 from rehearsal.locks import locked
 from rehearsal.paths import cache
 from rehearsal.progress import Report
@@ -24,7 +25,8 @@ from rehearsal.progress import Report
 SOURCE = "https://get.pulumi.com/releases/sdk"
 # Seconds until a host that does not answer counts as out of reach, and for how long that is remembered.
 PROBE_PATIENCE = 4.0
-REMEMBERED = 24 * 3600.0
+# A laptop may be elsewhere after an hour; asking again costs a few seconds.
+REMEMBERED = 3600.0
 # Seconds without a byte until a download is given up.
 _STALLED = 30.0
 _CHUNK = 1 << 20
@@ -33,16 +35,20 @@ _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm6
 
 
 def out_of_reach(source: str = SOURCE) -> bool:
-    """Return whether a try within the last day found that this machine does not reach a source."""
+    """Return whether a try within the last hour found that this machine does not reach a source."""
     when = _notes().get(urlsplit(source).netloc)
     return isinstance(when, float | int) and 0 <= time.time() - when < REMEMBERED
 
 
-def reachable(source: str = SOURCE) -> bool:
-    """Return whether a source answers at all, within four seconds; remember for a day if not.
+def reachable(report: Report, source: str = SOURCE) -> bool:
+    """Return whether a source answers at all, within four seconds; remember for an hour if not.
 
     Args:
+        report: Told which host does not answer, what follows, and how to undo it.
         source: A URL.
+
+    Raises:
+        RehearsalError: The cache, which remembers it, can't be written.
     """
     answered: list[bool] = []
     # In a thread: the name resolver has no timeout of its own, and may take half a minute to say no.
@@ -51,6 +57,12 @@ def reachable(source: str = SOURCE) -> bool:
     thread.join(PROBE_PATIENCE)
     found = bool(answered and answered[0])
     _note(source, reached=found)
+    if not found:
+        report.note(
+            f"{urlsplit(source).netloc} does not answer within {PROBE_PATIENCE:.0f} s, and is not asked again for an "
+            "hour: Pulumi is built from its Go modules, and stand-ins take the place of its plugins. To ask at once, "
+            f"delete {_notes_file()}."
+        )
     return found
 
 
@@ -73,6 +85,9 @@ def fetch_pulumi(version: str, report: Report, source: str = SOURCE) -> Path:
     with locked(folder.parent / ".lock", lambda: report.note("Another run is downloading Pulumi; waiting for it.")):
         if (folder / "pulumi").is_file():
             return folder
+        # A download that was killed left half a release, of up to 500 MB.
+        for stale in folder.parent.glob(".new-*"):
+            shutil.rmtree(stale, ignore_errors=True)
         report.step(f"Downloading Pulumi {version}")
         with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as scratch:
             archive = Path(scratch) / name
@@ -160,14 +175,15 @@ def _notes() -> dict[str, object]:
 
 def _note(source: str, *, reached: bool) -> None:
     host = urlsplit(source).netloc
-    notes = {key: value for key, value in _notes().items() if key != host}
-    if not reached:
-        notes[host] = time.time()
     file = _notes_file()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".new")
-    draft.write_text(json.dumps(notes), encoding="utf-8")
-    draft.replace(file)
+    with explained(f"The cache {file.parent} can't be written"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Two checkouts that ask at the same time would each drop what the other found.
+        with locked(file.with_name(f".{file.name}.lock")):
+            notes = {key: value for key, value in _notes().items() if key != host}
+            if not reached:
+                notes[host] = time.time()
+            write_json(file, notes)
 
 
 def _notes_file() -> Path:

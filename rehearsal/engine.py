@@ -103,8 +103,11 @@ def prepare(report: Report) -> EngineParts:
         return parts
 
 
-def must_build() -> bool:
+def must_build(report: Report) -> bool:
     """Return whether `prepare` would build the engine: it is laid out by no earlier run, not on PATH, not to be had.
+
+    Args:
+        report: Told if the host of downloads does not answer.
 
     Raises:
         RehearsalError: The switch has a value that is not known.
@@ -116,7 +119,7 @@ def must_build() -> bool:
     if mode == "standin":
         return True
     found = _on_path("pulumi", folder)
-    return not (found and _usable(found, Silent())) and (download.out_of_reach() or not download.reachable())
+    return not (found and _usable(found, Silent())) and (download.out_of_reach() or not download.reachable(report))
 
 
 def _mode() -> str:
@@ -240,7 +243,7 @@ def _usable(pulumi: Path, report: Report) -> str | None:
 def _fetched(mode: str, report: Report) -> Path | None:
     version = versions.pulumi()
     if mode == "auto":
-        if download.out_of_reach() or not download.reachable():
+        if download.out_of_reach() or not download.reachable(report):
             return None
         try:
             return download.fetch_pulumi(version, report)
@@ -268,7 +271,7 @@ def _install_plugin(pulumi: Path, name: str, version: str, mode: str, report: Re
     if _plugin_folder(name).is_dir():
         return True
     # Asked first: the engine tries five times, with ten seconds in all, before it says that a host does not resolve.
-    if mode == "auto" and (download.out_of_reach() or not download.reachable()):
+    if mode == "auto" and (download.out_of_reach() or not download.reachable(report)):
         return False
     report.step(f"Installing Pulumi's plugin {name} {version}")
     command = [str(pulumi), "plugin", "install", "resource", name, version]

@@ -137,19 +137,17 @@ def test_with_registries_only_the_engine_is_built_and_plugins_stand_in(
     assert not (parts.bin_dir / "pulumi").is_symlink()
 
 
-def test_a_second_run_asks_nobody_and_is_quick(
+def test_a_second_run_asks_nobody(
     machine: Machine,
 ) -> None:
     first = machine.prepare()
     asked = len(machine.asked)
-    begin = time.monotonic()
     assert machine.prepare() == first
-    assert time.monotonic() - begin < 0.3
     assert len(machine.asked) == asked == 1
     assert machine.built == ["pulumi"]
 
 
-def test_a_day_later_the_download_is_tried_again(
+def test_an_hour_later_the_download_is_tried_again(
     machine: Machine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -275,6 +273,8 @@ def test_a_release_is_fetched_checked_and_kept(
     cache: Path, source: tuple[str, dict[str, bytes]], listener: Listener
 ) -> None:
     address, files = source
+    # As a download that was killed leaves it.
+    (cache / "downloads" / ".new-killed").mkdir(parents=True)
     folder = download.fetch_pulumi(PINNED, listener, address)
     assert (folder / "pulumi").read_text() == "pulumi"
     assert os.access(folder / "pulumi", os.X_OK)
@@ -304,27 +304,31 @@ def test_a_release_that_is_not_what_was_published_is_not_used(
 
 
 def test_a_host_that_never_answers_is_given_up_in_time_and_remembered(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, monkeypatch: pytest.MonkeyPatch, listener: Listener
 ) -> None:
     monkeypatch.setattr(download, "PROBE_PATIENCE", 0.2)
 
+    given_up = threading.Event()
+
     def answers_late(_: str) -> bool:
-        time.sleep(1)
+        given_up.wait()
         return True
 
     monkeypatch.setattr(download, "_answers", answers_late)
-    begin = time.monotonic()
     assert not download.out_of_reach()
-    assert not download.reachable()
-    assert time.monotonic() - begin < 0.5
+    assert not download.reachable(listener)
+    given_up.set()
     assert download.out_of_reach()
+    # Which host, what follows, how to undo it.
+    for words in ("get.pulumi.com", "built from its Go modules", f"delete {cache / 'out-of-reach.json'}"):
+        assert words in listener.notes[0]
 
 
 def test_a_changed_module_gives_another_engine(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     machine.prepare()
-    assert not engine.must_build()
+    assert not engine.must_build(machine.listener)
     folder = versions.module_folder("pulumi")
     shutil.copytree(folder, tmp_path / "pulumi")
     with (tmp_path / "pulumi" / "go.sum").open("a") as stream:
@@ -332,6 +336,6 @@ def test_a_changed_module_gives_another_engine(
     monkeypatch.setattr(
         versions, "module_folder", lambda name: tmp_path / name if name == "pulumi" else folder.parent / name
     )
-    assert engine.must_build()
+    assert engine.must_build(machine.listener)
     machine.prepare()
     assert machine.built == ["pulumi", "pulumi"]

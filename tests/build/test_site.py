@@ -78,7 +78,7 @@ def test_a_build_writes_no_tier(root: Path, monkeypatch: pytest.MonkeyPatch) -> 
         asked.extend(sets)
 
     monkeypatch.setattr(commands, "build_sets", build)
-    monkeypatch.setattr(engine, "must_build", lambda: True)
+    monkeypatch.setattr(engine, "must_build", lambda _: True)
     monkeypatch.setattr(engine, "prepare", lambda _: None)
     commands.build()
     # One call: the counts of what is left would start anew with each.
@@ -91,7 +91,7 @@ def test_a_stack_of_another_cluster_starts_nothing_and_finds_the_persons_kubecon
 ) -> None:
     declare(root, "real", tier="production", cloud=on("eks-paris"))
     monkeypatch.setenv("KUBECONFIG", f"{root}/own:{root}/other/.terrarium/platforms/shared/kubeconfig")
-    monkeypatch.setattr(engine, "must_build", lambda: False)
+    monkeypatch.setattr(engine, "must_build", lambda _: False)
     monkeypatch.setattr(engine, "prepare", lambda _: None)
     built: list[str] = []
     monkeypatch.setattr(commands, "build_sets", lambda sets, _: built.extend(sets))
