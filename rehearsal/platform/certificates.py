@@ -66,7 +66,8 @@ class Authority:
         """
         subject = _subject(user, groups)
         loaded = _load(pair)
-        if loaded and _lasts(loaded[0]) and loaded[0].subject == subject and self._signed(loaded[0]):
+        names = [_host(name) for name in hosts]
+        if loaded and _lasts(loaded[0]) and _says(loaded[0], subject, names) and self._signed(loaded[0]):
             return False
         key = ec.generate_private_key(ec.SECP256R1())
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])]
@@ -76,9 +77,7 @@ class Authority:
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         )
         if hosts:
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName([_host(name) for name in hosts]), critical=False
-            )
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         _store(pair, builder.sign(self._key, hashes.SHA256()), key)
         return True
 
@@ -164,6 +163,15 @@ def _host(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
+
+
+def _says(certificate: x509.Certificate, subject: x509.Name, hosts: Sequence[x509.GeneralName]) -> bool:
+    """Return whether a certificate is about a subject and serves under these names, no more and no fewer."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return certificate.subject == subject and not hosts
+    return certificate.subject == subject and set(found) == set(hosts)
 
 
 def _lasts(certificate: x509.Certificate) -> bool:
