@@ -101,35 +101,56 @@ class Platform:
                 with suppress(*([TryAgainError] if attempt < _ATTEMPTS else [])):
                     Startup(self._layout, self._nodes, built, report).run()
                     # A part that was killed just before may have looked alive at first.
-                    if len(instance.find(self._layout)) == len(PARTS):
-                        break
-            return self.status()
+                    if not (missing := self._missing()):
+                        return self.status()
+            raise RehearsalError(
+                f"The platform '{self.name}' lost {', '.join(missing)} again each of the {_ATTEMPTS} times it was "
+                f"started. Something on this machine ends them: look at free memory, and at {self._layout.log('*')}."
+            )
+
+    def _missing(self) -> list[str]:
+        running = instance.find(self._layout)
+        return [part.name for part in PARTS if part.name not in running]
 
     def stop(self, report: Report | None = None) -> None:
         """End every process of this platform; data, certificates and ports stay. Does nothing if none runs.
 
         Args:
             report: Told when another command works on the platform.
+
+        Raises:
+            RehearsalError: A process survived; it is named.
         """
         if self.folder.is_dir():
             with self._held(report):
-                instance.stop(self._layout, instance.find(self._layout).items())
+                self._end_parts()
         else:
             # Somebody deleted the folder under running processes: they are still found by their command lines.
-            instance.stop(self._layout, instance.find(self._layout).items())
+            self._end_parts()
 
     def reset(self, report: Report | None = None) -> None:
         """End every process of this platform and delete every file of it.
 
         Args:
             report: Told when another command works on the platform.
+
+        Raises:
+            RehearsalError: A process survived; it is named, and nothing is deleted.
         """
         if not self.folder.is_dir():
             self.stop()
             return
         with self._held(report):
-            instance.stop(self._layout, instance.find(self._layout).items())
+            self._end_parts()
             shutil.rmtree(self.folder)
+
+    def _end_parts(self) -> None:
+        if survivors := instance.stop(self._layout, instance.find(self._layout).items()):
+            named = ", ".join(f"{name} (process {process.pid})" for name, process in survivors.items())
+            raise RehearsalError(
+                f"The platform '{self.name}' is not stopped: {named} does not end, not even by SIGKILL. It waits for "
+                "the system, such as a disk that does not answer; run this again when that is put right."
+            )
 
     def status(self) -> Status:
         """Return what runs and whether it is ready. Changes nothing."""
@@ -159,7 +180,8 @@ class Platform:
             context=self.context,
             kubeconfig=self.kubeconfig,
             address=server(port) if port else "",
-            ready=len(running) == len(PARTS) and nodes is not None and all(nodes),
+            # None of no nodes is not Ready, either: the number is part of the question.
+            ready=len(running) == len(PARTS) and nodes is not None and len(nodes) == self._nodes and all(nodes),
             nodes=sum(nodes or []),
             parts=tuple(found),
         )

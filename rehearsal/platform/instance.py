@@ -18,22 +18,27 @@ def find(layout: Layout) -> dict[str, Running]:
     found = {part.name: process for part in PARTS if (process := _recorded(layout, part))}
     lost = [part for part in PARTS if part.name not in found]
     if lost:
-        found.update(search({part.name: part.mark(layout) for part in lost}))
+        found.update(search({part.name: part.mark(layout) for part in lost}, layout.folder))
     return found
 
 
-def stop(layout: Layout, processes: Iterable[tuple[str, Running]]) -> None:
+def stop(layout: Layout, processes: Iterable[tuple[str, Running]]) -> dict[str, Running]:
     """End parts of a platform and forget their records: first those that ask, etcd last, so that nobody waits for it.
 
     Args:
         layout: The platform's folder.
         processes: Names and processes.
+
+    Returns:
+        Those that survived even SIGKILL; their records stay.
     """
     ending = dict(processes)
-    end([process for name, process in ending.items() if name != "etcd"], patience=STOP_PATIENCE)
-    end([process for name, process in ending.items() if name == "etcd"], patience=STOP_PATIENCE)
-    for name in ending:
-        layout.record(name).unlink(missing_ok=True)
+    survivors = end([process for name, process in ending.items() if name != "etcd"], patience=STOP_PATIENCE)
+    survivors += end([process for name, process in ending.items() if name == "etcd"], patience=STOP_PATIENCE)
+    for name, process in ending.items():
+        if process not in survivors:
+            layout.record(name).unlink(missing_ok=True)
+    return {name: process for name, process in ending.items() if process in survivors}
 
 
 def _recorded(layout: Layout, part: Part) -> Running | None:

@@ -22,6 +22,9 @@ from rehearsal.files import read_json, write_json
 # A log longer than this is moved aside when its process starts (bytes).
 LOG_LIMIT = 20_000_000
 _POLL = 0.02
+# What a process gets of the environment. etcd takes every ETCD_* for a setting: one in a person's shell once had it
+# listen beyond loopback. The last is the mark by which a build machine finds what a run left (.ci/run).
+_INHERITED = frozenset({"PATH", "HOME", "TMPDIR", "LANG", "TZ", "TERRARIUM_CI_RUN"})
 
 # Children of this very process, by pid. They stay zombies until they are waited for, and only waiting tells for sure
 # whether they run: for a moment after its start a process has no command line yet, and looked as if it had ended.
@@ -64,6 +67,9 @@ def spawn(command: Sequence[str], *, log: Path, record: Path, folder: Path) -> R
         log: File that gets its output, appended.
         record: File that gets its pid, start and command line.
         folder: Its working folder.
+
+    Raises:
+        OSError: It can't be started, or the record can't be written; then it does not run.
     """
     _reap()
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,11 +78,23 @@ def spawn(command: Sequence[str], *, log: Path, record: Path, folder: Path) -> R
             log.replace(log.with_suffix(".old.log"))
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
         child = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=folder,
+            env={name: value for name, value in os.environ.items() if name in _INHERITED},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
-    running = Running(child.pid, _started(child.pid), tuple(command))
-    _children[child.pid] = (child, running)
-    write_json(record, {"pid": running.pid, "started": running.started, "command": list(command)})
+    try:
+        running = Running(child.pid, _started(child.pid), tuple(command))
+        _children[child.pid] = (child, running)
+        write_json(record, {"pid": running.pid, "started": running.started, "command": list(command)})
+    except BaseException:
+        # Without a record nobody would know of it: a full disk, or Ctrl-C just now.
+        child.kill()
+        child.wait()
+        raise
     return running
 
 
@@ -93,27 +111,45 @@ def recorded(record: Path) -> Running | None:
     return running if running.alive() else None
 
 
-def search(marks: Mapping[str, str]) -> dict[str, Running]:
-    """Return the processes that have a name and hold its mark, by name.
+def search(marks: Mapping[str, str], folder: Path) -> dict[str, Running]:
+    """Return this person's processes that have a name, hold its mark and work in a folder, by name.
 
     For when a record is lost (deleted, cut short, or never written as the starting command was killed in between).
 
     Args:
         marks: By name of an executable, such as `etcd`: one whole argument that no other process has, as it names a
             file of this platform.
+        folder: Their working folder, which may have been deleted since.
     """
     found = {}
     for process in psutil.process_iter():
-        with suppress(psutil.Error):
+        # A process may end meanwhile, and others' are not for us to see.
+        with suppress(psutil.Error, OSError):
             command = process.cmdline()
             name = Path(command[0]).name if command else ""
-            if marks.get(name) in command[1:] and (running := _identify(process.pid)):
+            if marks.get(name) in command[1:] and _ours(process, folder) and (running := _identify(process.pid)):
                 found[name] = running
     return found
 
 
-def end(processes: Iterable[Running], *, patience: float) -> None:
-    """End processes: SIGTERM, and SIGKILL for those that still run after a while.
+def _ours(process: psutil.Process, folder: Path) -> bool:
+    # A command line can be imitated, and a container that shares the folder has processes that look the same: whoever
+    # they belong to, they are not ours to end.
+    return (
+        process.uids().real == os.getuid()
+        and Path(process.cwd()) == folder.resolve()
+        and _namespace(process.pid) == _namespace(os.getpid())
+    )
+
+
+def _namespace(pid: int) -> str:
+    """Return which numbering of processes one belongs to; on systems without namespaces always the same."""
+    link = Path(f"/proc/{pid}/ns/pid")
+    return str(link.readlink()) if Path("/proc/self/ns/pid").is_symlink() else ""
+
+
+def end(processes: Iterable[Running], *, patience: float) -> list[Running]:
+    """End processes: SIGTERM, and SIGKILL for those that still run after a while; return those that survive that, too.
 
     Args:
         processes: Those to end, all at once.
@@ -126,6 +162,7 @@ def end(processes: Iterable[Running], *, patience: float) -> None:
         for process in left:
             process.signal(signal.SIGKILL)
         wait_for(lambda: not any(process.alive() for process in left), patience)
+    return [process for process in left if process.alive()]
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:

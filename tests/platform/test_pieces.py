@@ -18,10 +18,11 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from rehearsal.locks import locked_folder
-from rehearsal.platform import certificates, ports
+from rehearsal.platform import certificates, ports, processes
 from rehearsal.platform.certificates import Authority, Pair
 from rehearsal.platform.processes import Running, end, recorded, search, spawn
 from tests.platform.conftest import Listener
+from tests.support.waiting import PATIENCE, until
 
 
 def run(folder: Path, *command: str) -> Running:
@@ -30,18 +31,14 @@ def run(folder: Path, *command: str) -> Running:
 
 def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     process = run(tmp_path, "/bin/sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done")
-    while not (tmp_path / "log").read_text():
-        time.sleep(0.01)
-    end([process], patience=0.3)
+    until((tmp_path / "log").read_text)
+    assert end([process], patience=PATIENCE / 100) == []
     assert not process.alive()
 
 
 def test_a_child_that_ended_is_not_taken_for_alive(tmp_path: Path) -> None:
     process = run(tmp_path, "/bin/true")
-    deadline = time.monotonic() + 5
-    while process.alive() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not process.alive()
+    until(lambda: not process.alive())
     assert recorded(tmp_path / "record.json") is None
 
 
@@ -52,7 +49,7 @@ def test_a_process_that_has_just_started_is_alive(tmp_path: Path) -> None:
         alive = process.alive()
         process.signal(signal.SIGKILL)
         assert alive
-    end([process], patience=5)
+    end([process], patience=PATIENCE)
 
 
 def test_a_process_with_the_same_pid_but_another_start_is_a_stranger(tmp_path: Path) -> None:
@@ -66,7 +63,7 @@ def test_a_process_with_the_same_pid_but_another_start_is_a_stranger(tmp_path: P
         end([older, renamed], patience=0.1)
         assert process.alive()
     finally:
-        end([process], patience=5)
+        end([process], patience=PATIENCE)
 
 
 def test_a_process_without_a_record_is_found_by_name_and_mark(tmp_path: Path) -> None:
@@ -74,11 +71,51 @@ def test_a_process_without_a_record_is_found_by_name_and_mark(tmp_path: Path) ->
     program = Path(sys.executable).name
     process = run(tmp_path, sys.executable, "-c", "import time; time.sleep(60)", mark)
     try:
-        assert search({program: mark}) == {program: process}
-        assert search({program: f"{mark}/other"}) == {}
-        assert search({"etcd": mark}) == {}
+        until(lambda: search({program: mark}, tmp_path))
+        assert search({program: mark}, tmp_path) == {program: process}
+        assert search({program: f"{mark}/other"}, tmp_path) == {}
+        assert search({"etcd": mark}, tmp_path) == {}
+        # Whoever imitates the command line elsewhere is not ours to end.
+        assert search({program: mark}, tmp_path / "elsewhere") == {}
     finally:
-        end([process], patience=5)
+        end([process], patience=PATIENCE)
+
+
+def test_a_process_of_somebody_else_is_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = f"--data-dir={tmp_path}"
+    program = Path(sys.executable).name
+    process = run(tmp_path, sys.executable, "-c", "import time; time.sleep(60)", mark)
+    try:
+        until(lambda: search({program: mark}, tmp_path))
+        monkeypatch.setattr(processes, "_namespace", str)
+        assert search({program: mark}, tmp_path) == {}
+        monkeypatch.undo()
+        monkeypatch.setattr(os, "getuid", lambda: 4711)
+        assert search({program: mark}, tmp_path) == {}
+    finally:
+        end([process], patience=PATIENCE)
+
+
+def test_a_process_inherits_what_it_needs_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETCD_LISTEN_METRICS_URLS", "http://0.0.0.0:2381")
+    monkeypatch.setenv("TERRARIUM_CI_RUN", "1")
+    process = run(tmp_path, "/usr/bin/env")
+    until(lambda: not process.alive())
+    names = {line.partition("=")[0] for line in (tmp_path / "log").read_text().splitlines()}
+    assert {"PATH", "TERRARIUM_CI_RUN"} <= names <= {"PATH", "HOME", "TMPDIR", "LANG", "TZ", "TERRARIUM_CI_RUN"}
+
+
+def test_a_process_that_can_not_be_recorded_does_not_run(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    mark = f"--data-dir={tmp_path}"
+    with pytest.raises(OSError, match="file"):
+        spawn(
+            [sys.executable, "-c", "import time; time.sleep(60)", mark],
+            log=tmp_path / "log",
+            record=tmp_path / "file" / "record.json",
+            folder=tmp_path,
+        )
+    assert search({Path(sys.executable).name: mark}, tmp_path) == {}
 
 
 def test_a_process_outlives_the_one_that_started_it(tmp_path: Path) -> None:
@@ -89,14 +126,14 @@ def test_a_process_outlives_the_one_that_started_it(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
     process = recorded(tmp_path / "record.json")
     assert process is not None
-    end([process], patience=5)
+    end([process], patience=PATIENCE)
     assert not process.alive()
 
 
 def test_a_log_that_grew_long_is_moved_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rehearsal.platform.processes.LOG_LIMIT", 10)
     (tmp_path / "log").write_text("what was said before")
-    end([run(tmp_path, "/bin/true")], patience=5)
+    end([run(tmp_path, "/bin/true")], patience=PATIENCE)
     assert (tmp_path / "log.old.log").read_text() == "what was said before"
 
 
@@ -124,6 +161,11 @@ def test_a_certificate_is_kept_until_it_is_damaged_or_about_to_end(
     assert authority.issue(pair, "ana", ["team"])
     assert not authority.issue(pair, "ana", ["team"])
     assert not Authority(tmp_path, "authority").issue(pair, "ana", ["team"])
+    assert authority.issue(pair, "ana", ["other"])
+    # A version of ours that serves under another name must not start with the old certificate.
+    assert authority.issue(pair, "ana", ["other"], ["localhost"])
+    assert not authority.issue(pair, "ana", ["other"], ["localhost"])
+    assert authority.issue(pair, "ana", ["other"], ["localhost", "127.0.0.1"])
     assert authority.issue(pair, "ana", ["other"])
     pair.key.write_text("-----BEGIN")
     assert authority.issue(pair, "ana", ["other"])
@@ -166,7 +208,7 @@ def test_a_locked_folder_is_held_by_one_even_when_the_holder_deletes_it(tmp_path
     for holder in holders:
         holder.start()
     for holder in holders:
-        holder.join(60)
+        holder.join(PATIENCE)
     assert [holder.exitcode for holder in holders] == [0, 0, 0]
     assert log.read_text() == ""
 
