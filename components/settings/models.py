@@ -75,6 +75,17 @@ def _no_control_characters(value: str) -> str:
     return value
 
 
+def _group(value: str) -> str:
+    if value != value.strip():
+        raise ValueError("begins or ends with a blank: the cluster would look for a group of just that name")
+    if value.startswith("system:"):
+        raise ValueError(
+            "begins with `system:`, which is Kubernetes' own: such a group holds everybody (system:authenticated) or "
+            "every workload of other environments (system:serviceaccounts); name a group of the sign-in"
+        )
+    return value
+
+
 def _whole_number_only(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("must be a number, not true or false")  # noqa: TRY004 - pydantic takes ValueError
@@ -102,7 +113,13 @@ Label = Annotated[
     WithJsonSchema({**naming.LABEL_VALUE.json_schema(), "type": ["string", "number"]}),
 ]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_control_characters)]
-Group = Annotated[str, StringConstraints(min_length=1, max_length=253), AfterValidator(_no_control_characters)]
+Group = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253),
+    AfterValidator(_no_control_characters),
+    AfterValidator(_group),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 253, "pattern": r"^(?!system:|\s).*\S$"}),
+]
 Key = Annotated[str, AfterValidator(_KEY.check), WithJsonSchema(_KEY.json_schema())]
 ShortName = Annotated[str, AfterValidator(_NAME.check), WithJsonSchema(_NAME.json_schema())]
 NamespaceName = Annotated[str, AfterValidator(naming.NAMESPACE.check), WithJsonSchema(naming.NAMESPACE.json_schema())]

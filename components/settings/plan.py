@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from components import addressing
 from components.addressing import Network
+from components.quoting import quoted
 from components.settings.declaration import NAMESPACE, Declaration
 from components.settings.documents import Document, Path_
 from components.settings.models import EnvironmentSettings, PlatformSettings
 from components.settings.organisation import OrganisationSettings
 from components.settings.problems import Place, Problem
-from components.tiers import admits
+from components.tiers import Tier, admits
 
 _DISABLE = "pulumi:disable-default-providers"
 
@@ -30,6 +31,7 @@ def plan_problems(
     yield from _ranges(every, organisation)
     yield from _platforms(every)
     yield from _shared_clusters(every)
+    yield from _automation(every)
 
 
 def default_provider_problems(document: Document) -> Iterator[Problem]:
@@ -144,6 +146,25 @@ def _shared_clusters(every: Iterable[Declaration]) -> Iterator[Problem]:
                 "name that stack's platform here, or use another cluster"
             )
             yield _problem(declaration, ("cloud", declaration.adapter.name), message)
+
+
+def _automation(every: Sequence[Declaration]) -> Iterator[Problem]:
+    """Refuse people in the groups that deploy to production, in any stack of the project; its own, its tier refuses."""
+    environments = [(d, d.settings) for d in every if isinstance(d.settings, EnvironmentSettings)]
+    for production, settings in environments:
+        if settings.tier is not Tier.PRODUCTION:
+            continue
+        for other, others in environments:
+            if other is production or others.project != settings.project:
+                continue
+            for kind in ("members", "readers", "promoters"):
+                for group in sorted({*settings.people.automation} & {*getattr(others.people, kind)}):
+                    message = (
+                        f"{quoted(group)} deploys to production as people.automation of "
+                        f"{_named(production, ('people', 'automation'))}: a person in it could deploy without review; "
+                        "keep people and CI in different groups"
+                    )
+                    yield _problem(other, ("people", kind), message)
 
 
 def _problem(declaration: Declaration, path: Path_, message: str) -> Problem:

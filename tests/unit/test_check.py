@@ -150,6 +150,25 @@ def test_an_environment_that_owns_its_cluster_takes_no_slices(cloud: str, projec
     assert "environment churn-x has its cluster to itself and takes no slices (stack x, Pulumi.x.yaml:7)" in message
 
 
+@pytest.mark.parametrize("kind", ["members", "readers", "promoters"])
+def test_nobodys_group_deploys_to_production(kind: str, project: Any) -> None:
+    own = _environment("prod", "kubernetes: {context: prod}", tier="production")
+    project.write("Pulumi.prod.yaml", own + "    people: {automation: [ci]}\n")
+    project.write("Pulumi.x.yaml", _environment("x", SLICE) + f"    people: {{{kind}: [team, ci]}}\n")
+    [(place, key, message)] = _found(project)
+    assert (place, key) == ("Pulumi.x.yaml:8", f"people.{kind}")
+    assert "`ci` deploys to production as people.automation of stack prod, Pulumi.prod.yaml:8" in message
+
+
+def test_people_of_testing_may_promote_to_production_and_ci_may_deploy_everywhere(project: Any) -> None:
+    own = _environment("prod", "kubernetes: {context: prod}", tier="production")
+    project.write("Pulumi.prod.yaml", own + "    people: {automation: [ci], promoters: [team]}\n")
+    project.write("Pulumi.x.yaml", _environment("x", SLICE) + "    people: {members: [team], automation: [ci]}\n")
+    foreign = _environment("y", SLICE).replace("project: churn", "project: fraud")
+    project.write("Pulumi.y.yaml", foreign + "    people: {members: [ci]}\n")
+    assert _found(project) == []
+
+
 def test_two_files_of_one_stack_are_refused(project: Any) -> None:
     project.write("environments/churn/Pulumi.dev.yaml", _environment("y", SLICE))
     [(place, key, message)] = _found(project)
