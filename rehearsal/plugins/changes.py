@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from pulumi.runtime.proto import provider_pb2 as pb
@@ -39,13 +40,35 @@ class Change:
 
     def within(self, path: str) -> bool:
         """Whether it is the property that `path` names, or a part of it."""
-        return str(self) == path or str(self).startswith((path + ".", path + "["))
+        return _leads(parsed(path), self.path)
+
+    def touches(self, path: str) -> bool:
+        """As `within`, or the property is a part of what changed."""
+        return self.within(path) or _leads(self.path, parsed(path))
 
 
+@cache
 def parsed(text: str) -> Path:
-    """The path that Pulumi writes as `text`."""
-    parts = re.findall(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)', text)
-    return tuple(int(index) if index else (quoted or name) for quoted, index, name in parts)
+    """The path that Pulumi, or a server, writes as `text`; a `*` in it stands for any index or name."""
+    parts = re.findall(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\[([^\]"]+)\]|([^.\[\]]+)', text)
+    return tuple(
+        int(index) if index else (quoted.replace('\\"', '"') or key or name) for quoted, index, key, name in parts
+    )
+
+
+def _leads(start: Path, path: Path) -> bool:
+    return len(start) <= len(path) and all(one in (other, "*") for one, other in zip(start, path, strict=False))
+
+
+def _expanded(value: Any, path: Path) -> Iterator[Path]:
+    """The paths in a value that a path with `*` stands for."""
+    if "*" not in path:
+        yield path
+        return
+    index = path.index("*")
+    holder = at(value, path[:index])
+    for part in range(len(holder)) if isinstance(holder, list) else holder if isinstance(holder, dict) else ():
+        yield from _expanded(value, (*path[:index], part, *path[index + 1 :]))
 
 
 def at(value: Any, path: Path) -> Any:
@@ -94,9 +117,11 @@ def effective(found: Sequence[Change], old_inputs: Properties, old_live: Propert
 def kept(inputs: Properties, live: Properties, ignore: Sequence[str]) -> Properties:
     """A copy of the inputs in which the paths of `ignoreChanges` have their live values."""
     found = copy.deepcopy(inputs)
-    for path in map(parsed, ignore):
+    for path in [path for text in ignore for path in _expanded(inputs, parsed(text))]:
         holder, value = at(found, path[:-1]), at(live, path)
-        if isinstance(holder, dict) and isinstance(value, (str, int, float, bool, dict, list)):
+        # An item of a list must be there: what has no place is not invented.
+        placed = isinstance(holder, dict) or at(found, path) is not MISSING
+        if placed and isinstance(value, (str, int, float, bool, dict, list)):
             holder[path[-1]] = value
     return found
 

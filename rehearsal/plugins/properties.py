@@ -146,6 +146,11 @@ def without_none(value: Any) -> Any:
             return value
 
 
+def union(one: Properties, other: Properties) -> Properties:
+    """All names of two trees, whose values are trees, too."""
+    return one | {name: union(one.get(name, {}), value) for name, value in other.items()}
+
+
 def holds(value: Any, kind: type[Unknown] | type[Secret]) -> bool:
     """Whether an unknown, or a secret, is the value or inside it."""
     return any(isinstance(item, kind) for item in walk(value))

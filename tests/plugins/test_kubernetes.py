@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -8,10 +9,11 @@ import pytest
 from pulumi.runtime.proto import provider_pb2 as pb
 
 from rehearsal.engine import OFFICIAL, STAND_IN
+from rehearsal.plugins.kubernetes import ready
 from rehearsal.plugins.kubernetes.client import Client, MissingError, Object
 from rehearsal.plugins.kubernetes.provider import Provider
 from rehearsal.plugins.properties import to_struct
-from rehearsal.plugins.resource import PartlyDoneError, Step
+from rehearsal.plugins.resource import PartlyDoneError, ProviderError, Step
 from rehearsal.plugins.serving import EngineLog
 
 from .project import NAMESPACE, Project
@@ -267,6 +269,47 @@ def test_each_kind_is_awaited_and_deleted(provider: Provider) -> None:
         provider.delete(Step(urn("it"), timeout=30), obj)
 
 
+def test_every_containers_image_is_left_to_others(provider: Provider, api: Client) -> None:
+    obj = workload("Deployment", replicas=0)
+    step = Step(urn("apps/v1:Deployment"), timeout=30, ignore=["spec.template.spec.containers[*].image"])
+    _, state = provider.create(step, obj)
+    image = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "example.invalid/theirs"}
+    ready.wait_ready(api, {}, api.json_patch(obj, [image]), 30, threading.Event())
+    _, state, inputs = provider.read(step, f"{NAMESPACE}/deployment", state, obj) or ("", {}, {})
+    assert inputs["spec"]["template"]["spec"]["containers"][0]["image"] == "example.invalid/theirs"
+    assert provider.diff(step, state, obj)[0] == []
+    state = provider.update(step, state, workload("Deployment", replicas=0, minReadySeconds=1))
+    assert state["spec"]["minReadySeconds"] == 1
+    assert state["spec"]["template"]["spec"]["containers"][0]["image"] == "example.invalid/theirs"
+    provider.delete(step, state)
+
+
+def test_an_imported_object_has_the_id_of_a_made_one(cluster: Path) -> None:
+    provider = Provider(EngineLog(""))
+    provider.configure({"kubeconfig": str(cluster)})
+    step = Step(urn("core/v1:ConfigMap"))
+    inputs = provider.check(step, {}, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bare"}}, "")
+    made, state = provider.create(step, inputs)
+    try:
+        found = provider.read(step, "bare", {}, {})
+        assert found
+        assert made == found[0] == "default/bare"
+    finally:
+        provider.delete(step, state)
+
+
+def test_what_has_not_changed_needs_no_cluster() -> None:
+    obj = config_map(NAMESPACE, color="blue")
+    state = {**obj, "__inputs": obj}
+    away = Provider(EngineLog(""))
+    assert away.diff(Step(urn("core/v1:ConfigMap")), state, obj) == ([], False)
+    with pytest.raises(ProviderError, match="not configured"):
+        away.diff(Step(urn("core/v1:ConfigMap")), state, config_map(NAMESPACE, color="red"))
+
+
+CLAIM = {"accessModes": ["ReadWriteOnce"], "storageClassName": "no", "resources": {"requests": {"storage": "1Gi"}}}
+
+
 def test_a_quota_is_in_force_when_it_is_up(provider: Provider, api: Client) -> None:
     meta = {"name": "bound", "namespace": NAMESPACE}
     step, quota = Step(urn("core/v1:ResourceQuota"), timeout=30), {"apiVersion": "v1", "kind": "ResourceQuota"}
@@ -279,7 +322,6 @@ def test_a_quota_is_in_force_when_it_is_up(provider: Provider, api: Client) -> N
     provider.delete(step, state)
 
 
-CLAIM = {"accessModes": ["ReadWriteOnce"], "storageClassName": "no", "resources": {"requests": {"storage": "1Gi"}}}
 MISSING: list[tuple[str, Object, dict[str, str], str]] = [
     ("PersistentVolumeClaim", {"spec": CLAIM}, {}, "storage class no: .* not found"),
     ("Service", {"spec": {"selector": {"app": "no"}, "ports": [{"port": 80}]}}, {}, "no ready pod matches"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from typing import Any
 from unittest.mock import Mock
 
@@ -64,6 +65,23 @@ def test_the_servers_form_and_others_fields_are_no_change() -> None:
     assert changed({"spec": {"cpu": "2"}}, drifted, {"spec": {"cpu": "1000m"}}) == {"spec.cpu": "update"}
 
 
+def test_ignored_paths_may_stand_for_every_item() -> None:
+    old: Object = {"containers": [{"image": "a:1", "args": ["x"]}, {"image": "b:1"}], "labels": {"a/b": "1"}}
+    new: Object = {"containers": [{"image": "a:2", "args": ["y"]}, {"image": "b:2"}], "labels": {"a/b": "2"}}
+    for ignore, left in (
+        (["containers[*].image"], ["containers[0].args[0]", 'labels["a/b"]']),
+        (["containers[*]", "labels.*"], []),
+        (["containers[1]", 'labels["a/b"]'], ["containers[0].args[0]", "containers[0].image"]),
+        (["container"], ["containers[0].args[0]", "containers[0].image", "containers[1].image", 'labels["a/b"]']),
+    ):
+        assert [str(change) for change in changes.changes(old, old, new, ignore)] == left
+    live: Object = {"containers": [{"image": "a:3", "args": ["z"]}, {"image": "b:3"}, {"image": "sidecar"}]}
+    assert changes.kept(new, live, ["containers[*].image", "containers[0].args[0]", "containers[2].image"]) == {
+        "containers": [{"image": "a:3", "args": ["z"]}, {"image": "b:3"}],
+        "labels": {"a/b": "2"},
+    }
+
+
 def test_what_the_server_calls_immutable_is_replaced() -> None:
     old: Object = {"spec": {"fixed": 1, "free": 1}}
     new: Object = {"spec": {"fixed": 2, "free": 2}}
@@ -72,7 +90,8 @@ def test_what_the_server_calls_immutable_is_replaced() -> None:
         cause = {"field": "spec.fixed", "message": "Invalid value: 2: field is immutable"}
         raise ApiError(422, {"message": "invalid", "details": {"causes": [cause]}})
 
-    found = diff.settle(changes.changes(old, old, new), old, old, refuse)
+    live = {"kind": "Garden", **old}
+    found = diff.settle(changes.changes(old, old, new), old, live, refuse)
     assert {str(change): change.replace for change in found} == {"spec.fixed": True, "spec.free": False}
 
 
@@ -162,6 +181,16 @@ def test_states_tell_what_is_up(kind: str, status: Object, told: str | None) -> 
         assert status["conditions"][0]["type"] == "Failed"
         reasons = list(error.reasons)
     assert told in "; ".join(reasons) if told else not reasons
+
+
+def test_an_object_of_another_uid_is_not_waited_for() -> None:
+    going: Object = {"metadata": {"name": "one", "uid": "1", "deletionTimestamp": "now"}}
+    client = Mock()
+    client.get.return_value = {"metadata": going["metadata"] | {"uid": "2"}}
+    ready.wait_gone(client, {}, going, 0.1, threading.Event())
+    client.get.return_value = going
+    with pytest.raises(ready.NotReadyError, match="still there after 0 seconds, held by nobody"):
+        ready.wait_gone(client, {}, going, 0.1, threading.Event())
 
 
 def test_annotations_change_what_is_awaited() -> None:

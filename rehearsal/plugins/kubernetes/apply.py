@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from rehearsal.plugins.changes import kept
 from rehearsal.plugins.kubernetes.client import ApiError, Client, MissingError, Object
+from rehearsal.plugins.properties import union
 from rehearsal.plugins.resource import ProviderError, Step
 from rehearsal.plugins.serving import backoff
 
@@ -93,7 +94,7 @@ def _join(meta: Object, manager: str) -> list[Object]:
     mine = [owner for owner in owners if owner["manager"] == manager and owner["operation"] == "Apply"]
     fields: Object = {}
     for owner in [*mine, *yielding]:
-        fields = _union(fields, owner.get("fieldsV1") or {})
+        fields = union(fields, owner.get("fieldsV1") or {})
     joined = {**yielding[0], "manager": manager, "operation": "Apply", "fieldsV1": fields}
     others = [owner for owner in owners if owner not in mine and owner not in yielding]
     return [
@@ -101,7 +102,3 @@ def _join(meta: Object, manager: str) -> list[Object]:
         # Fails if the object changed meanwhile, instead of writing back owners that are out of date.
         {"op": "replace", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]},
     ]
-
-
-def _union(one: Object, other: Object) -> Object:
-    return one | {key: _union(one.get(key, {}), value) for key, value in other.items()}

@@ -110,10 +110,10 @@ class Client:
         """Change single fields of the live object by path."""
         return self.request("PATCH", self.path(obj), body=steps, form="application/json-patch+json")
 
-    def delete(self, obj: Object, propagation: str) -> None:
-        """Start an object's deletion; dependents are deleted in the `Foreground`, `Background` or left (`Orphan`)."""
+    def delete(self, obj: Object, propagation: str) -> Object:
+        """Delete an object, and dependents as `propagation` says; return it as it goes, or a `Status` if it is gone."""
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        self.request("DELETE", self.path(obj), body=options)
+        return self.request("DELETE", self.path(obj), body=options)
 
     def beside(self, obj: Object, version: str, kind: str, labels: dict[str, str]) -> list[Object]:
         """Objects of another kind in an object's namespace that have all these labels."""

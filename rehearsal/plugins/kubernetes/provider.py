@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rehearsal.plugins.changes import Change, changes, merged_inputs
+from rehearsal.plugins.changes import Change, changes, kept, merged_inputs
 from rehearsal.plugins.kubernetes import apply, diff, kubeconfig, objects, ready
 from rehearsal.plugins.kubernetes.client import ApiError, Client, MissingError, NoSuchKindError, Object
 from rehearsal.plugins.properties import UNKNOWN, Properties, Unknown, holds
@@ -25,6 +25,7 @@ _FLAGS = {
 }
 # Components of the official provider that are programs of their own; of the API's own kinds also lists and Patch kinds.
 _NO_OBJECT = re.compile(r"(?:helm\.sh|kustomize|yaml)[/:]|(?:[^.]*|.*\.k8s\.io/.*):\w+(?:List|Patch)$")
+
 _HOLD_DATA = {"PersistentVolumeClaim", "PersistentVolume", "Namespace"}
 
 
@@ -93,15 +94,17 @@ class Provider(ResourceProvider):
 
     def diff(self, step: Step, state: Properties, inputs: Properties) -> tuple[list[Change], bool]:
         """Compare with the stored object, and ask the server what a difference comes to."""
-        (old_obj, old_live), obj = objects.from_checkpoint(state), objects.to_object(inputs)
-        client = self._connected()
+        old_obj, old_live = objects.from_checkpoint(state)
+        obj = kept(objects.to_object(inputs), old_live, step.ignore)
         found = changes(old_obj, old_live, obj, step.ignore)
+        if not found:
+            return [], False
+        client, manager = self._connected(), objects.field_manager(obj, state, step.urn)
         mutable = {kind for kind in ("Secret", "ConfigMap") if self._flags[f"enable{kind}Mutable"]}
         diff.mark_fixed(found, old_live, obj, mutable)
         # A claim is never replaced because the server refuses a change: its data would go with it.
         fixed = any(change.replace for change in found) or obj.get("kind") in _HOLD_DATA
-        if found and not fixed and self._can_ask(obj):
-            manager = objects.field_manager(obj, state, step.urn)
+        if not fixed and self._can_ask(obj):
             found = diff.settle(found, old_obj, old_live, lambda: client.apply(obj, manager, force=True, dry_run=True))
         meta, old_meta = obj.get("metadata") or {}, old_live.get("metadata") or {}
         # A name chosen by the program can't be held by the old and the new object at once.
@@ -146,7 +149,7 @@ class Provider(ResourceProvider):
     def read(
         self, step: Step, identifier: str, state: Properties, inputs: Properties
     ) -> tuple[str, Properties, Properties] | None:
-        """Read the live object, for a refresh, an import or a `get`."""
+        """Read the live object, for a refresh, an import or a `get`; their ids may be bare names."""
         if self._dropped(step):
             return None
         client, old_obj, (_, old_live) = self._connected(), objects.to_object(inputs), objects.from_checkpoint(state)
@@ -158,7 +161,7 @@ class Provider(ResourceProvider):
         except MissingError:
             return None
         found = merged_inputs(old_obj, old_live, live) if old_obj else objects.imported_inputs(live)
-        marked = objects.mark_secrets(found, inputs)
+        marked, identifier = objects.mark_secrets(found, inputs), objects.identifier(live)
         stored = objects.checkpoint(marked, live, objects.field_manager(live, state, step.urn))
         try:
             rule = ready.rule_of(live, found) if old_obj and kind in ready.CHECKED_ON_REFRESH else None
@@ -176,10 +179,11 @@ class Provider(ResourceProvider):
         client, (obj, live) = self._connected(), objects.from_checkpoint(state)
         chosen = objects.annotation(obj, "deletionPropagationPolicy").capitalize()
         try:
-            client.delete(live, chosen if chosen in {"Orphan", "Background"} else "Foreground")
+            going = client.delete(live, chosen if chosen in {"Orphan", "Background"} else "Foreground")
         except MissingError:
             return
-        ready.wait_gone(client, obj, live, step.timeout, self.stopping)
+        if going["kind"] != "Status":
+            ready.wait_gone(client, obj, going, step.timeout, self.stopping)
 
     def _connected(self) -> Client:
         if self._client is None:

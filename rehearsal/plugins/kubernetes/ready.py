@@ -65,16 +65,17 @@ def wait_ready(client: Client, inputs: Object, live: Object, timeout: float, sto
     return live
 
 
-def wait_gone(client: Client, inputs: Object, obj: Object, timeout: float, stop: threading.Event) -> None:
-    """As above, until a deleted object is gone or another has its name; NotReadyError says who holds it."""
+def wait_gone(client: Client, inputs: Object, going: Object, timeout: float, stop: threading.Event) -> None:
+    """As above, until an object on its way out is gone; NotReadyError says who holds it."""
     if annotation(inputs, "skipAwait") == "true":
         return
     for ending in attempts(_seconds(timeout, inputs), stop):
         try:
-            live = client.get(obj)
+            live = client.get(going)
         except MissingError:
             return
-        if live["metadata"].get("deletionTimestamp") is None:
+        # Another was made under its name, and may be on its way out, too.
+        if live["metadata"]["uid"] != going["metadata"]["uid"]:
             return
         if ending:
             finalizers = [*(live["metadata"].get("finalizers") or []), *(live.get("spec") or {}).get("finalizers", [])]
@@ -177,8 +178,8 @@ def _volume(client: Client, live: Object) -> str:
 def _quota(_client: Client, live: Object) -> str:
     # Until its controller has seen it, a quota holds nobody back; so the official provider, too. Both sides are as the
     # server writes them ("1000m" is "1" in both).
-    counted = (live["spec"].get("hard") or {}) == (_status(live).get("hard") or {})
-    return "" if counted else "the quota controller has not taken over its limits"
+    taken = live["spec"].get("hard", {}) == _status(live).get("hard", {})
+    return "" if taken else "the quota controller has not taken over its limits"
 
 
 def _service(client: Client, live: Object) -> str:
