@@ -310,6 +310,26 @@ def test_what_has_not_changed_needs_no_cluster() -> None:
 CLAIM = {"accessModes": ["ReadWriteOnce"], "storageClassName": "no", "resources": {"requests": {"storage": "1Gi"}}}
 
 
+def test_the_servers_refusal_is_told_before_data_is_lost(provider: Provider) -> None:
+    meta = {"name": "kept", "namespace": NAMESPACE, "annotations": {"pulumi.com/skipAwait": "true"}}
+    obj = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": CLAIM}
+    step = Step(urn("core/v1:PersistentVolumeClaim"), preview=True)
+    _, state = provider.create(Step(step.urn), obj)
+    with pytest.raises(ProviderError, match=r"(?s)spec is immutable after creation.* a replacement would delete"):
+        provider.diff(step, state, {**obj, "spec": CLAIM | {"volumeMode": "Block"}})
+    # The official table decides where it can.
+    found, _ = provider.diff(step, state, {**obj, "spec": CLAIM | {"storageClassName": "other"}})
+    assert [change.replace for change in found] == [True]
+    provider.delete(Step(step.urn), state)
+    # What holds no data is made anew.
+    level = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "plugins"}, "value": 1}
+    step = Step(urn("scheduling.k8s.io/v1:PriorityClass"), preview=True)
+    _, state = provider.create(Step(step.urn), level)
+    found, _ = provider.diff(step, state, {**level, "value": 2})
+    assert [(str(change), change.replace) for change in found] == [("value", True)]
+    provider.delete(Step(step.urn), state)
+
+
 def test_a_quota_is_in_force_when_it_is_up(provider: Provider, api: Client) -> None:
     meta = {"name": "bound", "namespace": NAMESPACE}
     step, quota = Step(urn("core/v1:ResourceQuota"), timeout=30), {"apiVersion": "v1", "kind": "ResourceQuota"}

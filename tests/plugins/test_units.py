@@ -82,6 +82,25 @@ def test_ignored_paths_may_stand_for_every_item() -> None:
     }
 
 
+FIXED = [
+    ("v1", "PersistentVolume", "spec.csi.volumeHandle", True),
+    ("v1", "PersistentVolume", "spec.hostPath.path", True),
+    ("v1", "PersistentVolume", "spec.capacity.storage", False),
+    ("v1", "PersistentVolumeClaim", "spec.storageClassName", True),
+    ("v1", "ConfigMap", "metadata.namespace", True),
+    ("apps/v1", "Deployment", "spec.selector.matchLabels.app", True),
+    ("apps/v1", "Deployment", "spec.selectors", False),
+]
+
+
+@pytest.mark.parametrize(("version", "kind", "field", "replaced"), FIXED)
+def test_the_official_table_says_what_is_replaced(version: str, kind: str, field: str, *, replaced: bool) -> None:
+    obj = {"apiVersion": version, "kind": kind}
+    change = changes.Change(changes.parsed(field), "update")
+    diff.mark_fixed([change], obj, obj, set())
+    assert change.replace is replaced
+
+
 def test_what_the_server_calls_immutable_is_replaced() -> None:
     old: Object = {"spec": {"fixed": 1, "free": 1}}
     new: Object = {"spec": {"fixed": 2, "free": 2}}
@@ -93,6 +112,8 @@ def test_what_the_server_calls_immutable_is_replaced() -> None:
     live = {"kind": "Garden", **old}
     found = diff.settle(changes.changes(old, old, new), old, live, refuse)
     assert {str(change): change.replace for change in found} == {"spec.fixed": True, "spec.free": False}
+    with pytest.raises(ProviderError, match=r"invalid\. This PersistentVolume can't be changed so: undo"):
+        diff.settle(changes.changes(old, old, new), old, {**live, "kind": "PersistentVolume"}, refuse)
 
 
 def test_secrets_are_hidden_in_every_form() -> None:

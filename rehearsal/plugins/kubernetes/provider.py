@@ -26,8 +26,6 @@ _FLAGS = {
 # Components of the official provider that are programs of their own; of the API's own kinds also lists and Patch kinds.
 _NO_OBJECT = re.compile(r"(?:helm\.sh|kustomize|yaml)[/:]|(?:[^.]*|.*\.k8s\.io/.*):\w+(?:List|Patch)$")
 
-_HOLD_DATA = {"PersistentVolumeClaim", "PersistentVolume", "Namespace"}
-
 
 class Provider(ResourceProvider):
     """One configured provider: one server, one set of settings."""
@@ -102,9 +100,7 @@ class Provider(ResourceProvider):
         client, manager = self._connected(), objects.field_manager(obj, state, step.urn)
         mutable = {kind for kind in ("Secret", "ConfigMap") if self._flags[f"enable{kind}Mutable"]}
         diff.mark_fixed(found, old_live, obj, mutable)
-        # A claim is never replaced because the server refuses a change: its data would go with it.
-        fixed = any(change.replace for change in found) or obj.get("kind") in _HOLD_DATA
-        if not fixed and self._can_ask(obj):
+        if not any(change.replace for change in found) and self._can_ask(obj):
             found = diff.settle(found, old_obj, old_live, lambda: client.apply(obj, manager, force=True, dry_run=True))
         meta, old_meta = obj.get("metadata") or {}, old_live.get("metadata") or {}
         # A name chosen by the program can't be held by the old and the new object at once.
