@@ -17,7 +17,7 @@ import psutil
 # As the engine's file, S3, GCS and Azure backends say it:
 #   s3://…/locks/…/UUID.json: created by ana@laptop (pid 4711) at 2026-11-21T14:35:02Z
 _LOCK = re.compile(
-    r"(?P<file>[\w-]+\.json): created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<time>\S+)"
+    r"(?P<file>[\w-]+\.json)(?:\?\S*)?: created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<time>\S+)"
 )
 
 

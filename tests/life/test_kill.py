@@ -23,8 +23,8 @@ from rehearsal.platform import Platform
 from tests.support.api import KINDS, Person
 from tests.support.checkout import PATIENCE, Checkout
 
-# The resource in whose making the engine is killed, by its logical name; `{}` is the environment's id. Every kind that the
-# engine treats apart is among them: the stack, providers, components, what has nothing outside the state, what has.
+# The resource in whose making the engine is killed, by its logical name; `{}` is the environment's id. Every kind that
+# the engine treats apart is among them: the stack, providers, components, what has nothing outside the state, what has.
 POINTS = (
     "terrarium-{stack}",
     "{}-cluster",
