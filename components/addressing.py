@@ -9,10 +9,34 @@ from components.quoting import quoted
 
 Network = IPv4Network | IPv6Network
 
-# Never part of "the internet" for a workload: private ranges, carrier-grade NAT, and link-local, where clouds serve
-# machine credentials (RFC 1918, RFC 6598, RFC 3927; RFC 4193, RFC 4291).
-PRIVATE_IPV4 = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
-PRIVATE_IPV6 = ("fc00::/7", "fe80::/10")
+# Never part of "the internet" for a workload.
+PRIVATE_IPV4 = (
+    "10.0.0.0/8",  # private, RFC 1918
+    "100.64.0.0/10",  # carrier-grade NAT, RFC 6598; clouds number pods and their own services from it
+    "168.63.129.16/32",  # Azure's WireServer, machine credentials: "What is IP address 168.63.129.16?"
+    "169.254.0.0/16",  # link-local, RFC 3927; clouds serve machine credentials at 169.254.169.254
+    "172.16.0.0/12",  # private, RFC 1918
+    "192.0.0.0/24",  # protocol assignments, RFC 6890; Oracle's cloud serves machine metadata at 192.0.0.192
+    "192.168.0.0/16",  # private, RFC 1918
+    "198.18.0.0/15",  # benchmarks of networks, RFC 2544; in use inside companies
+    "224.0.0.0/4",  # multicast, RFC 5771
+    "240.0.0.0/4",  # reserved, RFC 1112; in use inside clouds
+)
+PRIVATE_IPV6 = (
+    "64:ff9b::/96",  # NAT64, RFC 6052: every address of IPv4 once more, the private ones too
+    "fc00::/7",  # private, RFC 4193
+    "fe80::/10",  # link-local, RFC 4291
+    "ff00::/8",  # multicast, RFC 4291
+)
+
+# No destination that anybody may list, by what it is.
+_NO_DESTINATION = {
+    "loopback, the node itself": ("0.0.0.0/8", "127.0.0.0/8", "::/127"),  # RFC 1122, RFC 4291
+    "link-local, where clouds serve machine credentials": ("169.254.0.0/16", "fe80::/10"),  # RFC 3927, RFC 4291
+    # docs.aws.amazon.com "Instance metadata and user data"; cloud.google.com "Query VM metadata"
+    "where clouds serve machine credentials": ("fd00:ec2::254/128", "fd20:ce::254/128"),
+    "multicast": ("224.0.0.0/4", "ff00::/8"),  # RFC 5771, RFC 4291
+}
 
 
 def parse(cidr: str) -> Network:
@@ -38,6 +62,21 @@ def parse(cidr: str) -> Network:
 
 def _without_zone(network: Network) -> Network:
     return type(network)((int(network.network_address), network.prefixlen))
+
+
+def destination(cidr: str) -> Network:
+    """Return the network of a CIDR that traffic may be let out to.
+
+    Raises:
+        ValueError: As `parse` does; and if a part of it is loopback, link-local, multicast, or serves credentials.
+    """
+    network = parse(cidr)
+    for what, ranges in _NO_DESTINATION.items():
+        for closed in map(ip_network, ranges):
+            if overlaps(network, closed):
+                part = "is" if contains(closed, network) else f"holds {closed},"
+                raise ValueError(f"{quoted(cidr)} {part} {what}: no environment may call it; list narrower ranges")
+    return network
 
 
 def overlaps(a: Network, b: Network) -> bool:

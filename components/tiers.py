@@ -109,12 +109,16 @@ _EGRESS_LISTED = HardRule(
     demand="`listed`, with each destination under network.egress_to",
     why="data leaves through any open way out",
 )
+# Prefix lengths: of the largest private range (RFC 1918), and of what registries allocate to one provider (RIPE-738).
+_WIDEST = {4: 8, 6: 32}
 _NO_WORLD = HardRule(
     key="network.egress_to",
-    # 0.0.0.0/1 and 128.0.0.0/1 are the whole internet too.
-    holds=lambda s: all(n.prefixlen > 0 for n in merged(a.network for a in s.network.egress_to.values())),
-    demand="ranges that are not the whole internet, alone or together",
-    why="a list that names the whole internet is not a list",
+    # Merged: 0.0.0.0/1 and 128.0.0.0/2 are half the internet and more, however many pieces they are written in.
+    holds=lambda s: all(
+        n.prefixlen >= _WIDEST[n.version] for n in merged(a.network for a in s.network.egress_to.values())
+    ),
+    demand=f"ranges of at least /{_WIDEST[4]} (IPv4) or /{_WIDEST[6]} (IPv6), neighbours taken together",
+    why="a list that names large parts of the internet is not a list",
 )
 _NO_MEMBERS = HardRule(
     key="people.members",

@@ -31,6 +31,7 @@ _CHANGE = {"create", "update", "patch", "delete", "deletecollection"}
 # The types that settings are written with, in words.
 _WORDS: tuple[tuple[object, str], ...] = (
     (models.Cidr, "range, as `10.64.0.0/20`"),
+    (models.Destination, "range, as `10.64.0.0/20`"),
     (models.Quantity, "quantity, as `500m`, `4`, `64Gi`"),
     (models.Label, "label value, up to 63 characters"),
     (models.Line, "text, one line"),

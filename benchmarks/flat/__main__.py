@@ -161,13 +161,20 @@ NetworkPolicy(
                             except_=[
                                 "10.0.0.0/8",
                                 "100.64.0.0/10",
+                                "168.63.129.16/32",
                                 "169.254.0.0/16",
                                 "172.16.0.0/12",
+                                "192.0.0.0/24",
                                 "192.168.0.0/16",
+                                "198.18.0.0/15",
+                                "224.0.0.0/4",
+                                "240.0.0.0/4",
                             ],
                         )
                     ),
-                    NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr="::/0", except_=["fc00::/7", "fe80::/10"])),
+                    NetworkPolicyPeerArgs(
+                        ip_block=IPBlockArgs(cidr="::/0", except_=["64:ff9b::/96", "fc00::/7", "fe80::/10", "ff00::/8"])
+                    ),
                 ]
             )
         ],

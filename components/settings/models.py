@@ -60,6 +60,11 @@ def _cidr(value: str) -> str:
     return value
 
 
+def _destination(value: str) -> str:
+    addressing.destination(value)
+    return value
+
+
 def _quantity(value: str) -> str:
     quantities.parse(value)
     return value
@@ -98,11 +103,9 @@ _QUANTITY_SCHEMA = {
     "minimum": 0,
     "examples": ["500m", "4", "64Gi"],
 }
-Cidr = Annotated[
-    str,
-    AfterValidator(_cidr),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f.:]+/[0-9]{1,3}$", "examples": ["10.64.0.0/20"]}),
-]
+_CIDR_SCHEMA = {"type": "string", "pattern": "^[0-9A-Fa-f.:]+/[0-9]{1,3}$", "examples": ["10.64.0.0/20"]}
+Cidr = Annotated[str, AfterValidator(_cidr), WithJsonSchema(_CIDR_SCHEMA)]
+Destination = Annotated[str, AfterValidator(_destination), WithJsonSchema(_CIDR_SCHEMA)]
 Quantity = Annotated[
     str, BeforeValidator(_whole_number_only), AfterValidator(_quantity), WithJsonSchema(_QUANTITY_SCHEMA)
 ]
@@ -131,8 +134,8 @@ Count = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_whole_number_
 class EgressAllowance(Settings):
     """One way out of the environment."""
 
-    cidr: Cidr
-    """The destination."""
+    cidr: Destination
+    """The destination: no loopback, link-local (machine credentials) or multicast address."""
     ports: Annotated[tuple[Port, ...], Field(min_length=1)]
     """Destination ports."""
     protocol: Literal["TCP", "UDP"] = "TCP"

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
 
-from components.addressing import PRIVATE_IPV4, PRIVATE_IPV6
 from components.tiers import Tier
 
 Block = Callable[..., dict[str, Any]]
 ALLOWANCE = {"cidr": "10.1.0.0/16", "ports": [443, 8443], "why": "registry"}
+NOT_THE_INTERNET = (
+    *("10.0.0.1", "172.16.0.1", "172.31.255.254", "192.168.1.1"),  # a company's own
+    *("100.64.0.1", "100.127.255.254", "198.18.0.1", "198.19.255.254", "240.0.0.1", "255.255.255.255"),
+    *("169.254.169.254", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"),  # machine credentials
+    *("224.0.0.1", "239.255.255.255", "ff02::1", "fc00::1", "fe80::1"),
+    "64:ff9b::a9fe:a9fe",  # 169.254.169.254 through NAT64
+)
+THE_INTERNET = ("1.1.1.1", "9.255.255.255", "11.0.0.0", "168.63.129.15", "172.32.0.1", "192.0.1.1", "2606:4700::1111")
 ALWAYS = {"default-deny", "allow-dns", "allow-within"}
 
 
@@ -36,10 +44,11 @@ def test_no_policy_but_those_that_are_listed(tier: Tier, run: Any, environment: 
 def test_open_egress_is_the_internet_without_any_private_range(run: Any, environment: Block) -> None:
     policy = _policies(run("dev", environment(network={"egress": "open"})))["allow-internet"]
     assert policy["policyTypes"] == ["Egress"]
-    assert [peer["ipBlock"] for peer in policy["egress"][0]["to"]] == [
-        {"cidr": "0.0.0.0/0", "except": list(PRIVATE_IPV4)},
-        {"cidr": "::/0", "except": list(PRIVATE_IPV6)},
-    ]
+    blocks = [peer["ipBlock"] for peer in policy["egress"][0]["to"]]
+    assert [block["cidr"] for block in blocks] == ["0.0.0.0/0", "::/0"]
+    closed = [ip_network(cidr) for block in blocks for cidr in block["except"]]
+    assert [a for a in NOT_THE_INTERNET if not any(ip_address(a) in network for network in closed)] == []
+    assert [a for a in THE_INTERNET if any(ip_address(a) in network for network in closed)] == []
 
 
 def test_listed_egress_is_each_destination_and_nothing_else(run: Any, environment: Block) -> None:

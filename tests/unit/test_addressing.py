@@ -112,6 +112,35 @@ def test_what_is_no_cidr_is_refused_with_what_to_write(text: str, says: str) -> 
     assert says in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("cidr", "says"),
+    [
+        ("127.0.0.0/8", "is loopback"),
+        ("0.0.0.0/32", "is loopback"),
+        ("::1/128", "is loopback"),
+        ("169.254.169.254/32", "is link-local, where clouds serve machine credentials"),
+        ("169.0.0.0/8", "holds 169.254.0.0/16, link-local"),
+        ("fe80::/64", "is link-local"),
+        ("fd00:ec2::254/128", "is where clouds serve machine credentials"),
+        ("fd00::/8", "holds fd00:ec2::254/128, where clouds serve machine credentials"),
+        ("239.1.2.3/32", "is multicast"),
+        ("ff02::1/128", "is multicast"),
+        ("0.0.0.0/0", "holds 0.0.0.0/8, loopback"),
+        ("::/0", "holds ::/127, loopback"),
+        ("office", "is not a network"),
+    ],
+)
+def test_what_nobody_may_call_is_no_destination(cidr: str, says: str) -> None:
+    with pytest.raises(ValueError, match=r"^`") as refused:
+        addressing.destination(cidr)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("cidr", ["10.0.12.0/24", "8.8.8.8/32", "168.63.129.16/32", "2001:db8::/32", "fd12::/48"])
+def test_an_ordinary_range_is_a_destination(cidr: str) -> None:
+    assert addressing.destination(cidr) == ip_network(cidr)
+
+
 @given(text=st.text(max_size=30))
 def test_any_text_is_a_network_or_a_value_error(text: str) -> None:
     message = ""

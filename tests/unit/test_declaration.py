@@ -68,6 +68,7 @@ def test_a_valid_stack_is_declared_with_what_it_inherits(project: Any) -> None:
         ("quota:\n  cpu: 9" + "0" * 30, 10, "quota.cpu", "more than Kubernetes can count"),
         ("quota:\n  cpu: null", 10, "quota.cpu", "is missing"),
         ("network:\n  egress_to:\n    Web: {cidr: 10.0.0.0/8, ports: [1], why: x}", 11, "network.egress_to.Web", "lower-case letters"),
+        ("network:\n  egress_to:\n    web: {cidr: 169.254.0.0/16, ports: [1], why: x}", 11, "network.egress_to.web.cidr", "machine credentials"),
         ("network:\n  egress_to:\n    web: {cidr: 10.0.0.0/8, ports: [70000], why: x}", 11, "network.egress_to.web.ports.0", "must be 65535 or less"),
         ("network:\n  egress_to:\n    web: {cidr: 10.0.0.0/8, ports: [], why: x}", 11, "network.egress_to.web.ports", "at least 1 entry"),
         ("network:\n  egress_to:\n    web: {cidr: 10.0.0.0/8, ports: [1]}", 11, "network.egress_to.web.why", "is missing"),

@@ -31,7 +31,7 @@ def test_a_tiers_own_defaults_break_none_of_its_rules(tier: Tier) -> None:
 BREACHES: dict[str, dict[str, Any]] = {
     "pod_security": {"pod_security": "baseline"},
     "network.egress": {"network": {"egress": "open"}},
-    "network.egress_to": {"network": {"egress": "listed", "egress_to": {"all": {**ALLOWANCE, "cidr": "0.0.0.0/0"}}}},
+    "network.egress_to": {"network": {"egress": "listed", "egress_to": {"all": {**ALLOWANCE, "cidr": "8.0.0.0/7"}}}},
     "people.members": {"people": {"members": ["team"]}},
     "people.automation": {"people": {"automation": ["ci"], "promoters": ["ci"]}},
 }
@@ -60,12 +60,24 @@ def test_no_hard_rule_goes_untested(tier: Tier) -> None:
     assert {rule.key for rule in TIERS[tier].rules} == HARD[tier]
 
 
-@pytest.mark.parametrize("halves", [("0.0.0.0/1", "128.0.0.0/1"), ("::/1", "8000::/1")])
-def test_the_internet_in_two_halves_is_still_the_internet(halves: tuple[str, str]) -> None:
-    listed = {f"half{n}": {**ALLOWANCE, "cidr": cidr} for n, cidr in enumerate(halves)}
-    assert [key for key, _ in _broken(TESTING, network={"egress": "listed", "egress_to": listed})] == [
-        "network.egress_to"
-    ]
+@pytest.mark.parametrize("tier", [TESTING, PRODUCTION])
+@pytest.mark.parametrize(
+    ("ranges", "taken"),
+    [
+        (("64.0.0.0/3",), False),
+        (("16.0.0.0/4", "32.0.0.0/3", "128.0.0.0/3"), False),
+        (("8.0.0.0/8", "9.0.0.0/8"), False),
+        (("2000::/3",), False),
+        (("2001:db8::/31",), False),
+        (("10.0.0.0/8", "12.0.0.0/8"), True),
+        (("2001:db8::/32", "fd00:1::/32"), True),
+        (("10.0.12.0/24", "10.0.13.0/24"), True),
+    ],
+)
+def test_a_list_of_large_parts_of_the_internet_is_no_list(tier: Tier, ranges: tuple[str, ...], taken: bool) -> None:
+    listed = {f"part{n}": {**ALLOWANCE, "cidr": cidr} for n, cidr in enumerate(ranges)}
+    broken = [key for key, _ in _broken(tier, network={"egress": "listed", "egress_to": listed})]
+    assert broken == ([] if taken else ["network.egress_to"])
 
 
 def test_readers_who_are_also_automation_are_refused_in_production() -> None:
