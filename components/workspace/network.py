@@ -1,6 +1,7 @@
 """Network policies: everything is refused, then each way in and out is allowed by a policy of its own.
 
-A cluster without a policy engine stores these policies and filters nothing; `terrarium status` says so.
+A cluster without a policy engine stores these policies and filters nothing, and its API does not tell: whoever makes
+the cluster must see to an engine.
 """
 
 from __future__ import annotations
