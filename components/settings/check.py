@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,19 +45,25 @@ def check_project(root: Path, stacks: Sequence[str] | None = None) -> Report:
 
     Args:
         root: The folder of Pulumi.yaml.
-        stacks: Report on these stacks and on organisation.yaml only; all files are compared all the same. None
-            reports on all.
+        stacks: Report on what concerns these stacks, and on organisation.yaml, only; all files are compared all the
+            same, and a conflict is told to each stack that is part of it, whichever file it is placed in. None reports
+            on all.
     """
     checking = _Checking(root)
     checking.run()
     problems, files = checking.problems, dict(checking.files)
     if stacks is not None:
-        chosen = {files[stack] for stack in stacks if stack in files}
-        others = set(files.values()) - chosen
-        problems = [p for p in problems if p.place is None or p.place.file not in others]
+        others = {file for stack, file in files.items() if stack not in stacks}
+        problems = [p for p in problems if _told(p, stacks, others)]
         unknown = [stack for stack in stacks if stack not in files]
         problems.extend(Problem("stack", f"no stack `{s}`; {suggestion(s, files)}") for s in unknown)
     return Report(tuple(checking.checked), checking.declarations, tuple(sorted(dict.fromkeys(problems), key=_order)))
+
+
+def _told(problem: Problem, stacks: Sequence[str], others: Set[str]) -> bool:
+    if problem.concerns:
+        return not problem.concerns.isdisjoint(stacks)
+    return problem.place is None or problem.place.file not in others
 
 
 def _order(problem: Problem) -> tuple[str, int, str, str]:

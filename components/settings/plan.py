@@ -59,7 +59,7 @@ def _duplicates(every: Iterable[Declaration]) -> Iterator[Problem]:
             message = (
                 f"{declaration.kind} {name} is already declared by {_named(first, ('name',))}; give it another name"
             )
-            yield _problem(declaration, ("name",), message)
+            yield _problem(declaration, ("name",), message, first)
 
 
 def _ranges(every: Iterable[Declaration], organisation: OrganisationSettings | None) -> Iterator[Problem]:
@@ -74,7 +74,7 @@ def _ranges(every: Iterable[Declaration], organisation: OrganisationSettings | N
     for first, second in addressing.conflicts(plan):
         other = _named(owners[first], ("network", "cidr"))
         message = f"{plan[second]} overlaps {plan[first]} of {other}{_free(supernet, plan, plan[second])}"
-        yield _problem(owners[second], ("network", "cidr"), message)
+        yield _problem(owners[second], ("network", "cidr"), message, owners[first])
 
 
 def _network(declaration: Declaration) -> Network | None:
@@ -105,14 +105,14 @@ def _platforms(every: Sequence[Declaration]) -> Iterator[Problem]:
         if not admits(platform.tiers, settings.tier):
             takes = ", ".join(sorted(tier.value for tier in platform.tiers))
             message = f"platform {name} takes {takes}, not {settings.tier.value} ({_named(platform, ('tiers',))})"
-            yield _problem(declaration, ("tier",), message)
+            yield _problem(declaration, ("tier",), message, platform)
         if declaration.adapter.name != platform.adapter.name:
             message = f"platform {name} is on {platform.adapter.name} ({_named(platform, ('cloud',))})"
-            yield _problem(declaration, block, message)
+            yield _problem(declaration, block, message, platform)
         elif declaration.adapter.cluster_id != platform.adapter.cluster_id:
             own, other = declaration.adapter.cluster_id, platform.adapter.cluster_id
             message = f"{own} is not the cluster of platform {name}, {other} ({_named(platform, ('cloud',))})"
-            yield _problem(declaration, block, message)
+            yield _problem(declaration, block, message, platform)
 
 
 def _slice_of_an_owner(declaration: Declaration, every: Sequence[Declaration]) -> Iterator[Problem]:
@@ -129,7 +129,7 @@ def _slice_of_an_owner(declaration: Declaration, every: Sequence[Declaration]) -
                 f"environment {owner.settings.id} has its cluster to itself and takes no slices "
                 f"({_named(owner, ('cloud',))}): name a shared platform and its cluster"
             )
-            yield _problem(declaration, block, message)
+            yield _problem(declaration, block, message, owner)
 
 
 def _shared_clusters(every: Iterable[Declaration]) -> Iterator[Problem]:
@@ -145,7 +145,7 @@ def _shared_clusters(every: Iterable[Declaration]) -> Iterator[Problem]:
                 f"{cluster} already belongs to {_named(first, ('cloud',))}: "
                 "name that stack's platform here, or use another cluster"
             )
-            yield _problem(declaration, ("cloud", declaration.adapter.name), message)
+            yield _problem(declaration, ("cloud", declaration.adapter.name), message, first)
 
 
 def _automation(every: Sequence[Declaration]) -> Iterator[Problem]:
@@ -164,12 +164,13 @@ def _automation(every: Sequence[Declaration]) -> Iterator[Problem]:
                         f"{_named(production, ('people', 'automation'))}: a person in it could deploy without review; "
                         "keep people and CI in different groups"
                     )
-                    yield _problem(other, ("people", kind), message)
+                    yield _problem(other, ("people", kind), message, production)
 
 
-def _problem(declaration: Declaration, path: Path_, message: str) -> Problem:
+def _problem(declaration: Declaration, path: Path_, message: str, *others: Declaration) -> Problem:
     key = ".".join((f"{NAMESPACE}:{declaration.kind}", *map(str, path)))
-    return Problem(key, message, _place(declaration, path))
+    concerns = frozenset(d.stack for d in (declaration, *others))
+    return Problem(key, message, _place(declaration, path), concerns)
 
 
 def _named(declaration: Declaration, path: Path_) -> str:

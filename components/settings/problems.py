@@ -31,11 +31,13 @@ class Problem:
         key: The dotted key, from the top of its file (`terrarium:environment.network.cidr`).
         message: What is wrong and what is allowed, without the value where it might be a secret.
         place: Where it stands; None if no file holds it (a key that is missing everywhere).
+        concerns: The stacks between which it lies, wherever it is placed; empty if it lies in its place alone.
     """
 
     key: str
     message: str
     place: Place | None = None
+    concerns: frozenset[str] = frozenset()
 
     def as_dict(self) -> dict[str, str | int | None]:
         """Return the problem for `--json`."""

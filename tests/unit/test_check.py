@@ -176,6 +176,34 @@ def test_two_files_of_one_stack_are_refused(project: Any) -> None:
     assert "already has a file, Pulumi.dev.yaml" in message
 
 
+OWN = "kubernetes: {context: o}"
+ON_Q = "kubernetes: {context: o, platform: q}"
+CONFLICTS: dict[str, tuple[str, str]] = {
+    "one name": (_environment("x", SLICE), _environment("x", SLICE)),
+    "one cluster": (_environment("x", OWN), _environment("y", OWN)),
+    "one range": (_environment("x", MEADOW, cidr="10.64.0.0/20"), _environment("y", MEADOW, cidr="10.64.0.0/21")),
+    "a platform for others": (_platform("q", OWN, "[testing]"), _environment("x", ON_Q)),
+    "a platform elsewhere": (_platform("q", "kubernetes: {context: p}"), _environment("x", ON_Q)),
+    "an owner": (_environment("x", OWN), _environment("y", ON_Q)),
+    "people of production": (
+        _environment("x", OWN, tier="production") + "    people: {automation: [ci]}\n",
+        _environment("y", SLICE) + "    people: {members: [ci]}\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("conflict", CONFLICTS)
+def test_a_conflict_is_told_to_every_stack_that_is_part_of_it_and_to_no_other(
+    conflict: str, project: Any, install_cloud: Callable[[], None]
+) -> None:
+    install_cloud()
+    for stack, text in zip("ab", CONFLICTS[conflict], strict=True):
+        project.write(f"Pulumi.{stack}.yaml", text)
+    [told] = _found(project)
+    assert _found(project, ["a"]) == _found(project, ["b"]) == _found(project, ["a", "b"]) == [told]
+    assert _found(project, ["dev"]) == []
+
+
 def test_a_chosen_stack_is_told_of_without_the_others(project: Any) -> None:
     project.write("Pulumi.bad.yaml", "a: [\n")
     assert _found(project, ["dev"]) == []
