@@ -24,7 +24,7 @@ class NameRule:
     """What one service takes as a name.
 
     Args:
-        service: The service and kind of thing, as its documentation says it.
+        service: The service and kind of thing, as its documentation says it, with its article.
         longest: Characters at most.
         pattern: A regular expression for the whole name.
         alphabet: The pattern in words.
@@ -47,11 +47,11 @@ class NameRule:
         """
         if not self.shortest <= len(name) <= self.longest:
             raise NameRefused(
-                f"{quoted(name)} has {len(name)} characters; a {self.service} takes {self.shortest} to {self.longest}"
+                f"{quoted(name)} has {len(name)} characters; {self.service} takes {self.shortest} to {self.longest}"
                 f" ({self.source})"
             )
         if not re.fullmatch(self.pattern, name):
-            raise NameRefused(f"{quoted(name)} can't name a {self.service}: {self.alphabet} ({self.source})")
+            raise NameRefused(f"{quoted(name)} can't name {self.service}: {self.alphabet} ({self.source})")
         return name
 
     def json_schema(self) -> dict[str, str | int]:
@@ -82,21 +82,21 @@ class NameRule:
 _LABEL_TEXT = "lower-case letters, digits and `-`, starting and ending with a letter or digit"
 
 NAMESPACE = NameRule(
-    service="Kubernetes namespace",
+    service="a Kubernetes namespace",
     longest=63,
     pattern=r"[a-z0-9]([-a-z0-9]*[a-z0-9])?",
     alphabet=_LABEL_TEXT,
     source="RFC 1123 label, kubernetes.io/docs/concepts/overview/working-with-objects/names",
 )
 OBJECT = NameRule(
-    service="Kubernetes object",
+    service="a Kubernetes object",
     longest=253,
     pattern=r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
     alphabet=f"{_LABEL_TEXT}; parts joined by `.`",
     source="RFC 1123 subdomain, kubernetes.io/docs/concepts/overview/working-with-objects/names",
 )
 LABEL_VALUE = NameRule(
-    service="Kubernetes label value",
+    service="a Kubernetes label value",
     longest=63,
     pattern=r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
     alphabet="letters, digits, `-`, `_` and `.`, starting and ending with a letter or digit",

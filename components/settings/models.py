@@ -20,21 +20,21 @@ from components.tiers import TIERS, Egress, PodSecurity, Tier
 # Together they are the environment's id, which will name buckets, databases and roles as well as namespaces. 32, 1 and
 # 20 leave ten characters for suffixes in the tightest of these (63: RFC 1123 labels, S3, PostgreSQL).
 _PROJECT = naming.NameRule(
-    service="project",
+    service="a project",
     longest=32,
     pattern=r"[a-z]([-a-z0-9]*[a-z0-9])?",
     alphabet="lower-case letters, digits and `-`, starting with a letter and not ending with `-`",
     source="it begins the names of everything the project owns",
 )
 _NAME = naming.NameRule(
-    service="environment or platform",
+    service="an environment or platform",
     longest=20,
     pattern=r"[a-z][a-z0-9]*",
     alphabet="lower-case letters and digits, starting with a letter, no `-`",
     source="so that `<project>-<name>` can be read in one way only",
 )
 _KEY = naming.NameRule(
-    service="key",
+    service="a key",
     longest=30,
     pattern=r"[a-z]([-a-z0-9]*[a-z0-9])?",
     alphabet="lower-case letters, digits and `-`, starting with a letter and not ending with `-`",

@@ -88,7 +88,7 @@ def test_one_wrong_value_is_one_problem_with_its_line_and_what_is_allowed(
         ("tier: experimentation", "tier: staging", "tier", "must be 'experimentation', 'testing' or 'production'"),
         ("tier: experimentation", "tier: [testing]", "tier", "must be 'experimentation', 'testing' or 'production'"),
         ("tier: experimentation", "tier: null", "tier", "neither the stack file nor organisation.yaml gives it"),
-        ("name: dev", "name: " + "d" * 21, "name", "has 21 characters; a environment or platform takes 1 to 20"),
+        ("name: dev", "name: " + "d" * 21, "name", "has 21 characters; an environment or platform takes 1 to 20"),
         ("name: dev", "name: my-dev", "name", "no `-`"),
         ("project: churn", "project: Churn", "project", "lower-case letters"),
         ("project: churn", "project: [churn]", "project", "must be text"),
