@@ -25,16 +25,20 @@ class Tier(StrEnum):
 
 
 class Right(StrEnum):
-    """What a group of people or machines may do in an environment's namespace."""
+    """What a group of people or machines may do in an environment's namespace.
+
+    Whoever may create Jobs or Deployments there runs any image that admission lets in and mounts any secret of the
+    namespace: a right without a shell, or without a view of secrets, is no wall against its holder.
+    """
 
     READ = "reader"
     """See everything but secrets, and read logs."""
     WRITE = "writer"
-    """Run and change workloads by hand, open a shell in them."""
+    """Run and change workloads by hand, open a shell in them, see secrets."""
     DEPLOY = "deployer"
-    """Change workloads, as CI and Flux do; no shell."""
+    """Change workloads, as CI and Flux do, and through them reach secrets; no shell."""
     LAUNCH = "launcher"
-    """See, and start or schedule jobs."""
+    """See, and start or schedule jobs, of any image and with any secret of the namespace."""
 
 
 Egress = Literal["open", "listed"]

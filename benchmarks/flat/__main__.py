@@ -215,6 +215,9 @@ ResourceQuota(
             "pods": "100",
             "requests.storage": "500Gi",
             "persistentvolumeclaims": "20",
+            "count/jobs.batch": "1000",
+            "count/configmaps": "500",
+            "count/secrets": "500",
             "services.loadbalancers": "0",
             "services.nodeports": "0",
         }

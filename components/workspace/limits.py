@@ -20,6 +20,10 @@ from components.workspace.scope import Scope
 def quota(scope: Scope, settings: QuotaSettings) -> ResourceQuota:
     """Make the quota of the whole environment; load balancers and node ports are ways in, and closed.
 
+    Jobs, ConfigMaps and secrets are counted because all environments of a cluster share one API server: a loop that
+    makes objects would fill its database (2 GiB by default, etcd.io/docs) for everybody. A ConfigMap or secret holds
+    1 MiB at most.
+
     Args:
         scope: Where.
         settings: The most that the environment may hold.
@@ -36,6 +40,9 @@ def quota(scope: Scope, settings: QuotaSettings) -> ResourceQuota:
                 "pods": str(settings.pods),
                 "requests.storage": settings.storage,
                 "persistentvolumeclaims": str(settings.volumes),
+                "count/jobs.batch": "1000",
+                "count/configmaps": "500",
+                "count/secrets": "500",
                 "services.loadbalancers": "0",
                 "services.nodeports": "0",
             }
@@ -70,6 +77,8 @@ def foreign_priorities(scope: Scope, own: pulumi.Input[str]) -> ResourceQuota:
 
 def container_limits(scope: Scope, settings: ContainerSettings) -> LimitRange:
     """Make the limits of one container.
+
+    The default is the limit as well: without one, a container would get the maximum and use up the quota's memory.
 
     Args:
         scope: Where.

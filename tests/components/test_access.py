@@ -146,6 +146,8 @@ def test_the_quota_closes_ways_in_and_foreign_priorities(run: Any, environment: 
     quotas = {r.metadata["name"]: r.inputs["spec"] for r in run("dev", environment()).of("ResourceQuota").values()}
     hard = quotas["quota"]["hard"]
     assert (hard["services.loadbalancers"], hard["services.nodeports"]) == ("0", "0")
+    counted = {key: value for key, value in hard.items() if key.startswith("count/")}
+    assert counted == {"count/jobs.batch": "1000", "count/configmaps": "500", "count/secrets": "500"}
     foreign = quotas["foreign-priorities"]
     assert foreign["hard"] == {"pods": "0"}
     assert foreign["scopeSelector"]["matchExpressions"][1]["values"] == ["terrarium-experimentation"]

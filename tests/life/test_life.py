@@ -176,6 +176,10 @@ REFUSED_PODS = {
     "root": (pod(container={"securityContext": {}}), "violates PodSecurity"),
     "host network": (pod(hostNetwork=True), "violates PodSecurity"),
     "too large": (pod(container={"resources": {"limits": {"cpu": "9"}}}), "maximum cpu usage per Container is 8"),
+    "more than the default, and no limit": (
+        pod(container={"resources": {"requests": {"memory": "2Gi"}}}),
+        "must be less than or equal to memory limit",
+    ),
     "another tier's priority": (pod(priorityClassName="terrarium-testing"), "foreign-priorities"),
     "the system's priority": (pod(priorityClassName="system-node-critical"), "foreign-priorities"),
     "a GPU beyond the quota": (
