@@ -158,7 +158,7 @@ def test_a_slice_of_another_platform_than_the_clusters_is_refused(platform: str,
         run("dev", environment(cloud={"kubernetes": {"context": "c", "platform": platform}}))
 
 
-@pytest.mark.parametrize("more", [{}, {"kubeconfig": "/home/ana/clusters.yaml"}])
+@pytest.mark.parametrize("more", [{}, {"kubeconfig": "/mnt/clusters.yaml"}])
 def test_access_names_the_kubeconfig_that_the_stack_file_gives(
     more: dict[str, str], run: Any, environment: Block
 ) -> None:
