@@ -112,17 +112,18 @@ def test_a_killed_up_is_taken_to_its_end(checkout: Checkout, platform: Platform,
 
 
 def pending(checkout: Checkout, stack: str, logical: str) -> None:
-    """Put the state back to where it was while the engine was making a resource that now exists."""
-    path = checkout.folder / f"{stack}.state.json"
-    checkout.pulumi("stack", "export", "--stack", stack, "--file", str(path))
-    exported = json.loads(path.read_text())
-    deployment = exported["deployment"]
+    """Put the state back to where it was while the engine was making a resource that now exists.
+
+    In the file itself: `pulumi stack import` drops what is unconfirmed.
+    """
+    path = checkout.folder / f"state/shared/.pulumi/stacks/terrarium/{stack}.json"
+    document = json.loads(path.read_text())
+    deployment = document["checkpoint"]["latest"]
     [made] = [r for r in deployment["resources"] if r["urn"].endswith(f"::{logical}")]
     deployment["resources"].remove(made)
     unconfirmed = {key: value for key, value in made.items() if key not in {"id", "outputs"}}
     deployment["pending_operations"] = [{"resource": unconfirmed, "type": "creating"}]
-    path.write_text(json.dumps(exported))
-    checkout.pulumi("stack", "import", "--stack", stack, "--file", str(path))
+    path.write_text(json.dumps(document))
 
 
 def test_what_was_made_but_not_confirmed_is_adopted(checkout: Checkout, platform: Platform) -> None:
