@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -100,7 +101,7 @@ def _told(method: Method[Request, Response]) -> Method[Request, Response]:
     return call
 
 
-class ResourceProvider(BaseProvider):
+class ResourceProvider(BaseProvider, ABC):
     """A provider with resources; `log` shows lines to the person at the engine."""
 
     # Settings of the official provider that this one would ignore, each with the values that change nothing.
@@ -118,23 +119,23 @@ class ResourceProvider(BaseProvider):
         """
         return inputs
 
+    @abstractmethod
     def diff(self, step: Step, state: Properties, inputs: Properties) -> tuple[list[Change], bool]:
         """Return what changed, and whether a replaced resource is deleted before its successor is made."""
-        raise NotImplementedError
 
+    @abstractmethod
     def create(self, step: Step, inputs: Properties) -> tuple[str, Properties]:
         """Make the resource and return its id and state; in a preview what is known of them."""
-        raise NotImplementedError
 
     def update(self, step: Step, state: Properties, inputs: Properties) -> Properties:
-        """Change the resource and return its state."""
-        raise NotImplementedError
+        """Change the resource and return its state; not for a provider that replaces on every change."""
+        raise ProviderError("nothing of this resource can be changed in place")
 
+    @abstractmethod
     def read(
         self, step: Step, identifier: str, state: Properties, inputs: Properties
     ) -> tuple[str, Properties, Properties] | None:
         """Return the id, state and inputs of what is there, or None; without a state it is imported."""
-        raise NotImplementedError
 
     def delete(self, step: Step, state: Properties) -> None:
         """Delete the resource."""
