@@ -58,6 +58,7 @@ def down() -> None:
     """Stop the embedded platforms; data and state stay."""
     for name in _embedded():
         Platform(name).stop()
+        typer.echo(f"Stopped '{name}'; its data and the state stay. `make up` starts it again.")
 
 
 @app.command()
@@ -72,9 +73,11 @@ def reset() -> None:
         )
     for name in _embedded():
         Platform(name).reset()
+        typer.echo(f"Deleted '{name}' with all that lived on it.")
     if states.is_dir():
         with explained(f"The states in {states} can't be deleted"):
             shutil.rmtree(states)
+        typer.echo("Deleted the rehearsed state. `make up` begins anew.")
 
 
 @app.command()

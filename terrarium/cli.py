@@ -257,6 +257,8 @@ def _state(stack: str, root: Path, screen: Screen) -> dict[str, Any]:
                 "reach": "; ".join(row[1] for row in _reach(found)),
                 "pending": [item.urn for item in pending_creates(exported)],
             }
+            if state["pending"]:
+                state["last change"] += " (interrupted: run up again)"
     except (InvalidSettings, CommandFailed) as error:
         state |= {"last change": "?", "reach": str(error).splitlines()[0], "error": str(error)}
     return state

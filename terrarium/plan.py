@@ -83,6 +83,9 @@ class Watch:
         seen = set()
         for event in self.diagnostics:
             message = event.message.strip()
+            # After a message of the program the engine adds this one, which says less and frightens more.
+            if "an unhandled error occurred: Program exited" in message:
+                continue
             if event.severity == "error" and message and (event.urn, message) not in seen:
                 seen.add((event.urn, message))
                 yield event.urn or None, message

@@ -262,7 +262,8 @@ class EnvironmentSettings(Settings):
             if quantities.parse(default) > quantities.parse(maximum):
                 yield f"container.default.{resource}", f"{default} is more than container.maximum.{resource}, {maximum}"
             if quantities.parse(maximum) > quantities.parse(quota):
-                yield f"container.maximum.{resource}", f"{maximum} is more than quota.{resource}, {quota}"
+                message = f"{quota} is less than container.maximum.{resource}, {maximum}; raise this or lower that"
+                yield f"quota.{resource}", message
         for rule in TIERS[self.tier].rules:
             if not rule.holds(self):
                 yield rule.key, f"tier {self.tier.value} takes {rule.demand}: {rule.why}"

@@ -98,6 +98,7 @@ def _platforms(every: Sequence[Declaration]) -> Iterator[Problem]:
         platform = platforms.get(declaration.adapter.platform or "")
         if platform is None:
             yield from _slice_of_an_owner(declaration, every)
+            yield from _slice_of_nobody(declaration, platforms.values())
         settings = declaration.settings
         if platform is None or not isinstance(settings, EnvironmentSettings):
             continue
@@ -113,6 +114,19 @@ def _platforms(every: Sequence[Declaration]) -> Iterator[Problem]:
             own, other = declaration.adapter.cluster_id, platform.adapter.cluster_id
             message = f"{own} is not the cluster of platform {name}, {other} ({_named(platform, ('cloud',))})"
             yield _problem(declaration, block, message, platform)
+
+
+def _slice_of_nobody(declaration: Declaration, platforms: Iterable[Declaration]) -> Iterator[Problem]:
+    """Find a platform's name that is none here, on a cluster that one here has: mostly a slip of the pen."""
+    adapter = declaration.adapter
+    if adapter.platform is None or adapter.cluster_id is None:
+        return
+    for platform in platforms:
+        if (platform.adapter.name, platform.adapter.cluster_id) == (adapter.name, adapter.cluster_id):
+            message = (
+                f"{adapter.cluster_id} is the cluster of platform {platform.settings.name}, not {adapter.platform}"
+            )
+            yield _problem(declaration, ("cloud", adapter.name, "platform"), message, platform)
 
 
 def _slice_of_an_owner(declaration: Declaration, every: Sequence[Declaration]) -> Iterator[Problem]:

@@ -100,4 +100,4 @@ def show(found: Status) -> None:
             markup=False,
         )
     else:
-        console.print(f"To bring it up: start {found.name}", markup=False)
+        console.print(f"To bring it up: python -m rehearsal platform start {found.name}, or make up", markup=False)

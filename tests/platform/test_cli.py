@@ -35,7 +35,7 @@ def test_status_and_start_say_where_everything_is(embedded_platform: Platform) -
 def test_status_of_what_does_not_run_ends_with_three() -> None:
     done = CliRunner().invoke(cli.app, ["status", "absent"])
     assert done.exit_code == 3
-    assert "To bring it up: start absent" in done.stdout
+    assert "To bring it up: python -m rehearsal platform start absent" in done.stdout
     assert json.loads(CliRunner().invoke(cli.app, ["status", "absent", "--json"]).stdout)["running"] is False
 
 

@@ -133,6 +133,14 @@ def test_a_platform_that_fits_or_is_declared_elsewhere_is_no_problem(project: An
     assert _found(project) == []
 
 
+def test_a_slip_in_the_platforms_name_is_found_by_its_cluster(project: Any) -> None:
+    project.write("Pulumi.p.yaml", _platform("shared", "kubernetes: {context: test}"))
+    project.write("Pulumi.a.yaml", _environment("a", "kubernetes: {context: test, platform: sharde}"))
+    [(place, key, message)] = _found(project)
+    assert (place.partition(":")[0], key) == ("Pulumi.a.yaml", "cloud.kubernetes.platform")
+    assert "is the cluster of platform shared, not sharde" in message
+
+
 def test_two_owners_of_one_cluster_are_refused(project: Any) -> None:
     project.write("Pulumi.p.yaml", _platform("shared", "kubernetes: {context: test}"))
     project.write("Pulumi.x.yaml", _environment("x", "kubernetes: {context: test}"))

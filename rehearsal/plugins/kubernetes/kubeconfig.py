@@ -26,10 +26,7 @@ class Access:
     """A server, the namespace of the context that chose it, and our proof of who we are."""
 
     def __init__(self, configuration: Configuration, namespace: str) -> None:
-        hint = (
-            "is the cluster started, is the kubeconfig the current one, is the network up? If it is gone for good, set "
-            "PULUMI_K8S_DELETE_UNREACHABLE=true to drop its resources from the state"
-        )
+        hint = "is the cluster started, is the kubeconfig the current one, is the network up?"
         url, files = configuration.host, (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)
         trust = tls(*files, verify=configuration.verify_ssl) if url.startswith("https:") else None
         self.server = Server(
