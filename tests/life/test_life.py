@@ -269,19 +269,33 @@ def test_what_would_replace_a_namespace_with_data_is_refused_and_said_why(
     ]
 
 
-def test_production_is_refused_on_a_shared_platform_and_says_why(world: World) -> None:
+def test_production_is_refused_on_a_shared_platform_by_its_file(world: World) -> None:
     world.declare("wrong", environment("life", "wrong", "production", world.slice))
     try:
-        # Its state is production's, its cluster is not.
-        (world.checkout.site / "production.env").rename(world.checkout.site / "aside")
-        text = (world.checkout.site / "aside").read_text()
-        shared = str(world.shared.kubeconfig)
-        (world.checkout.site / "production.env").write_text(text.replace(str(world.production.kubeconfig), shared))
-        said = world.checkout.answer("preview", "wrong", code=1)["error"]
+        said = world.checkout.answer("up", "wrong", code=2)["error"]
     finally:
-        (world.checkout.site / "aside").rename(world.checkout.site / "production.env")
         (world.checkout.folder / "Pulumi.wrong.yaml").unlink()
     assert "platform shared takes experimentation, testing, not production" in said
+
+
+def test_production_is_refused_by_the_shared_platform_itself(world: World) -> None:
+    """Where the platform's stack file is in another checkout; nothing of the environment is planned then."""
+    folder, site = world.checkout.folder, world.checkout.site
+    production = (site / "production.env").read_text()
+    world.declare("wrong", environment("life", "wrong", "production", world.slice))
+    (folder / "Pulumi.platform.yaml").rename(folder / "elsewhere")
+    # Its state is production's, its cluster is not.
+    (site / "production.env").write_text(
+        production.replace(str(world.production.kubeconfig), str(world.shared.kubeconfig))
+    )
+    try:
+        said = world.checkout.answer("up", "wrong", code=1)["error"]
+    finally:
+        (site / "production.env").write_text(production)
+        (folder / "elsewhere").rename(folder / "Pulumi.platform.yaml")
+        (folder / "Pulumi.wrong.yaml").unlink()
+    assert "platform shared takes experimentation, testing, not production" in said
+    assert not Person(world.shared).owned("terrarium.dev/environment", "life-wrong")
 
 
 def test_an_occupied_platform_is_not_destroyed(world: World) -> None:
