@@ -44,7 +44,8 @@ def bench(
         content = {"machine": _machine(), "figures": [figure.as_json() for figure in figures]}
         sys.stdout.write(json.dumps(content, indent=1) + "\n")
     else:
-        table.show(figures, Console())
+        # A pipe has no width; at 80 characters the figures would be cut off.
+        table.show(figures, Console(width=None if sys.stdout.isatty() else 160))
     if names := missed(figures):
         sys.stderr.write(f"target missed: {', '.join(name.strip() for name in names)}\n")
         raise typer.Exit(1)
