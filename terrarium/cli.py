@@ -50,7 +50,7 @@ def up(stack: StackName, root: Root = None, as_json: AsJson = False, refresh: Re
     outcome = deployment.up(_watch(screen, done=True), refresh=refresh)
     counts = outcome.watch.counts()
     document = {"stack": stack, "changes": counts, "outputs": outcome.outputs}
-    screen.result(document, title=f"{stack}: {_describe(counts)}", rows=_reach(outcome.outputs))
+    screen.result(document, title=f"{stack}: {outcome.watch.summary()}", rows=_reach(outcome.outputs))
 
 
 @app.command()
@@ -67,7 +67,7 @@ def preview(
     screen, deployment = _begin(stack, root, as_json)
     watch = deployment.preview(_watch(screen), refresh=refresh)
     document = {"stack": stack, "changes": watch.counts(), "steps": [step.as_dict() for step in watch.steps]}
-    screen.result(document, title=f"{stack}: {_describe(watch.counts())}")
+    screen.result(document, title=f"{stack}: {watch.summary()}")
     if expect_no_changes and watch.steps:
         raise typer.Exit(Exit.CHANGES)
 
@@ -89,7 +89,7 @@ def destroy(
     _consent(deployment.declaration, deployment.would_be_lost(), yes=yes, confirm=confirm)
     watch = deployment.destroy(_watch(screen, done=True))
     document = {"stack": stack, "changes": watch.counts()}
-    screen.result(document, title=f"{stack}: {_describe(watch.counts())}")
+    screen.result(document, title=f"{stack}: {watch.summary()}")
 
 
 @app.command()
@@ -196,10 +196,10 @@ def _begin(stack: str, root: Path | None, as_json: bool) -> tuple[Screen, Deploy
 
     screen = Screen(as_json=as_json)
     found = _root(root)
-    declaration = declare(found, stack)
-    problems = check_project(found, [stack]).problems
-    if problems:
-        raise InvalidSettings(f"stack {stack}", problems)
+    report = check_project(found, [stack])
+    if not report.ok:
+        raise InvalidSettings(f"stack {stack}", report.problems)
+    declaration = report.declarations[stack]
     return screen, Deployment(declaration, site(found, declaration.tiers), screen.say)
 
 
@@ -207,10 +207,6 @@ def _watch(screen: Screen, *, done: bool = False) -> Watch:
     from terrarium.plan import Watch  # noqa: PLC0415 - see _begin
 
     return Watch(on_done=screen.step) if done else Watch(on_step=screen.step)
-
-
-def _describe(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {op}" for op, count in counts.items()) or "no changes"
 
 
 def _consent(declaration: Declaration, losses: list[str], *, yes: bool, confirm: str | None) -> None:

@@ -13,7 +13,7 @@ from terrarium import guard, recovery
 from terrarium.cluster import Cluster
 from terrarium.engine import Engine, Say, outputs
 from terrarium.errors import EngineFailed, Refused
-from terrarium.plan import Watch, describe
+from terrarium.plan import Watch
 from terrarium.site import Site
 
 
@@ -76,7 +76,7 @@ class Deployment:
         state = self.engine.state()
         self._admit(state)
         self._recover(state)
-        self._say(f"planned: {describe(self._plan(Watch(), refresh).counts())}")
+        self._say(f"planned: {self._plan(Watch(), refresh).summary(' to ')}")
         stack = self.engine.open()
         result = self.engine.operate(
             lambda: stack.up(on_event=watch, refresh=refresh, show_secrets=False, **self._options()), watch

@@ -78,6 +78,10 @@ class Watch:
         """Return how many steps there are of each operation."""
         return dict(Counter(step.op for step in self.steps))
 
+    def summary(self, joint: str = " ") -> str:
+        """Return the counts in words, with something between number and operation."""
+        return ", ".join(f"{count}{joint}{op}" for op, count in self.counts().items()) or "no changes"
+
     def errors(self) -> Iterator[tuple[str | None, str]]:
         """Yield (urn, message) of each error that the engine reported, without its colours and repetitions."""
         seen = set()
@@ -89,11 +93,6 @@ class Watch:
             if event.severity == "error" and message and (event.urn, message) not in seen:
                 seen.add((event.urn, message))
                 yield event.urn or None, message
-
-
-def describe(counts: dict[str, int]) -> str:
-    """Return counted operations in words."""
-    return ", ".join(f"{count} to {op}" for op, count in counts.items()) or "no changes"
 
 
 def _step(metadata: StepEventMetadata) -> Step:
