@@ -12,6 +12,7 @@ from pathlib import Path
 
 MODULES = {
     "pulumi-language-python": "language_python",
+    "pulumi-resource-aws": "aws",
     "pulumi-resource-kubernetes": "kubernetes.provider",
     "pulumi-resource-random": "random",
 }
