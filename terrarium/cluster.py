@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
 from components.workspace.scope import LABEL
-from terrarium.errors import CommandFailed
+from terrarium.errors import CommandFailed, Refused
 
 # Seconds for one question.
 _PATIENCE = 10
+
+
+class Denied(Refused):
+    """The cluster does not let this person do what was asked."""
 
 
 class Cluster:
@@ -46,19 +51,47 @@ class Cluster:
         }
         return [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count]
 
+    def config_map(self, name: str, namespace: str) -> dict[str, str] | None:
+        """Return a ConfigMap's data, or None if there is none of this name.
+
+        Raises:
+            Denied: If this person may not read it.
+            CommandFailed: If the cluster can't be reached.
+        """
+        found = self._call("read_namespaced_config_map", name, namespace)
+        return None if found is None else dict(found.data or {})
+
+    def secret(self, name: str, namespace: str) -> dict[str, str] | None:
+        """Return a Secret's data as text, or None if there is none of this name.
+
+        Raises:
+            Denied: If this person may not read it.
+            CommandFailed: If the cluster can't be reached.
+        """
+        found = self._call("read_namespaced_secret", name, namespace)
+        return None if found is None else {k: base64.b64decode(v).decode() for k, v in (found.data or {}).items()}
+
     def _ask(self, question: str, *arguments: str, **options: str) -> list[Any]:
+        found = self._call(question, *arguments, **options)
+        return [] if found is None else list(found.items)
+
+    def _call(self, question: str, *arguments: str, **options: str) -> Any:
+        """Return the answer, or None if what was asked for does not exist."""
         from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - see _core
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see _core
 
         try:
-            answer: list[Any] = getattr(self._core(), question)(*arguments, _request_timeout=_PATIENCE, **options).items
+            return getattr(self._core(), question)(*arguments, _request_timeout=_PATIENCE, **options)
         except ApiException as error:
+            if error.status == 404:
+                return None
+            if error.status == 403:
+                raise Denied(f"the cluster of context {self._context} does not let you do this") from None
             raise CommandFailed(f"the cluster of context {self._context} refused a question: {error.reason}") from None
         except (HTTPError, OSError):
             raise CommandFailed(
                 f"the cluster of context {self._context} does not answer: is it running, and does a way lead there?"
             ) from None
-        return answer
 
     def _core(self) -> Any:
         # Imported here: the client costs half a second, and most commands never ask a cluster.

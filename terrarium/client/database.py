@@ -1,0 +1,116 @@
+"""An environment's PostgreSQL database, through psycopg and nothing around it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from terrarium.client.connection import Connection
+from terrarium.client.faults import StoreFailed, right
+
+if TYPE_CHECKING:
+    import psycopg
+
+# Seconds to reach the server.
+_PATIENCE = 10
+# A connection idle for longer is asked before it is used: firewalls forget it, and a first statement would be lost.
+_IDLE = 30.0
+
+
+class Database:
+    """The environment's database, or a bucket's schema in it.
+
+    Args:
+        connection: Where it is and who asks.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._where = connection
+        self._lock = threading.Lock()
+        self._open: psycopg.Connection[Any] | None = None
+        self._owner = 0
+        self._used = 0.0
+
+    def __del__(self) -> None:
+        # A notebook never closes it; psycopg warns of a connection that is dropped open.
+        if self._open is not None and self._owner == os.getpid():
+            self._open.close()
+
+    def connect(self, **kwargs: Any) -> psycopg.Connection[Any]:
+        """Return a new connection; the caller closes it. `pandas.read_sql` takes it.
+
+        Args:
+            kwargs: What `psycopg.connect` takes, over what the environment says.
+
+        Raises:
+            StoreFailed: If the server can't be reached or refuses.
+        """
+        import psycopg  # noqa: PLC0415 - 0.1 s, and some only want objects
+
+        options = str(kwargs.pop("options", ""))
+        if self._where.schema != "public":
+            options = f"-c search_path={self._where.schema},public {options}".strip()
+        # Empty options are said too: else libpq would take the shell's PGOPTIONS.
+        given = {"connect_timeout": _PATIENCE, "application_name": "terrarium", "options": options}
+        try:
+            return psycopg.connect(**{**given, **self._where.database, **kwargs})
+        except psycopg.OperationalError as error:
+            raise StoreFailed(self._refusal(str(error))) from None
+
+    def sql(self, statement: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[NamedTuple]:
+        """Run a statement in a transaction of its own and return its rows, with columns as attributes.
+
+        One connection is kept for all calls, of all threads in turn.
+
+        Args:
+            statement: SQL; values as `%s` or `%(name)s`.
+            params: The values.
+
+        Raises:
+            StoreFailed: If the server can't be reached.
+            psycopg.Error: If it refuses the statement.
+        """
+        with self._lock:
+            cursor = self._alive().execute(statement, params)
+            self._used = time.monotonic()
+            return cursor.fetchall() if cursor.description else []
+
+    def close(self) -> None:
+        """Close the connection that `sql` keeps; it opens another one if it is called again."""
+        with self._lock:
+            if self._open is not None and self._owner == os.getpid():
+                self._open.close()
+            self._open = None
+
+    def _alive(self) -> psycopg.Connection[Any]:
+        from psycopg import OperationalError  # noqa: PLC0415 - see connect
+        from psycopg.rows import namedtuple_row  # noqa: PLC0415 - see connect
+
+        # A forked process would speak on its parent's connection.
+        kept = self._open if self._owner == os.getpid() else None
+        if kept is not None and not kept.closed and time.monotonic() - self._used > _IDLE:
+            try:
+                kept.execute("select 1")
+            except OperationalError:
+                kept.close()
+        if kept is None or kept.closed:
+            kept = self._open = self.connect(autocommit=True, row_factory=namedtuple_row)
+            self._owner = os.getpid()
+        return kept
+
+    def _refusal(self, text: str) -> str:
+        server = f"{self._where.database.get('host')}:{self._where.database.get('port')}"
+        if "authentication failed" in text:
+            return (
+                f"the database refused the password of {self._where.who}: it was renewed or taken back; connect again"
+            )
+        if "permission denied" in text:
+            return f"{self._where.who} may not connect to the database; {right(self._where.identity)}"
+        if "does not exist" in text:
+            return f"the database of environment {self._where.environment} is gone: was it destroyed?"
+        if "too many" in text or "remaining connection slots" in text:
+            return f"the database at {server} has no free connection: close some, or try again"
+        return f"the database at {server} does not answer: is it running, and does a way lead there?"

@@ -1,0 +1,156 @@
+"""What went wrong at a store, as Python's usual errors with a sentence for people.
+
+The libraries' own messages quote requests and answers, among them key ids and signatures: they are never passed on.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+
+from terrarium.client.connection import Connection
+from terrarium.errors import CommandFailed, InvalidInput, Refused
+
+_CODE = re.compile(r"<Code>(\w{1,64})</Code>")
+_STATUS = re.compile(r"status code: (\d{3})")
+_STALE_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
+
+
+class StoreFailed(CommandFailed):
+    """The store did not do what was asked; the message says what and why."""
+
+
+def right(identity: str) -> str:
+    """Return who has an identity, for people who have not."""
+    if identity.startswith("bucket-"):
+        name = identity.removeprefix("bucket-")
+        return f"bucket {name} is for the users and groups that the stack file names under buckets.{name}"
+    who = {"rw": "the groups under people.members, in experimentation", "ro": "those under people.members and readers"}
+    return f"{identity} is for {who.get(identity, 'an administrator')}"
+
+
+@contextmanager
+def told(connection: Connection, place: str) -> Iterator[None]:
+    """Turn what obstore raises inside into an OSError that says what is wrong at which place.
+
+    Args:
+        connection: Whose keys are used.
+        place: The object or folder, for people.
+
+    Raises:
+        FileNotFoundError: Nothing is there.
+        PermissionError: The identity may not, or its key is no longer valid.
+        OSError: The store is full (ENOSPC), does not answer (ECONNREFUSED or ETIMEDOUT), or failed (EIO).
+    """
+    # Imported here: the client is imported by programs that never touch an object.
+    from obstore.exceptions import BaseError  # noqa: PLC0415
+
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        # An OSError without this is told already, or Python's own of a local file, which it names.
+        if isinstance(error, OSError) and "Error performing" not in str(error):
+            raise
+        raise _plain(error, connection, place) from None
+
+
+def _plain(error: Exception, connection: Connection, place: str) -> OSError:
+    text = str(error)
+    found = _CODE.search(text)
+    status = _STATUS.search(text)
+    code = found.group(1) if found else ""
+    number = int(status.group(1)) if status else 0
+    return (
+        _refused(code, number, connection, place)
+        or _failed(code, number, connection, place)
+        or _silent(text, connection, place)
+    )
+
+
+def _refused(code: str, number: int, connection: Connection, place: str) -> OSError | None:
+    environment = connection.environment
+    if code == "NoSuchBucket":
+        return FileNotFoundError(
+            errno.ENOENT, f"the S3 bucket of {place} does not exist: was environment {environment} destroyed?"
+        )
+    if code in _STALE_KEYS:
+        return PermissionError(
+            errno.EACCES, f"the key of {connection.who} is no longer valid: it was renewed or taken back; connect again"
+        )
+    if number == 404:
+        return FileNotFoundError(errno.ENOENT, f"{place} does not exist")
+    if number in {401, 403}:
+        return PermissionError(errno.EACCES, f"{connection.who} may not do this to {place}; {_remedy(connection)}")
+    return FileExistsError(errno.EEXIST, f"{place} exists already") if number in {409, 412} else None
+
+
+def _failed(code: str, number: int, connection: Connection, place: str) -> OSError | None:
+    if number == 507 or code in {"InsufficientStorage", "QuotaExceeded"}:
+        return OSError(
+            errno.ENOSPC, f"the store is full: {place} was not written; delete what is not needed, or have it enlarged"
+        )
+    if number:
+        said = f"{number} {code}".strip()
+        endpoint = connection.objects.endpoint
+        return OSError(errno.EIO, f"the store at {endpoint} failed with {said} for {place}, also when asked again")
+    return None
+
+
+def _silent(text: str, connection: Connection, place: str) -> OSError:
+    endpoint = connection.objects.endpoint
+    if "timed out" in text or "TimedOut" in text:
+        return TimeoutError(errno.ETIMEDOUT, f"the store at {endpoint} was too slow for {place}; try again")
+    if "error sending request" in text:
+        return ConnectionRefusedError(
+            errno.ECONNREFUSED, f"the store at {endpoint} does not answer: is it running, and does a way lead there?"
+        )
+    return OSError(errno.EIO, f"the connection to the store at {endpoint} failed during {place}; try again")
+
+
+def _remedy(connection: Connection) -> str:
+    if connection.identity == "ro":
+        return f"it only reads; {right('rw')}"
+    if connection.bucket:
+        return f"it is limited to bucket {connection.bucket}; {right('rw')}"
+    return "what it may do is fixed by the environment's stack"
+
+
+@contextmanager
+def as_command() -> Iterator[None]:
+    """Turn an OSError into the ending of a command.
+
+    Raises:
+        InvalidInput: For what does not exist.
+        Refused: For what is not allowed.
+        StoreFailed: For anything else.
+    """
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+        raise InvalidInput(_sentence(error)) from None
+    except PermissionError as error:
+        raise Refused(_sentence(error)) from None
+    except OSError as error:
+        raise StoreFailed(_sentence(error)) from None
+
+
+def _sentence(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return f"{text}: {error.filename}" if error.filename else text
+
+
+def nearest(name: str, siblings: Callable[[], list[str]]) -> str:
+    """Return a hint at names like a missing one; empty if there is none, or they can't be had.
+
+    Args:
+        name: The name that does not exist.
+        siblings: Returns those that do.
+    """
+    try:
+        found = get_close_matches(name, siblings(), n=3, cutoff=0.6)
+    except OSError:
+        return ""
+    return f"; did you mean {' or '.join(f'`{one}`' for one in found)}?" if found else ""

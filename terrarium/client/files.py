@@ -1,0 +1,297 @@
+"""Objects of one kind as an fsspec file system, on obstore.
+
+obstore's own adapter is best effort: it downloads into memory, lists a missing folder like an empty one, raises its
+own errors, and takes any failure for `does not exist`. What is here mends these; all else is obstore's and fsspec's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from io import UnsupportedOperation
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from obstore.fsspec import BufferedFile, FsspecStore
+from obstore.store import S3Store
+
+from terrarium.client.connection import KINDS, Connection
+from terrarium.client.faults import nearest, told
+from terrarium.client.objects import CONCURRENCY, MEBIBYTE, PART, part_size, same_process
+
+# Bytes of one request of a file that is read piece by piece. 1 MiB, obstore's default, took 2.6 times as long (64 MiB
+# in pieces of 256 KiB).
+_AHEAD = 8 * MEBIBYTE
+
+
+class File(BufferedFile):
+    """An open object. What is written appears as a whole when it is closed."""
+
+    def __init__(self, fs: Files, path: str, mode: Any, **kwargs: Any) -> None:
+        self._files = fs
+        try:
+            with fs.at(path):
+                super().__init__(fs, path, mode, **kwargs)
+        except BaseException:
+            # fsspec closes what is dropped open, also what never was.
+            self.closed = True
+            raise
+
+    def read(self, length: int = -1) -> bytes:
+        """Return bytes from here on: as many as given, or all that are left."""
+        with self._files.at(self.path):
+            left = self.size - self.tell() if self.mode == "rb" and not self.closed else 0
+            wanted = left if length < 0 else min(length, left)
+            # Past the buffer: bytes that are wanted at once need not pass through it in pieces.
+            if wanted <= _AHEAD:
+                return super().read(length)
+            start = self.tell()
+            data = self._files.between(self.path, start, start + wanted)
+            self.seek(start + wanted)
+            return data
+
+    def readline(self) -> bytes:
+        """Return bytes up to the end of the line."""
+        with self._files.at(self.path):
+            return super().readline()
+
+    def readlines(self) -> list[bytes]:
+        """Return all lines that are left."""
+        with self._files.at(self.path):
+            return super().readlines()
+
+    def write(self, data: Any) -> int:
+        """Take bytes to be written."""
+        with self._files.at(self.path):
+            return super().write(bytes(data) if isinstance(data, memoryview) else data)
+
+    def close(self) -> None:
+        """Close; an object that was written exists from now on."""
+        with self._files.at(self.path):
+            super().close()
+
+
+class Files(FsspecStore):
+    """Objects of one kind as files. Paths are relative to the environment's, or its bucket's, part of the store.
+
+    Whatever takes an fsspec file system takes this: `pandas.read_parquet(path, filesystem=...)`, pyarrow, dask, and
+    `duckdb.register_filesystem(...)`, after which `results://run1/metrics.parquet` is a path in DuckDB.
+
+    Args:
+        connection: Whose keys, for messages.
+        kind: The kind of objects, for messages and as protocol.
+        store: obstore's store, which holds the prefix.
+    """
+
+    # fsspec would keep instances, with their keys, by the text of their arguments.
+    cachable = False
+
+    def __init__(self, connection: Connection, kind: str, store: S3Store) -> None:
+        # fsspec writes it down to make a copy in another process (dask, pyarrow's workers).
+        self.connection = connection
+        self.kind = kind
+        self._store = store
+        super().__init__("s3")
+        self.protocol = kind
+        self.storage_args = (connection, kind, store)
+
+    def place(self, path: str) -> str:
+        """Return a path as people name it: `models:v1/weights.pt`."""
+        return f"{self.kind}:{self._strip_protocol(path)}"
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(one) for one in path]
+        text = os.fspath(path)
+        scheme, found, rest = text.partition("://")
+        return (rest if found and scheme in {*KINDS, "lake"} else text).strip("/")
+
+    def _split_path(self, path: str) -> tuple[str, str]:
+        return "", self._strip_protocol(path)
+
+    def _construct_store(self, bucket: str) -> S3Store:
+        del bucket
+        same_process()
+        return self._store
+
+    def at(self, path: str) -> AbstractContextManager[None]:
+        """Raise what `told` says, of a path."""
+        return told(self.connection, self.place(path))
+
+    async def _info(self, path: str, **_: Any) -> dict[str, Any]:
+        path = self._strip_protocol(path)
+        with self.at(path):
+            if path:
+                try:
+                    return _entry(await self._construct_store("").head_async(path))
+                except FileNotFoundError:
+                    await self._ls(path)
+            return {"name": path, "size": 0, "type": "directory"}
+
+    async def _ls(self, path: str, detail: bool = False, **_: Any) -> list[Any]:
+        path = self._strip_protocol(path)
+        with self.at(path):
+            found = await self._construct_store("").list_with_delimiter_async(path)
+            entries = [_entry(item) for item in found["objects"]]
+            entries += [{"name": name, "size": 0, "type": "directory"} for name in found["common_prefixes"]]
+            if not entries and path:
+                # A file lists as itself; what has no content does not exist, but for the root.
+                entries = [_entry(await self._construct_store("").head_async(path))]
+        return entries if detail else sorted(entry["name"] for entry in entries)
+
+    async def _find(self, path: str, maxdepth: int | None = None, withdirs: bool = False, **kwargs: Any) -> Any:
+        if maxdepth or withdirs:
+            return await super()._find(path, maxdepth=maxdepth, withdirs=withdirs, **kwargs)
+        # One listing of all keys: the base class asks once for every folder.
+        path = self._strip_protocol(path)
+        with self.at(path):
+            found = {item["path"]: _entry(item) for item in await self._construct_store("").list(path).collect_async()}
+            if not found and path and await self._exists(path):
+                info = await self._info(path)
+                found = {path: info} if info["type"] == "file" else {}
+        return found if kwargs.get("detail") else sorted(found)
+
+    async def _exists(self, path: str, **_: Any) -> bool:
+        # The base class says no to any failure: a store that does not answer would be taken for an empty one.
+        try:
+            await self._info(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    async def _cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
+        store, key = self._construct_store(""), self._strip_protocol(path)
+        with self.at(path):
+            if start is None and end is None:
+                got = await store.get_async(key)
+                return (await got.bytes_async()).to_bytes()
+            # As a slice: from the end where a bound is negative, to the end where there is none.
+            first, last = start or 0, end
+            if last is None or last < 0 or first < 0:
+                first, last, _step = slice(start, end).indices((await store.head_async(key))["size"])
+            return (await store.get_range_async(key, start=first, end=last)).to_bytes() if last > first else b""
+
+    def between(self, path: str, start: int, end: int) -> bytes:
+        """Return many bytes of an object, by several requests at a time.
+
+        Args:
+            path: The object.
+            start: The first byte.
+            end: The byte after the last one.
+        """
+        starts = list(range(start, end, _AHEAD))
+        ends = [min(begin + _AHEAD, end) for begin in starts]
+        with self.at(path):
+            return b"".join(self._construct_store("").get_ranges(self._strip_protocol(path), starts=starts, ends=ends))
+
+    async def _pipe_file(self, path: str, value: Any, mode: str = "overwrite", **_: Any) -> None:
+        how: Any = {"mode": "create"} if mode == "create" else {"chunk_size": PART, "max_concurrency": CONCURRENCY}
+        with self.at(path):
+            await self._construct_store("").put_async(self._strip_protocol(path), value, **how)
+
+    async def _put_file(self, lpath: str, rpath: str, mode: str = "overwrite", **_: Any) -> None:
+        source = Path(lpath)
+        how: Any = {"mode": "create"} if mode == "create" else {"chunk_size": part_size(source.stat().st_size)}
+        with self.at(rpath):
+            await self._construct_store("").put_async(
+                self._strip_protocol(rpath), source, max_concurrency=CONCURRENCY, **how
+            )
+
+    async def _get_file(self, rpath: str, lpath: str, **_: Any) -> None:
+        target = Path(lpath)
+        if target.is_dir():
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self.at(rpath):
+            got = await self._construct_store("").get_async(self._strip_protocol(rpath))
+            with whole(target) as file:
+                async for chunk in got.stream(min_chunk_size=MEBIBYTE):
+                    file.write(chunk)
+
+    async def _rm_file(self, path: str, **_: Any) -> None:
+        with self.at(path):
+            await self._construct_store("").delete_async(self._strip_protocol(path))
+
+    async def _rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None, **_: Any) -> None:
+        keys: list[str] = []
+        for one in await self._expand_path(path, maxdepth=maxdepth):
+            if (await self._info(one))["type"] == "file":
+                keys.append(one)
+            elif recursive:
+                keys += await self._find(one, maxdepth=maxdepth)
+            else:
+                raise IsADirectoryError(
+                    errno.EISDIR, f"{self.place(one)} is a folder; say recursive=True to delete what is in it"
+                )
+        with self.at(keys[0] if keys else ""):
+            # By the thousand in one request. Only objects: versitygw fails for the name of a folder.
+            await self._construct_store("").delete_async(keys)
+
+    async def _cp_file(self, path1: str, path2: str, **_: Any) -> None:
+        with self.at(path1):
+            await self._construct_store("").copy_async(self._strip_protocol(path1), self._strip_protocol(path2))
+
+    async def _cat_ranges(self, paths: Any, starts: Any, ends: Any, *args: Any, **kwargs: Any) -> list[bytes]:
+        with self.at(paths[0] if paths else ""):
+            return await super()._cat_ranges(paths, starts, ends, *args, **kwargs)
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: Any = None,
+        autocommit: Any = True,
+        cache_options: Any = None,
+        **kwargs: Any,
+    ) -> File:
+        del autocommit, cache_options
+        if mode not in {"rb", "wb"}:
+            raise UnsupportedOperation(
+                f"{self.place(path)} can't be opened with mode {mode}: objects are read, or written as a whole; "
+                "to add to one, write a further one beside it"
+            )
+        size = {"buffer_size": block_size or _AHEAD}
+        try:
+            return File(self, path, mode, **(size | {k: v for k, v in kwargs.items() if k in {"attributes", "tags"}}))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(errno.ENOENT, f"{error.strerror}{self._like(path)}") from None
+
+    def _like(self, path: str) -> str:
+        wanted = PurePosixPath(self._strip_protocol(path))
+        folder = "" if wanted.parent == PurePosixPath() else str(wanted.parent)
+        return nearest(str(wanted), lambda: [str(name) for name in self.ls(folder, detail=False)])
+
+
+def _entry(item: Any) -> dict[str, Any]:
+    return {
+        "name": item["path"],
+        "size": item["size"],
+        "type": "file",
+        "e_tag": item["e_tag"],
+        "last_modified": item["last_modified"],
+    }
+
+
+@contextmanager
+def whole(target: Path) -> Iterator[BinaryIO]:
+    """Give a file beside a target that takes its place when all went well: a partial one never has the final name.
+
+    Args:
+        target: The final path; its folder exists.
+    """
+    descriptor, partial = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            # What a new file has; mkstemp's is for its owner alone.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.fchmod(descriptor, 0o666 & ~mask)
+            yield file
+        Path(partial).replace(target)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,153 @@
+"""Where a store's connection comes from: a mounted folder, or the cluster, asked with a person's own rights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from terrarium.client.connection import FILES, Connection, parse
+from terrarium.client.faults import StoreFailed, right
+from terrarium.cluster import Cluster, Denied
+from terrarium.errors import InvalidInput, Refused
+
+# As in components.descriptor, which imports Pulumi's SDKs (0.7 s); a test holds them equal.
+DESCRIPTOR_KEY = "descriptor.json"
+DESCRIPTOR_NAMESPACE = "terrarium-system"
+
+
+class Source(Protocol):
+    """Knows the way to one environment's store."""
+
+    @property
+    def environment(self) -> str:
+        """The environment's id."""
+
+    def connection(self, bucket: str | None, wanted: Sequence[str]) -> Connection:
+        """Return the way, by the first identity that there is and that may be used.
+
+        Args:
+            bucket: A bucket of the environment, or None for all of it.
+            wanted: Identities, the best one first. A bucket's own comes before these.
+
+        Raises:
+            Refused: If none may be used.
+            InvalidInput: If there is no store, no such bucket, or what describes it can't be read.
+        """
+
+
+class Folder:
+    """A folder with a store's files, as pods have it mounted: it holds one identity.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def environment(self) -> str:
+        """The environment's id."""
+        return self._read().environment
+
+    def connection(self, bucket: str | None, wanted: Sequence[str]) -> Connection:
+        """Return the way; see `Source`. The one identity is taken, unless others were asked for by name."""
+        found = self._read()
+        if bucket is None and found.identity not in wanted and found.bucket is None:
+            raise Refused(f"{self._path} holds identity {found.identity}, not {' or '.join(wanted)}")
+        return found if bucket is None else found.narrowed(bucket)
+
+    def _read(self) -> Connection:
+        files = {}
+        for name in FILES:
+            try:
+                files[name] = (self._path / name).read_text(encoding="utf-8")
+            except FileNotFoundError:
+                continue
+            except (OSError, UnicodeDecodeError) as error:
+                raise InvalidInput(f"{self._path / name} can't be read: {type(error).__name__}") from None
+        return parse(files, f"folder {self._path}")
+
+
+class InCluster:
+    """An environment whose descriptor and Secrets are asked of the cluster's API server.
+
+    Args:
+        environment: The environment's id.
+        access: How to reach the cluster: `context`, and `kubeconfig` if it is not the site's.
+        kubeconfig: The site's kubeconfig; None for the one that kubectl would take.
+    """
+
+    def __init__(self, environment: str, access: Mapping[str, str], kubeconfig: str | None) -> None:
+        self._id = environment
+        self._context = access["context"]
+        self._cluster = Cluster(access, kubeconfig)
+
+    @property
+    def environment(self) -> str:
+        """The environment's id."""
+        return self._id
+
+    def connection(self, bucket: str | None, wanted: Sequence[str]) -> Connection:
+        """Return the way; see `Source`. Whoever may use the whole store reaches each bucket by that."""
+        descriptor = self._descriptor()
+        store = descriptor.get("store")
+        if not store:
+            raise InvalidInput(
+                f"environment {self._id} has no store: declare one in its stack file, under cloud.<cloud>.store, "
+                "and run `terrarium up`"
+            )
+        if bucket is not None and bucket not in store["buckets"]:
+            known = ", ".join(store["buckets"]) or "none"
+            raise InvalidInput(f"environment {self._id} has no bucket `{bucket}`; it has: {known}")
+        own = [] if bucket is None else [f"bucket-{bucket}"]
+        candidates = [name for name in (*own, *wanted) if name in store["identities"]]
+        if not candidates:
+            known = ", ".join(store["identities"])
+            raise InvalidInput(f"environment {self._id} has no identity {' or '.join(wanted)}; it has: {known}")
+        for identity in candidates:
+            secret = store["identities"][identity]["secret"]
+            try:
+                files = self._cluster.secret(secret, descriptor["namespace"])
+            except Denied:
+                continue
+            if files is None:
+                raise StoreFailed(
+                    f"Secret {descriptor['namespace']}/{secret} of {identity} is missing: somebody deleted it, "
+                    "and `terrarium up` makes it anew"
+                )
+            found = parse(files, f"Secret {descriptor['namespace']}/{secret}")
+            return found if bucket is None else found.narrowed(bucket)
+        raise Refused(self._denied(candidates, store["buckets"], bucket))
+
+    def _denied(self, candidates: Sequence[str], buckets: Sequence[str], bucket: str | None) -> str:
+        reasons = "; ".join(right(identity) for identity in candidates)
+        hint = ""
+        if bucket is None and buckets:
+            hint = (
+                f'. If one of the buckets {", ".join(buckets)} is yours, ask for it (`-b NAME`, or ["NAME"] in Python)'
+            )
+        return f"you may not use the store of {self._id} as {' or '.join(candidates)}: {reasons}{hint}"
+
+    def _descriptor(self) -> dict[str, Any]:
+        try:
+            data = self._cluster.config_map(self._id, DESCRIPTOR_NAMESPACE)
+        except Denied:
+            raise Refused(
+                f"you have no right in environment {self._id}: ask its owner to add a group of yours under `people`, "
+                "or you under one of its `buckets`, in its stack file"
+            ) from None
+        if data is None:
+            raise InvalidInput(
+                f"the cluster of context {self._context} has no environment {self._id}: is it another's, or not up "
+                "yet (`terrarium up`)?"
+            )
+        try:
+            found: dict[str, Any] = json.loads(data[DESCRIPTOR_KEY])
+        except (KeyError, ValueError):
+            raise InvalidInput(
+                f"the descriptor of {self._id} can't be read; `terrarium up` of the environment restores it"
+            ) from None
+        return found
