@@ -19,7 +19,7 @@ from pulumi_kubernetes.admissionregistration.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
 
-from components.workspace.scope import LABEL
+from components.labels import LABEL
 
 _SERVICES = "terrarium-services"
 # Each with what it would open, as the person reads it whose Service is refused.

@@ -5,11 +5,12 @@ The core and the workspace know only what stands here. A field that just one clo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from components.settings.models import EnvironmentSettings, PlatformSettings, Settings
+from components.settings.fields import Settings
+from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings
 from components.tiers import Tier
 
 if TYPE_CHECKING:  # 0.7 s that `terrarium check` and `explain` need not spend
@@ -66,6 +67,109 @@ class PlatformFacts:
     priority_class: pulumi.Input[str]
 
 
+RW, RO = "rw", "ro"
+"""Identities of a whole environment's store: one reads and writes, one reads."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who may use a store, with one generation of keys.
+
+    Args:
+        name: `rw`, `ro`, or `bucket-<bucket>`.
+        bucket: The bucket that it is limited to; None for the whole store.
+        generation: Which generation its keys are of.
+        files: What a pod mounts, by file name: standard files that every S3 and PostgreSQL client reads. Secret.
+        service_account: Name of the service account whose tokens the store takes in place of keys, if it takes them.
+    """
+
+    name: str
+    bucket: str | None
+    generation: int
+    files: Mapping[str, pulumi.Output[str]]
+    service_account: str | None = None
+
+    @property
+    def secret(self) -> str:
+        """Name of the Secret that holds the files; a new generation is a new Secret, so that both are there at once."""
+        return f"store-{self.name}-{self.generation}"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where pods must get through to.
+
+    Args:
+        cidr: The range.
+        port: The TCP port.
+    """
+
+    cidr: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Store:
+    """An environment's data store.
+
+    Args:
+        objects: Where the objects are: `endpoint`, `region` and `buckets`, by kind; some are Outputs. Nothing secret.
+        database: Where the database is: `host`, `port`, `name`, `sslmode`; some are Outputs. Nothing
+            secret. Empty for a lake.
+        identities: Who may use it, with every generation of keys, the one given out last.
+        destinations: Where pods find it; empty where no network policy could stand between.
+    """
+
+    objects: Mapping[str, Any]
+    database: Mapping[str, Any]
+    identities: Sequence[Identity]
+    destinations: Sequence[Destination] = ()
+
+
+@dataclass(frozen=True)
+class LakeFacts:
+    """What an environment needs to know of the lake whose datasets it reads.
+
+    Args:
+        name: The lake's name.
+        bucket: The bucket of its datasets.
+        endpoint: The store that holds it.
+    """
+
+    name: str
+    bucket: pulumi.Input[str]
+    endpoint: pulumi.Input[str]
+
+
+@dataclass(frozen=True)
+class Administration:
+    """How whoever runs a store reaches it: for backups and restores, never for workloads.
+
+    Args:
+        endpoint: The S3 endpoint.
+        region: Its region.
+        ca_bundle: File of the certificate authorities that vouch for it; None for the system's.
+        access_key: Access key id.
+        secret_key: Secret access key.
+        database: libpq keywords of a connection to the server, the password included.
+        point_in_time: Command that serves a copy of the server as it was (docs/store.md); empty where there is none.
+        versions_expire: Whether the store itself removes what has had its days, by lifecycle rules.
+    """
+
+    endpoint: str
+    region: str
+    ca_bundle: str | None
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    database: Mapping[str, str] = field(repr=False)
+    point_in_time: Sequence[str] = ()
+    versions_expire: bool = True
+
+
+class NotReached(Exception):  # noqa: N818 - it says what happened
+    """A store can't be reached as the stack file says; the message says why and what to do, without a secret."""
+
+
 class CloudAdapter(Protocol):
     """One cloud, holding the validated settings of one stack."""
 
@@ -81,16 +185,45 @@ class CloudAdapter(Protocol):
     def cluster_id(self) -> str | None:
         """What tells an existing cluster from others, for people; None where the stack makes its own."""
 
-    def contradictions(self, settings: EnvironmentSettings | PlatformSettings) -> Iterator[tuple[str, str]]:
+    def contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
         """Yield (key, message) for what this cloud can't do or would refuse; pure, no call to the cloud."""
 
     def network(self, name: str, settings: EnvironmentSettings, opts: pulumi.ResourceOptions) -> Network:
         """Make the environment's network."""
 
-    def cluster(
-        self, name: str, settings: EnvironmentSettings | PlatformSettings, opts: pulumi.ResourceOptions
-    ) -> Cluster:
+    def cluster(self, name: str, settings: AnySettings, opts: pulumi.ResourceOptions) -> Cluster:
         """Make the cluster, or find the one to use."""
+
+    def store(
+        self,
+        name: str,
+        settings: EnvironmentSettings,
+        uid: pulumi.Output[str],
+        lake: LakeFacts | None,
+        opts: pulumi.ResourceOptions,
+    ) -> Store | None:
+        """Make the environment's store, named after its id and uid; None if its declaration names no place for one.
+
+        Raises:
+            NotReached: If what it is to be made in can't be reached, or not safely.
+        """
+
+    def lake(self, name: str, settings: LakeSettings, uid: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Store:
+        """Make a lake's store: one object kind, `datasets`, no database, and the identity `rw`.
+
+        Raises:
+            NotReached: As `store`.
+        """
+
+    def administration(self, variables: Mapping[str, str]) -> Administration | None:
+        """Return how the store is administered; None if the declaration names no place for one.
+
+        Args:
+            variables: Of the environment of the process; they name the files that hold connections.
+
+        Raises:
+            NotReached: If a connection is not found.
+        """
 
 
 class Cloud(Protocol):

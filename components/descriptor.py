@@ -17,8 +17,9 @@ from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRef
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 from components import naming
-from components.contract import CONTRACT_VERSION, PlatformFacts
-from components.settings.models import NamespaceName
+from components.contract import CONTRACT_VERSION, LakeFacts, PlatformFacts
+from components.settings.fields import NamespaceName
+from components.stores import layout
 from components.tiers import Tier, admits
 
 NAME = "terrarium"
@@ -31,6 +32,10 @@ _RBAC = "rbac.authorization.k8s.io"
 
 class PlatformRefused(pulumi.RunError):
     """The platform can't take this environment; the message says why and what to do. The engine shows no trace."""
+
+
+class LakeRefused(pulumi.RunError):
+    """The lake can't be read by this environment; the message says why and what to do. The engine shows no trace."""
 
 
 class _Versioned(BaseModel):
@@ -56,13 +61,30 @@ class PlatformDescriptor(BaseModel):
     """The PriorityClass of each tier."""
 
 
+class LakeDescriptor(BaseModel):
+    """What an environment reads of a lake's descriptor."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[CONTRACT_VERSION] = Field(alias="contractVersion")  # type: ignore[valid-type]  # a Final int: mypy takes only literals
+    """Version of the contract."""
+    kind: Literal["lake"]
+    """What the descriptor describes."""
+    tiers: frozenset[Tier]
+    """Tiers of the environments that may read it."""
+    bucket: str
+    """The S3 bucket of its datasets."""
+    endpoint: str
+    """The store that holds it."""
+
+
 def publish(
     name: str,
     content: Mapping[str, pulumi.Input[Any]],
     *,
     called: str,
     namespace: pulumi.Input[str],
-    readers: Sequence[str],
+    readers: Sequence[SubjectArgs],
     labels: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> ConfigMap:
@@ -73,7 +95,7 @@ def publish(
         content: What to say; the contract's version is added.
         called: The ConfigMap's name.
         namespace: The platform's.
-        readers: Groups that may read it; without any, only those may who administer the cluster.
+        readers: Who may read it; without any, only those may who administer the cluster.
         labels: Labels of the owner.
         opts: Parent and provider.
     """
@@ -91,7 +113,7 @@ def publish(
 
 
 def _readable(
-    name: str, called: str, metadata: ObjectMetaArgs, readers: Sequence[str], opts: pulumi.ResourceOptions
+    name: str, called: str, metadata: ObjectMetaArgs, readers: Sequence[SubjectArgs], opts: pulumi.ResourceOptions
 ) -> None:
     role = Role(
         f"{name}-descriptor-reader",
@@ -103,7 +125,7 @@ def _readable(
         f"{name}-descriptor-reader-binding",
         metadata=metadata,
         role_ref=RoleRefArgs(api_group=_RBAC, kind="Role", name=role.metadata.name),
-        subjects=[SubjectArgs(api_group=_RBAC, kind="Group", name=group) for group in readers],
+        subjects=list(readers),
         opts=opts,
     )
 
@@ -120,14 +142,77 @@ def platform_facts(name: str, platform: str, tier: Tier, opts: pulumi.ResourceOp
         tier: The environment's tier.
         opts: Parent and provider.
     """
-    found = ConfigMap.get(f"{name}-platform", f"{PLATFORM_NAMESPACE}/{NAME}", opts=opts)
-    facts = found.data.apply(lambda data: check_platform(data, platform, tier))
+    facts = _read_platform(name, opts).apply(lambda data: check_platform(data, platform, tier))
     return PlatformFacts(
         name=facts.apply(lambda f: f.name),
         namespace=facts.apply(lambda _: PLATFORM_NAMESPACE),
         tiers=frozenset({tier}),
         priority_class=facts.apply(lambda f: f.priority_classes[tier]),
     )
+
+
+def platform_namespace(
+    name: str, platform: str, tiers: Sequence[Tier], opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    """Return where descriptors stand, once the platform has taken every one of some tiers; see `platform_facts`.
+
+    Args:
+        name: Prefix of the logical name.
+        platform: The platform's name.
+        tiers: The tiers.
+        opts: Parent and provider.
+    """
+
+    def check(data: Mapping[str, str] | None) -> str:
+        for tier in tiers:
+            check_platform(data, platform, tier)
+        return PLATFORM_NAMESPACE
+
+    return _read_platform(name, opts).apply(check)
+
+
+def _read_platform(name: str, opts: pulumi.ResourceOptions) -> pulumi.Output[Mapping[str, str] | None]:
+    return ConfigMap.get(f"{name}-platform", f"{PLATFORM_NAMESPACE}/{NAME}", opts=opts).data
+
+
+def lake_facts(name: str, lake: str, tier: Tier, opts: pulumi.ResourceOptions) -> LakeFacts:
+    """Read a lake's descriptor and return what an environment of a tier needs of it.
+
+    The engine fails with LakeRefused's message at preview if the lake does not take the tier, or can't be understood.
+
+    Args:
+        name: Prefix of the logical name.
+        lake: The lake's name, as the environment's settings give it.
+        tier: The environment's tier.
+        opts: Parent and provider.
+    """
+    found = ConfigMap.get(f"{name}-lake", f"{PLATFORM_NAMESPACE}/{layout.lake_id(lake)}", opts=opts)
+    facts = found.data.apply(lambda data: check_lake(data, lake, tier))
+    return LakeFacts(lake, facts.apply(lambda f: f.bucket), facts.apply(lambda f: f.endpoint))
+
+
+def check_lake(data: Mapping[str, str] | None, lake: str, tier: Tier) -> LakeDescriptor:
+    """Return a lake's descriptor if it takes an environment of this tier.
+
+    Args:
+        data: The ConfigMap's data; None where it holds none.
+        lake: The name that is expected.
+        tier: The environment's tier.
+
+    Raises:
+        LakeRefused: Otherwise, and if the descriptor can't be read.
+    """
+    try:
+        found = LakeDescriptor.model_validate_json((data or {}).get(KEY, ""))
+    except ValidationError:
+        raise LakeRefused(
+            f"lake {lake} publishes no descriptor that can be read, ConfigMap {PLATFORM_NAMESPACE}/"
+            f"{layout.lake_id(lake)}: update the lake's stack to restore it"
+        ) from None
+    if not admits(found.tiers, tier):
+        names = ", ".join(sorted(t.value for t in found.tiers))
+        raise LakeRefused(f"lake {lake} takes {names}, not {tier.value}: production shares a lake with no other tier")
+    return found
 
 
 def check_platform(data: Mapping[str, str] | None, platform: str, tier: Tier) -> PlatformDescriptor:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_random import Provider, RandomId
 
 from components import descriptor
-from components.contract import CONTRACT_VERSION, CloudAdapter, Cluster, PlatformFacts
+from components.contract import CONTRACT_VERSION, CloudAdapter, Cluster, NotReached, PlatformFacts, Store
+from components.identity import identity
+from components.labels import environment_labels
 from components.platform import Platform, PlatformArgs
 from components.settings.models import EnvironmentSettings
 from components.workspace import Workspace
-from components.workspace.access import everybody
-from components.workspace.workspace import environment_labels
+from components.workspace.access import readers
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class EnvironmentArgs:
 class Environment(pulumi.ComponentResource):
     """One environment.
 
-    Makes: its identity; what the cloud makes for network and cluster; the platform, if it owns its cluster; the
+    Makes: its identity; what the cloud makes for network, cluster and store; the platform, if it owns its cluster; the
     workspace; the descriptor.
 
     Args:
@@ -52,13 +52,17 @@ class Environment(pulumi.ComponentResource):
         super().__init__("terrarium:index:Environment", name, None, opts)
         settings, cloud = args.settings, args.cloud
         children = pulumi.ResourceOptions(parent=self)
-        self.uid = _identity(name, settings, children).hex
+        fixed = {"project": settings.project, "name": settings.name, "tier": settings.tier.value}
+        self.uid = identity(name, fixed, children)
         network = cloud.network(name, settings, children)
         cluster = cloud.cluster(name, settings, children)
         in_cluster = pulumi.ResourceOptions(parent=self, provider=cluster.provider)
         facts = self._platform(name, args, cluster, in_cluster)
         workspace = Workspace(name, settings, facts, in_cluster)
         self.namespace = workspace.namespace
+        store = self._store(name, args, facts, in_cluster)
+        if store:
+            workspace.connect(store, settings)
         self.outputs = {
             "contractVersion": CONTRACT_VERSION,
             "kind": "environment",
@@ -73,17 +77,42 @@ class Environment(pulumi.ComponentResource):
             "access": dict(cluster.access),
             "network": {"kind": network.kind, "cidr": network.cidr, "egress": settings.network.egress},
             "namespace": self.namespace,
+            "store": store and self._described(store, settings),
         }
         descriptor.publish(
             name,
             self.outputs,
             called=settings.id,
             namespace=facts.namespace,
-            readers=everybody(settings.tier, settings.people),
+            readers=readers(settings),
             labels=environment_labels(settings),
             opts=in_cluster,
         )
         self.register_outputs({"uid": self.uid, "namespace": self.namespace})
+
+    def _store(
+        self, name: str, args: EnvironmentArgs, facts: PlatformFacts, in_cluster: pulumi.ResourceOptions
+    ) -> Store | None:
+        settings, lake = args.settings, args.settings.store.lake
+        found = descriptor.lake_facts(name, lake, settings.tier, in_cluster) if lake else None
+        # Named after what the platform consented to, or a refused environment would leave a store behind.
+        uid = pulumi.Output.all(self.uid, facts.namespace).apply(lambda pair: str(pair[0]))
+        try:
+            return args.cloud.store(name, settings, uid, found, pulumi.ResourceOptions(parent=self))
+        except NotReached as error:
+            raise pulumi.RunError(str(error)) from None
+
+    def _described(self, store: Store, settings: EnvironmentSettings) -> dict[str, object]:
+        return {
+            "objects": store.objects,
+            "database": store.database,
+            "identities": _identities(store),
+            "buckets": sorted(settings.buckets),
+            "versioned": settings.store.versioned,
+            "protected": settings.store.protected,
+            "recovery": settings.store.recovery.model_dump(),
+            "lake": settings.store.lake,
+        }
 
     def _platform(
         self, name: str, args: EnvironmentArgs, cluster: Cluster, opts: pulumi.ResourceOptions
@@ -103,14 +132,6 @@ class Environment(pulumi.ComponentResource):
         return Platform(f"{name}-platform", platform, pulumi.ResourceOptions(parent=self)).facts
 
 
-def _identity(name: str, settings: EnvironmentSettings, opts: pulumi.ResourceOptions) -> RandomId:
-    """Make the identity: protected, and keyed by what is fixed at creation, so the engine refuses to change that."""
-    # Explicit, because stacks disable default providers: what a forgotten one would use is whatever is ambient.
-    provider = Provider(f"{name}-random", opts=opts)
-    own = pulumi.ResourceOptions(provider=provider, protect=True)
-    return RandomId(
-        f"{name}-identity",
-        byte_length=4,
-        keepers={"project": settings.project, "name": settings.name, "tier": settings.tier.value},
-        opts=pulumi.ResourceOptions.merge(opts, own),
-    )
+def _identities(store: Store) -> dict[str, dict[str, str]]:
+    """Return where each identity's keys are; of several generations, the one given out is the last."""
+    return {identity.name: {"secret": identity.secret} for identity in store.identities}

@@ -63,19 +63,20 @@ class NameRule:
             "maxLength": self.longest,
         }
 
-    def fit(self, *parts: str) -> str:
-        """Join parts with `-` and shorten with a digest if the whole is too long.
+    def fit(self, *parts: str, joint: str = "-") -> str:
+        """Join parts and shorten with a digest if the whole is too long.
 
         Args:
             parts: The parts, most general first; each within the service's alphabet.
+            joint: What stands between them; also before the digest.
 
         Raises:
             NameRefused: If the service would not take the result for another reason than its length.
         """
-        name = "-".join(parts)
+        name = joint.join(parts)
         if len(name) > self.longest:
             digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
-            name = f"{name[: self.longest - _DIGEST - 1].rstrip('-.')}-{digest}"
+            name = f"{name[: self.longest - _DIGEST - 1].rstrip('-._')}{joint}{digest}"
         return self.check(name)
 
 
@@ -101,6 +102,40 @@ LABEL_VALUE = NameRule(
     pattern=r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
     alphabet="letters, digits, `-`, `_` and `.`, starting and ending with a letter or digit",
     source="kubernetes.io/docs/concepts/overview/working-with-objects/labels",
+)
+
+S3_BUCKET = NameRule(
+    service="an S3 bucket",
+    shortest=3,
+    longest=63,
+    # Not the prefixes and suffixes that Amazon keeps for itself.
+    pattern=r"(?!xn--|sthree-|amzn-s3-demo-)[a-z0-9][-a-z0-9]*[a-z0-9](?<!-s3alias)(?<!--ol-s3)(?<!--x-s3)(?<!--table-s3)",
+    alphabet=f"{_LABEL_TEXT}; not beginning with xn--, sthree- or amzn-s3-demo-",
+    source="docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html",
+)
+IAM_USER = NameRule(
+    service="an IAM user",
+    longest=64,
+    pattern=r"[A-Za-z0-9+=,.@_-]+",
+    alphabet="letters, digits and +=,.@_-",
+    source="docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html",
+)
+POSTGRESQL = NameRule(
+    service="a PostgreSQL database, role or schema",
+    longest=63,
+    pattern=r"(?!pg_)[a-z][a-z0-9_]*",
+    alphabet="lower-case letters, digits and `_`, starting with a letter and not with pg_, which is PostgreSQL's own",
+    source="postgresql.org/docs/current/sql-syntax-lexical.html and sql-createrole.html",
+)
+BUCKET = NameRule(
+    service="a bucket",
+    longest=30,
+    pattern=r"(?!pg-)(?!(?:public|information-schema)$)[a-z]([-a-z0-9]*[a-z0-9])?",
+    alphabet=(
+        "lower-case letters, digits and `-`, starting with a letter and not ending with `-`; not beginning with pg-, "
+        "and not public or information-schema"
+    ),
+    source="it becomes a schema of the database, and PostgreSQL keeps these for itself",
 )
 
 

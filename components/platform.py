@@ -12,8 +12,9 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from components import descriptor
 from components.contract import Cluster, PlatformFacts
 from components.descriptor import NAME, PLATFORM_NAMESPACE
+from components.labels import LABEL, ownership_labels
 from components.tiers import TIERS, Tier
-from components.workspace.scope import LABEL, ownership_labels
+from components.workspace.access import subjects
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.scheduling.v1 import PriorityClass
@@ -76,7 +77,7 @@ class Platform(pulumi.ComponentResource):
             called=NAME,
             namespace=namespace.metadata.name,
             # A slice's own stack reads it too, whoever runs that.
-            readers=["system:authenticated"],
+            readers=subjects(["system:authenticated"]),
             labels=labels,
             opts=children,
         )

@@ -6,7 +6,7 @@ A default can be overridden in `organisation.yaml` or the stack file. A hard rul
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -41,8 +41,28 @@ class Right(StrEnum):
     """See, and start or schedule jobs, of any image and with any secret of the namespace."""
 
 
+class StoreRight(StrEnum):
+    """What a group of people or machines may do with an environment's data, by whose keys it may read."""
+
+    READ = "ro"
+    """Read objects and tables."""
+    WRITE = "rw"
+    """Read and change them."""
+
+
 Egress = Literal["open", "listed"]
 PodSecurity = Literal["baseline", "restricted"]
+
+
+@dataclass(frozen=True)
+class StoreDefaults:
+    """What a tier sets for the data store; the field names are the keys of `store`."""
+
+    versioned: bool
+    keep_versions_days: int
+    expire_scratch_days: int
+    protected: bool
+    recovery: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -54,6 +74,7 @@ class Defaults:
     quota: Mapping[str, str | int]
     container_default: Mapping[str, str]
     container_maximum: Mapping[str, str]
+    store: StoreDefaults
 
     def as_settings(self) -> dict[str, object]:
         """Return the defaults in the form of a stack file."""
@@ -62,6 +83,7 @@ class Defaults:
             "pod_security": self.pod_security,
             "quota": dict(self.quota),
             "container": {"default": dict(self.container_default), "maximum": dict(self.container_maximum)},
+            "store": asdict(self.store),
         }
 
 
@@ -89,6 +111,7 @@ class TierTable:
     Args:
         defaults: What is set unless a file says otherwise.
         rights: The right that each group named under `people` gets; absent means none.
+        store: The right that each of these groups gets to the data; absent means none.
         priority: Value of the tier's PriorityClass; a higher one is scheduled first.
         preempts: Whether its pods may push out pods of lower priority.
         rules: What nobody may override.
@@ -96,6 +119,7 @@ class TierTable:
 
     defaults: Defaults
     rights: Mapping[str, Right]
+    store: Mapping[str, StoreRight]
     priority: int
     preempts: bool
     rules: tuple[HardRule, ...]
@@ -137,6 +161,19 @@ _AUTOMATION_APART = HardRule(
     why="a person in CI's group could deploy without review",
 )
 
+_VERSIONED = HardRule(
+    key="store.versioned",
+    holds=lambda s: s.store.versioned,
+    demand="true",
+    why="what is overwritten or deleted by mistake could not be brought back",
+)
+_PROTECTED = HardRule(
+    key="store.protected",
+    holds=lambda s: s.store.protected,
+    demand="true",
+    why="one command would destroy the data together with the environment",
+)
+
 TIERS: Mapping[Tier, TierTable] = {
     Tier.EXPERIMENTATION: TierTable(
         defaults=Defaults(
@@ -145,8 +182,17 @@ TIERS: Mapping[Tier, TierTable] = {
             quota={"cpu": "16", "memory": "64Gi", "gpu": 0, "pods": 100, "storage": "500Gi", "volumes": 20},
             container_default={"cpu": "500m", "memory": "1Gi"},
             container_maximum={"cpu": "8", "memory": "32Gi"},
+            # A day's work may be lost, and half a day may pass until it goes on.
+            store=StoreDefaults(
+                versioned=True,
+                keep_versions_days=7,
+                expire_scratch_days=14,
+                protected=False,
+                recovery={"rpo_minutes": 1440, "rto_minutes": 720, "keep_backups_days": 7},
+            ),
         ),
         rights={"members": Right.WRITE, "readers": Right.READ, "automation": Right.DEPLOY},
+        store={"members": StoreRight.WRITE, "readers": StoreRight.READ, "automation": StoreRight.WRITE},
         priority=1_000,
         preempts=False,
         rules=(),
@@ -158,6 +204,13 @@ TIERS: Mapping[Tier, TierTable] = {
             quota={"cpu": "32", "memory": "128Gi", "gpu": 0, "pods": 200, "storage": "1Ti", "volumes": 40},
             container_default={"cpu": "500m", "memory": "1Gi"},
             container_maximum={"cpu": "16", "memory": "64Gi"},
+            store=StoreDefaults(
+                versioned=True,
+                keep_versions_days=30,
+                expire_scratch_days=14,
+                protected=False,
+                recovery={"rpo_minutes": 1440, "rto_minutes": 240, "keep_backups_days": 30},
+            ),
         ),
         rights={
             "members": Right.READ,
@@ -165,6 +218,7 @@ TIERS: Mapping[Tier, TierTable] = {
             "automation": Right.DEPLOY,
             "promoters": Right.LAUNCH,
         },
+        store={"members": StoreRight.READ, "readers": StoreRight.READ, "automation": StoreRight.WRITE},
         priority=10_000,
         preempts=True,
         rules=(_RESTRICTED, _EGRESS_LISTED, _NO_WORLD),
@@ -176,11 +230,21 @@ TIERS: Mapping[Tier, TierTable] = {
             quota={"cpu": "64", "memory": "256Gi", "gpu": 0, "pods": 500, "storage": "4Ti", "volumes": 80},
             container_default={"cpu": "500m", "memory": "1Gi"},
             container_maximum={"cpu": "32", "memory": "128Gi"},
+            # Five minutes is what managed databases promise for their logs (Amazon RDS, "Point-in-time recovery").
+            store=StoreDefaults(
+                versioned=True,
+                keep_versions_days=90,
+                expire_scratch_days=7,
+                protected=True,
+                recovery={"rpo_minutes": 5, "rto_minutes": 60, "keep_backups_days": 90},
+            ),
         ),
         rights={"readers": Right.READ, "automation": Right.DEPLOY, "promoters": Right.LAUNCH},
+        # Written by what runs there and by promotion alone: no person, and no deployment, holds its keys.
+        store={"readers": StoreRight.READ},
         priority=100_000,
         preempts=True,
-        rules=(_RESTRICTED, _EGRESS_LISTED, _NO_WORLD, _NO_MEMBERS, _AUTOMATION_APART),
+        rules=(_RESTRICTED, _EGRESS_LISTED, _NO_WORLD, _NO_MEMBERS, _AUTOMATION_APART, _VERSIONED, _PROTECTED),
     ),
 }
 

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from components import clouds, naming
-from components.settings import models
+from components.settings import fields
 from components.settings.models import EnvironmentSettings, PlatformSettings
 from components.settings.organisation import OrganisationSettings
 from components.tiers import TIERS, Right, Tier
@@ -30,16 +30,16 @@ _CHANGE = {"create", "update", "patch", "delete", "deletecollection"}
 
 # The types that settings are written with, in words.
 _WORDS: tuple[tuple[object, str], ...] = (
-    (models.Cidr, "range, as `10.64.0.0/20`"),
-    (models.Destination, "range, as `10.64.0.0/20`"),
-    (models.Quantity, "quantity, as `500m`, `4`, `64Gi`"),
-    (models.Label, "label value, up to 63 characters"),
-    (models.Line, "text, one line"),
-    (models.Group, "group"),
-    (models.Key, "key"),
-    (models.NamespaceName, "namespace"),
-    (models.Port, "port, 1 to 65535"),
-    (models.Count, "whole number from 0"),
+    (fields.Cidr, "range, as `10.64.0.0/20`"),
+    (fields.Destination, "range, as `10.64.0.0/20`"),
+    (fields.Quantity, "quantity, as `500m`, `4`, `64Gi`"),
+    (fields.Label, "label value, up to 63 characters"),
+    (fields.Line, "text, one line"),
+    (fields.Group, "group"),
+    (fields.Key, "key"),
+    (fields.NamespaceName, "namespace"),
+    (fields.Port, "port, 1 to 65535"),
+    (fields.Count, "whole number from 0"),
     (bool, "true or false"),
     (int, "whole number"),
     (str, "text"),

@@ -9,11 +9,12 @@ from typing import Any
 
 import pulumi
 
-from components.contract import CONTRACT_VERSION
+from components.contract import CONTRACT_VERSION, CloudAdapter
 from components.environment import Environment, EnvironmentArgs
 from components.platform import Platform, PlatformArgs
 from components.settings.declaration import MODELS, Declaration, declare
-from components.settings.models import EnvironmentSettings
+from components.settings.models import EnvironmentSettings, LakeSettings, PlatformSettings
+from components.stores import layout
 
 
 def build(root: Path, stack: str, config: pulumi.Config) -> Mapping[str, pulumi.Input[Any]]:
@@ -31,11 +32,20 @@ def build(root: Path, stack: str, config: pulumi.Config) -> Mapping[str, pulumi.
     settings = declaration.settings
     if isinstance(settings, EnvironmentSettings):
         return Environment(settings.id, EnvironmentArgs(settings, declaration.adapter)).outputs
-    return _platform(declaration)
+    if isinstance(settings, LakeSettings):
+        return _lake(settings, declaration.adapter)
+    return _platform(settings, declaration)
 
 
-def _platform(declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
-    settings, adapter = declaration.settings, declaration.adapter
+def _lake(settings: LakeSettings, adapter: CloudAdapter) -> Mapping[str, pulumi.Input[Any]]:
+    # Imported here: the other stacks need nothing of it.
+    from components.lake import Lake, LakeArgs  # noqa: PLC0415
+
+    return Lake(layout.lake_id(settings.name), LakeArgs(settings, adapter, adapter.platform or "")).outputs
+
+
+def _platform(settings: PlatformSettings, declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
+    adapter = declaration.adapter
     cluster = adapter.cluster(settings.name, settings, pulumi.ResourceOptions())
     args = PlatformArgs(
         name=settings.name,

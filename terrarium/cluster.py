@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from components.workspace.scope import LABEL
+from components.labels import LABEL
 from terrarium.errors import CommandFailed, Refused
 
 # Seconds for one question.

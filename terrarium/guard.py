@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from components.settings.models import EnvironmentSettings, PlatformSettings
+from components.settings.models import AnySettings
 from terrarium.plan import Step
 
 # Type token → what is lost with it.
@@ -18,6 +18,9 @@ STATEFUL: Mapping[str, str] = {
     "kubernetes:core/v1:PersistentVolume": "the data on the volume",
     "kubernetes:apps/v1:StatefulSet": "the pods that serve the data, all at once",
     "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition": "every object of the kind, in every namespace",
+    "aws:s3/bucket:Bucket": "every object in the bucket",
+    "postgresql:index/database:Database": "every table of the database",
+    "postgresql:index/schema:Schema": "every table of the bucket",
     "random:index/randomId:RandomId": "the environment's identity, to which its data is bound",
 }
 _DESTRUCTIVE = {"delete", "replace"}
@@ -50,18 +53,20 @@ def _protected(urn: str) -> str:
     return f"would replace or delete {token.rsplit(':', 1)[-1]} {name}, which is protected: {lost} would be lost"
 
 
-FIXED: Mapping[str, tuple[str, ...]] = {"environment": ("project", "name", "tier"), "platform": ("name",)}
+FIXED: Mapping[str, tuple[str, ...]] = {
+    "environment": ("project", "name", "tier"),
+    "platform": ("name",),
+    "lake": ("name",),
+}
 """Settings that are fixed when a stack is first brought up."""
 
 
-def fixed_at_creation(
-    outputs: Mapping[str, Any], kind: str, settings: EnvironmentSettings | PlatformSettings
-) -> Iterator[tuple[str, str]]:
+def fixed_at_creation(outputs: Mapping[str, Any], kind: str, settings: AnySettings) -> Iterator[tuple[str, str]]:
     """Yield (key, message) for each fixed setting that differs from what the stack was created with.
 
     Args:
         outputs: The stack's outputs; empty before the first `up`.
-        kind: `environment` or `platform`, as declared now.
+        kind: `environment`, `platform` or `lake`, as declared now.
         settings: What is declared now.
     """
     created = outputs.get("kind")

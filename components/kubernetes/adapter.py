@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.contract import Cluster, Network
-from components.settings.models import EnvironmentSettings, Line, NamespaceName, PlatformSettings, Settings
+from components.contract import RO, RW, Administration, Cluster, LakeFacts, Network, NotReached, Store
+from components.kubernetes import connections
+from components.kubernetes.settings import KubernetesSettings
+from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
+from components.stores import layout
 
 if TYPE_CHECKING:
     import pulumi
 
 
-class KubernetesSettings(Settings):
-    """The cluster to use."""
-
-    context: Line
-    """The kubeconfig context. The current context of a kubeconfig is never used: it changes under one's hands."""
-    kubeconfig: Line | None = None
-    """The kubeconfig's path; by default the one that KUBECONFIG names."""
-    platform: NamespaceName | None = None
-    """Name of the platform whose slice this environment is. Without it the environment owns the whole cluster."""
+_BACKUP_INTERVAL = 1440  # minutes; `terrarium backup` is run once a day
 
 
 @dataclass(frozen=True)
@@ -47,22 +42,68 @@ class KubernetesAdapter:
         kubeconfig = self.settings.kubeconfig
         return {"context": self.settings.context} | ({"kubeconfig": kubeconfig} if kubeconfig else {})
 
-    def contradictions(self, settings: EnvironmentSettings | PlatformSettings) -> Iterator[tuple[str, str]]:
+    def contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
         """Yield what an existing cluster can't do; see the contract."""
         if isinstance(settings, PlatformSettings) and self.settings.platform:
             yield "cloud.kubernetes.platform", "a platform is not a slice of another platform; remove this key"
         if isinstance(settings, EnvironmentSettings) and settings.network.cidr:
             message = "an existing cluster has its own ranges, so an environment on it can't bring one; remove this key"
             yield "network.cidr", message
+        if isinstance(settings, LakeSettings) and not self.settings.platform:
+            yield (
+                "cloud.kubernetes.platform",
+                "is missing: a lake is a slice of a platform, as environments come and go",
+            )
+        yield from self._store_contradictions(settings)
+
+    def _store_contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
+        store, key = self.settings.store, "cloud.kubernetes.store"
+        if isinstance(settings, PlatformSettings):
+            if store:
+                yield key, "a platform has no data of its own; remove this key"
+        elif isinstance(settings, LakeSettings):
+            yield from self._lake_contradictions(settings)
+        elif store is None:
+            for name, given in (("buckets", settings.buckets), ("store.lake", settings.store.lake)):
+                if given:
+                    yield name, f"needs a data store: say under {key} where it is, or remove this key"
+        else:
+            yield from self._environment_contradictions(settings)
+
+    def _lake_contradictions(self, settings: LakeSettings) -> Iterator[tuple[str, str]]:
+        if self.settings.store is None:
+            yield "cloud.kubernetes.store", "is missing: a lake is a data store; say where it is"
+            return
+        found = [*self.settings.store.contradictions({RW}), *(("objects", r) for r in layout.refusals(settings.name))]
+        yield from ((f"cloud.kubernetes.store.{name}", message) for name, message in found)
+
+    def _environment_contradictions(self, settings: EnvironmentSettings) -> Iterator[tuple[str, str]]:
+        store, key = self.settings.store, "cloud.kubernetes.store"
+        if store is None:
+            return
+        identities = {RW, RO, *map(layout.bucket_identity, settings.buckets)}
+        yield from ((f"{key}.{name}", message) for name, message in store.contradictions(identities))
+        yield from (("project", message) for message in layout.refusals(settings.id))
+        if settings.store.lake and not self.settings.platform:
+            yield "store.lake", "a lake is found through a platform; an environment that owns its cluster has none"
+        schemas = [layout.schema(bucket) for bucket in settings.buckets]
+        if len(set(schemas)) < len(schemas):
+            yield "buckets", "two buckets would share a schema of the database"
+        if store.database is None:
+            yield f"{key}.database", "is missing: an environment has a database"
+        elif settings.store.recovery.rpo_minutes < _BACKUP_INTERVAL and not store.database.point_in_time:
+            yield (
+                f"{key}.database.point_in_time",
+                f"is missing: store.recovery.rpo_minutes promises {settings.store.recovery.rpo_minutes} minutes, and "
+                f"backups alone are a day apart; give the command, or promise {_BACKUP_INTERVAL}",
+            )
 
     def network(self, name: str, settings: EnvironmentSettings, opts: pulumi.ResourceOptions) -> Network:
         """Return the cluster's own network, in which policies keep environments apart."""
         del name, settings, opts
         return Network(cidr=None, kind="network policies")
 
-    def cluster(
-        self, name: str, settings: EnvironmentSettings | PlatformSettings, opts: pulumi.ResourceOptions
-    ) -> Cluster:
+    def cluster(self, name: str, settings: AnySettings, opts: pulumi.ResourceOptions) -> Cluster:
         """Return the existing cluster behind one explicit provider."""
         del settings
         # Imported here: another cloud's stack must not pay for this SDK (0.4 s).
@@ -86,6 +127,51 @@ class KubernetesAdapter:
             provider=provider,
             platform=self.settings.platform,
             access=self._access,
+        )
+
+    def store(
+        self,
+        name: str,
+        settings: EnvironmentSettings,
+        uid: pulumi.Output[str],
+        lake: LakeFacts | None,
+        opts: pulumi.ResourceOptions,
+    ) -> Store | None:
+        """Make the environment's store on the servers that the declaration names; see the contract."""
+        if self.settings.store is None:
+            return None
+        # Imported here: without a store nobody pays for two more SDKs (0.15 s).
+        from components.kubernetes.store import Builder  # noqa: PLC0415
+
+        return Builder(self.settings.store, f"{name}-store", uid, opts).environment(settings, lake)
+
+    def lake(self, name: str, settings: LakeSettings, uid: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Store:
+        """Make a lake's store; see the contract."""
+        if self.settings.store is None:
+            raise NotReached("cloud.kubernetes.store is missing")
+        from components.kubernetes.store import Builder  # noqa: PLC0415 - see store
+
+        return Builder(self.settings.store, f"{name}-store", uid, opts).lake(settings)
+
+    def administration(self, variables: Mapping[str, str]) -> Administration | None:
+        """Return how the store is administered; see the contract."""
+        store = self.settings.store
+        if store is None:
+            return None
+        found, server = connections.profile(store.objects.profile, variables), store.database
+        key = "cloud.kubernetes.store.database"
+        database = connections.server(server.service, server.overrides, variables, key) if server else {}
+        return Administration(
+            endpoint=connections.endpoint(
+                store.objects.endpoint, found, "s3", "cloud.kubernetes.store.objects.endpoint"
+            ),
+            region=store.objects.region or found.region,
+            ca_bundle=found.ca_bundle,
+            access_key=found.access_key,
+            secret_key=found.secret_key,
+            database=database,
+            point_in_time=server.point_in_time if server else (),
+            versions_expire="lifecycle" not in store.objects.without,
         )
 
 

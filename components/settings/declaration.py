@@ -14,7 +14,7 @@ from components.contract import CloudAdapter
 from components.settings import documents
 from components.settings.documents import Document, Path_
 from components.settings.layers import Layer, Merged, Origin, merge
-from components.settings.models import EnvironmentSettings, PlatformSettings
+from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.settings.organisation import OrganisationSettings
 from components.settings.problems import InvalidSettings, Place, Problem, suggestion
 from components.settings.translation import dotted, translated
@@ -24,10 +24,11 @@ ORGANISATION_FILE = "organisation.yaml"
 FLEET_FOLDER = "environments"
 NAMESPACE = "terrarium"
 
-Kind = Literal["environment", "platform"]
-MODELS: Mapping[str, type[EnvironmentSettings] | type[PlatformSettings]] = {
+Kind = Literal["environment", "platform", "lake"]
+MODELS: Mapping[Kind, type[EnvironmentSettings] | type[PlatformSettings] | type[LakeSettings]] = {
     "environment": EnvironmentSettings,
     "platform": PlatformSettings,
+    "lake": LakeSettings,
 }
 
 
@@ -37,20 +38,20 @@ class Declaration:
 
     Args:
         stack: The stack's name.
-        settings: The settings, of an environment or of a platform.
+        settings: The settings, of an environment, a platform or a lake.
         adapter: The chosen cloud, holding its own settings.
         origins: For each leaf's path, what each layer says of it; the last one counts.
     """
 
     stack: str
-    settings: EnvironmentSettings | PlatformSettings
+    settings: AnySettings
     adapter: CloudAdapter
     origins: Mapping[Path_, Sequence[Origin]]
 
     @property
     def kind(self) -> Kind:
-        """`environment` or `platform`."""
-        return "environment" if isinstance(self.settings, EnvironmentSettings) else "platform"
+        """`environment`, `platform` or `lake`."""
+        return next(kind for kind, model in MODELS.items() if isinstance(self.settings, model))
 
     @property
     def tiers(self) -> frozenset[Tier]:
@@ -217,10 +218,10 @@ def _secrets(value: object, document: Document, path: Path_) -> Iterator[Problem
         yield from _secrets(below, document, (*path, key))
 
 
-def _layers(kind: str, block: Mapping[str, Any], document: Document, organisation: Document | None) -> list[Layer]:
+def _layers(kind: Kind, block: Mapping[str, Any], document: Document, organisation: Document | None) -> list[Layer]:
     own = Layer("stack file", block, document, ("config", f"{NAMESPACE}:{kind}"))
     shared = _organisation_layer(organisation, "organisation", "defaults", kind)
-    if kind == "platform":
+    if kind != "environment":
         return [shared, own]
     name = block.get("project")
     project = _organisation_layer(organisation, f"project {name}", "projects", name if isinstance(name, str) else "")
@@ -246,8 +247,8 @@ def _organisation_layer(organisation: Document | None, label: str, *at: str) -> 
 
 
 def _validate(
-    kind: str, merged: Merged, document: Document
-) -> tuple[EnvironmentSettings | PlatformSettings | None, CloudAdapter | None, list[Problem]]:
+    kind: Kind, merged: Merged, document: Document
+) -> tuple[AnySettings | None, CloudAdapter | None, list[Problem]]:
     model = MODELS[kind]
     top = f"{NAMESPACE}:{kind}"
 

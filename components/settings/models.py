@@ -1,8 +1,9 @@
 """What a stack file can say: frozen models without I/O, without Outputs and without secrets.
 
 Unknown keys are refused. Another cloud's block is refused by `components.clouds`; what needs other files (the address
-plan) is checked by `terrarium check`. Secrets are never part of it: they stay under their own Pulumi configuration keys
-and are read as secret Outputs.
+plan) is checked by `terrarium check`. Secrets are never part of it: a store's keys are made while the stack is brought
+up and leave as secret Outputs; an administrator's stand in the files that AWS_CONFIG_FILE, PGSERVICEFILE and KUBECONFIG
+name.
 """
 
 from __future__ import annotations
@@ -10,125 +11,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import Field
 
 from components import addressing, naming
 from components.addressing import Network
 from components.settings import quantities
+from components.settings.fields import (
+    BucketName,
+    Cidr,
+    Count,
+    Destination,
+    Group,
+    Key,
+    Label,
+    Line,
+    NamespaceName,
+    Port,
+    Project,
+    Quantity,
+    Settings,
+    ShortName,
+)
+from components.settings.store import BucketSettings, LakeStoreSettings, StoreSettings
 from components.tiers import TIERS, Egress, PodSecurity, Tier
-
-# Together they are the environment's id, which will name buckets, databases and roles as well as namespaces. 32, 1 and
-# 20 leave ten characters for suffixes in the tightest of these (63: RFC 1123 labels, S3, PostgreSQL).
-_PROJECT = naming.NameRule(
-    service="a project",
-    longest=32,
-    pattern=r"[a-z]([-a-z0-9]*[a-z0-9])?",
-    alphabet="lower-case letters, digits and `-`, starting with a letter and not ending with `-`",
-    source="it begins the names of everything the project owns",
-)
-_NAME = naming.NameRule(
-    service="an environment or platform",
-    longest=20,
-    pattern=r"[a-z][a-z0-9]*",
-    alphabet="lower-case letters and digits, starting with a letter, no `-`",
-    source="so that `<project>-<name>` can be read in one way only",
-)
-_KEY = naming.NameRule(
-    service="a key",
-    longest=30,
-    pattern=r"[a-z]([-a-z0-9]*[a-z0-9])?",
-    alphabet="lower-case letters, digits and `-`, starting with a letter and not ending with `-`",
-    source="it becomes part of a Kubernetes object's name",
-)
-
-
-class Settings(BaseModel):
-    """A frozen model that refuses unknown keys and never echoes a value in an error."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-        coerce_numbers_to_str=True,
-        regex_engine="python-re",
-    )
-
-
-def _cidr(value: str) -> str:
-    addressing.parse(value)
-    return value
-
-
-def _destination(value: str) -> str:
-    addressing.destination(value)
-    return value
-
-
-def _quantity(value: str) -> str:
-    quantities.parse(value)
-    return value
-
-
-def _label(value: str) -> str:
-    return naming.LABEL_VALUE.check(value)
-
-
-def _no_control_characters(value: str) -> str:
-    if not value.isprintable():
-        raise ValueError("holds a line break or another character that can't be shown")
-    return value
-
-
-def _group(value: str) -> str:
-    if value != value.strip():
-        raise ValueError("begins or ends with a blank: the cluster would look for a group of just that name")
-    if value.startswith("system:"):
-        raise ValueError(
-            "begins with `system:`, which is Kubernetes' own: such a group holds everybody (system:authenticated) or "
-            "every workload of other environments (system:serviceaccounts); name a group of the sign-in"
-        )
-    return value
-
-
-def _whole_number_only(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a number, not true or false")  # noqa: TRY004 - pydantic takes ValueError
-    return value
-
-
-_QUANTITY_SCHEMA = {
-    "type": ["string", "number"],
-    "pattern": f"^(?:{quantities.PATTERN})$",
-    "minimum": 0,
-    "examples": ["500m", "4", "64Gi"],
-}
-_CIDR_SCHEMA = {"type": "string", "pattern": "^[0-9A-Fa-f.:]+/[0-9]{1,3}$", "examples": ["10.64.0.0/20"]}
-Cidr = Annotated[str, AfterValidator(_cidr), WithJsonSchema(_CIDR_SCHEMA)]
-Destination = Annotated[str, AfterValidator(_destination), WithJsonSchema(_CIDR_SCHEMA)]
-Quantity = Annotated[
-    str, BeforeValidator(_whole_number_only), AfterValidator(_quantity), WithJsonSchema(_QUANTITY_SCHEMA)
-]
-# YAML reads a bare 4711 as a number; settings take it as text.
-Label = Annotated[
-    str,
-    AfterValidator(_label),
-    WithJsonSchema({**naming.LABEL_VALUE.json_schema(), "type": ["string", "number"]}),
-]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_control_characters)]
-Group = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=253),
-    AfterValidator(_no_control_characters),
-    AfterValidator(_group),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 253, "pattern": r"^(?!system:|\s).*\S$"}),
-]
-Key = Annotated[str, AfterValidator(_KEY.check), WithJsonSchema(_KEY.json_schema())]
-ShortName = Annotated[str, AfterValidator(_NAME.check), WithJsonSchema(_NAME.json_schema())]
-NamespaceName = Annotated[str, AfterValidator(naming.NAMESPACE.check), WithJsonSchema(naming.NAMESPACE.json_schema())]
-# The bounds stand before the validator: behind it pydantic keeps them out of the JSON Schema.
-Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_whole_number_only)]
-Count = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_whole_number_only)]
 
 
 class EgressAllowance(Settings):
@@ -169,9 +74,9 @@ class NetworkSettings(Settings):
     """The environment's own range, from the organisation's address plan. Needed where the cloud makes a network."""
     egress: Egress
     """`open`: the internet, but no private range. `listed`: what egress_to names, nothing else."""
-    egress_to: dict[Key, EgressAllowance] = {}
+    egress_to: dict[Key, EgressAllowance] = Field(default_factory=dict)
     """Ways out, by a name of yours."""
-    ingress_from: dict[Key, IngressAllowance] = {}
+    ingress_from: dict[Key, IngressAllowance] = Field(default_factory=dict)
     """Ways in, by a name of yours."""
 
 
@@ -226,7 +131,7 @@ class PeopleSettings(Settings):
 class EnvironmentSettings(Settings):
     """One environment: cluster, data store and network for one phase of a project."""
 
-    project: Annotated[str, AfterValidator(_PROJECT.check), WithJsonSchema(_PROJECT.json_schema())]
+    project: Project
     """The project. With `name` it is the environment's id, `<project>-<name>`. Fixed at creation."""
     name: ShortName
     """The environment's name within its project: lower-case letters and digits, no `-`. Fixed at creation."""
@@ -246,6 +151,10 @@ class EnvironmentSettings(Settings):
     """What one container gets and may ask for."""
     people: PeopleSettings = PeopleSettings()
     """Who may work here."""
+    store: StoreSettings
+    """The data store: how long it keeps what, and how it is recovered. Where it is, the cloud's block says."""
+    buckets: dict[BucketName, BucketSettings] = Field(default_factory=dict)
+    """Subsets of the environment's store, by name: of a person or a sub-project."""
     pod_security: PodSecurity
     """Pod Security Standard that pods must meet."""
 
@@ -264,6 +173,7 @@ class EnvironmentSettings(Settings):
             if quantities.parse(maximum) > quantities.parse(quota):
                 message = f"{quota} is less than container.maximum.{resource}, {maximum}; raise this or lower that"
                 yield f"quota.{resource}", message
+        yield from self.store.contradictions()
         for rule in TIERS[self.tier].rules:
             if not rule.holds(self):
                 yield rule.key, f"tier {self.tier.value} takes {rule.demand}: {rule.why}"
@@ -287,3 +197,29 @@ class PlatformSettings(Settings):
         """Yield (key, message) for values that are right alone and wrong together."""
         if Tier.PRODUCTION in self.tiers and len(set(self.tiers)) > 1:
             yield "tiers", "production shares a platform with no other tier: give it one of its own"
+
+
+class LakeSettings(Settings):
+    """Datasets that environments share. They outlive every environment."""
+
+    name: ShortName
+    """The lake's name: lower-case letters and digits. Fixed at creation."""
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
+    """Tiers of the environments that may read it. Production shares with no other."""
+    owner: Line
+    """Who answers for it: a team or an address."""
+    cost_centre: Label
+    """Who pays; becomes a label of everything."""
+    cloud: dict[str, dict[str, Any]]
+    """One key, the cloud's name, and that cloud's own settings."""
+    store: LakeStoreSettings = LakeStoreSettings()
+    """How long it keeps what."""
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Yield (key, message) for values that are right alone and wrong together."""
+        if Tier.PRODUCTION in self.tiers and len(set(self.tiers)) > 1:
+            yield "tiers", "production shares a lake with no other tier: give it one of its own"
+
+
+AnySettings = EnvironmentSettings | PlatformSettings | LakeSettings
+"""What a stack of one of the three kinds declares."""

@@ -8,7 +8,8 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from components.settings.models import Cidr, EnvironmentSettings, Key, Line, PlatformSettings, Settings
+from components.settings.fields import Cidr, Key, Line, Settings
+from components.settings.models import EnvironmentSettings, LakeSettings, PlatformSettings
 from components.tiers import Tier
 
 
@@ -36,6 +37,7 @@ def _partial_annotation(annotation: Any) -> Any:
 
 EnvironmentLayer = partial(EnvironmentSettings)
 PlatformLayer = partial(PlatformSettings)
+LakeLayer = partial(LakeSettings)
 
 
 class AddressSettings(Settings):
@@ -52,6 +54,8 @@ class Defaults(Settings):
     """Defaults of every environment."""
     platform: PlatformLayer | None = None  # type: ignore[valid-type]  # a model made at run time
     """Defaults of every platform."""
+    lake: LakeLayer | None = None  # type: ignore[valid-type]  # a model made at run time
+    """Defaults of every lake."""
 
 
 class OrganisationSettings(Settings):

@@ -18,14 +18,18 @@ from pydantic.json_schema import models_json_schema
 
 from components import clouds
 from components.settings.declaration import MODELS, NAMESPACE
-from components.settings.organisation import EnvironmentLayer, OrganisationSettings, PlatformLayer, partial
+from components.settings.organisation import EnvironmentLayer, LakeLayer, OrganisationSettings, PlatformLayer, partial
 
 FOLDER = "schemas"
 STACK_FILE = "stack.schema.json"
 ORGANISATION_FILE = "organisation.schema.json"
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_LAYERS: Mapping[str, type[BaseModel]] = {"environment": EnvironmentLayer, "platform": PlatformLayer}
+_LAYERS: Mapping[str, type[BaseModel]] = {
+    "environment": EnvironmentLayer,
+    "platform": PlatformLayer,
+    "lake": LakeLayer,
+}
 
 
 def stack_schema() -> dict[str, Any]:
@@ -47,7 +51,7 @@ def stack_schema() -> dict[str, Any]:
     return {
         "$schema": _DIALECT,
         "title": "A Terrarium stack file",
-        "description": "What one stack declares: an environment or a platform.",
+        "description": "What one stack declares: an environment, a platform or a lake.",
         "type": "object",
         "properties": {"config": config},
         "required": ["config"],

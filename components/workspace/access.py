@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pulumi_kubernetes.core.v1 import ServiceAccount
 from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
 
-from components.settings.models import PeopleSettings
+from components.settings.models import EnvironmentSettings, PeopleSettings
 from components.tiers import TIERS, Right, Tier
 from components.workspace.scope import Scope
 
+_RBAC = "rbac.authorization.k8s.io"
 _SEE = ["get", "list", "watch"]
 _CHANGE = ["create", "update", "patch", "delete", "deletecollection"]
 
@@ -86,6 +87,21 @@ def everybody(tier: Tier, people: PeopleSettings) -> list[str]:
     return sorted({name for names in _groups(tier, people).values() for name in names})
 
 
+def readers(settings: EnvironmentSettings) -> list[SubjectArgs]:
+    """Return everybody who has a right in an environment, to its namespace or to a bucket of its store, in order."""
+    buckets = settings.buckets.values()
+    groups = {*everybody(settings.tier, settings.people), *(group for b in buckets for group in b.groups)}
+    return subjects(sorted(groups), sorted({user for b in buckets for user in b.users}))
+
+
+def subjects(groups: Sequence[str], users: Sequence[str] = ()) -> list[SubjectArgs]:
+    """Return groups and users as a binding names them."""
+    return [
+        *(SubjectArgs(api_group=_RBAC, kind="Group", name=name) for name in groups),
+        *(SubjectArgs(api_group=_RBAC, kind="User", name=name) for name in users),
+    ]
+
+
 def _groups(tier: Tier, people: PeopleSettings) -> dict[Right, list[str]]:
     groups: dict[Right, set[str]] = {}
     for kind, right in TIERS[tier].rights.items():
@@ -100,7 +116,7 @@ def _bind(scope: Scope, right: Right, groups: Sequence[str]) -> RoleBinding:
     return RoleBinding(
         scope.logical(f"{right.value}-binding"),
         metadata=scope.metadata(right.value),
-        role_ref=RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=role.metadata.name),
-        subjects=[SubjectArgs(api_group="rbac.authorization.k8s.io", kind="Group", name=group) for group in groups],
+        role_ref=RoleRefArgs(api_group=_RBAC, kind="Role", name=role.metadata.name),
+        subjects=subjects(groups),
         opts=scope.opts,
     )

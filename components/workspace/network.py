@@ -21,8 +21,10 @@ from pulumi_kubernetes.networking.v1 import (
 
 from components import naming
 from components.addressing import PRIVATE_IPV4, PRIVATE_IPV6
+from components.contract import Destination
+from components.labels import LABEL
 from components.settings.models import EgressAllowance, IngressAllowance, NetworkSettings
-from components.workspace.scope import LABEL, Scope
+from components.workspace.scope import Scope
 
 # The label that Kubernetes itself puts on every namespace (KEP-2161).
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
@@ -41,6 +43,25 @@ def network_policies(scope: Scope, network: NetworkSettings) -> list[NetworkPoli
     policies.extend(_egress(scope, key, allowance) for key, allowance in network.egress_to.items())
     policies.extend(_ingress(scope, key, allowance) for key, allowance in network.ingress_from.items())
     return policies
+
+
+def to_destinations(scope: Scope, name: str, destinations: Sequence[Destination], why: str) -> NetworkPolicy:
+    """Make a policy that lets every pod through to some destinations.
+
+    Args:
+        scope: Where.
+        name: The policy's name.
+        destinations: The destinations.
+        why: What it is for; security reads it.
+    """
+    rules = [
+        NetworkPolicyEgressRuleArgs(
+            to=[NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=destination.cidr))],
+            ports=[NetworkPolicyPortArgs(port=destination.port, protocol="TCP")],
+        )
+        for destination in destinations
+    ]
+    return _policy(scope, name, egress=rules, why=why)
 
 
 def _policy(

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-LABEL = "terrarium.dev"
-"""Prefix of our labels and annotations."""
-
 
 @dataclass(frozen=True)
 class Scope:
@@ -35,22 +32,3 @@ class Scope:
     def metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> ObjectMetaArgs:
         """Return the metadata of an object in the namespace."""
         return ObjectMetaArgs(name=name, namespace=self.namespace, labels=self.labels, annotations=annotations)
-
-
-def ownership_labels(
-    *, owner_kind: str, owner: str, cost_centre: str, extra: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """Return the labels that tell whose an object is and who pays.
-
-    Args:
-        owner_kind: `environment` or `platform`.
-        owner: The environment's id or the platform's name.
-        cost_centre: Who pays.
-        extra: Further labels, keys without our prefix.
-    """
-    labels = {
-        "app.kubernetes.io/managed-by": "terrarium",
-        f"{LABEL}/{owner_kind}": owner,
-        f"{LABEL}/cost-centre": cost_centre,
-    }
-    return labels | {f"{LABEL}/{key}": value for key, value in (extra or {}).items()}

@@ -7,10 +7,11 @@ from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components import naming
-from components.contract import PlatformFacts
+from components.contract import PlatformFacts, Store
+from components.labels import LABEL, environment_labels
 from components.settings.models import EnvironmentSettings
-from components.workspace import access, limits, network
-from components.workspace.scope import LABEL, Scope, ownership_labels
+from components.workspace import access, limits, network, store
+from components.workspace.scope import Scope
 
 
 class Workspace(pulumi.ComponentResource):
@@ -47,15 +48,19 @@ class Workspace(pulumi.ComponentResource):
         access.rights(self.scope, settings.tier, settings.people)
         self.register_outputs({"namespace": self.namespace})
 
+    def connect(self, made: Store, settings: EnvironmentSettings) -> None:
+        """Bring a store's keys into the namespace, and let people and pods through to it.
 
-def environment_labels(settings: EnvironmentSettings) -> dict[str, str]:
-    """Return the labels that every object of an environment bears."""
-    return ownership_labels(
-        owner_kind="environment",
-        owner=settings.id,
-        cost_centre=settings.cost_centre,
-        extra={"project": settings.project, "tier": settings.tier.value},
-    )
+        Makes: for each identity and generation a Secret; for each identity that people may use a Role and RoleBinding;
+        a NetworkPolicy if the store is beyond the cluster.
+
+        Args:
+            made: The store.
+            settings: The environment.
+        """
+        store.secrets(self.scope, made)
+        store.readable(self.scope, made, settings.tier, settings.people, settings.buckets)
+        store.way(self.scope, made)
 
 
 def _namespace(

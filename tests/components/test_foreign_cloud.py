@@ -11,8 +11,8 @@ import pulumi
 import pytest
 
 from components import clouds
-from components.contract import Cluster, Network
-from components.settings.models import Line, Settings
+from components.contract import Cluster, Network, Store
+from components.settings.fields import Line, Settings
 
 
 class MeadowSettings(Settings):
@@ -41,6 +41,16 @@ class MeadowAdapter:
         del settings
         provider = Provider(f"{name}-cluster", context="meadow", opts=opts)
         return Cluster(f"{name}-meadow", provider, None, {"region": self.settings.region})
+
+
+    def store(self, name: str, settings: object, uid: object, lake: object, opts: object) -> None:
+        del name, settings, uid, lake, opts
+
+    def lake(self, name: str, settings: object, uid: object, opts: object) -> Store:
+        raise NotImplementedError
+
+    def administration(self, variables: object) -> None:
+        del variables
 
 
 class MeadowCloud:

@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from components import clouds
 from components.settings.declaration import Declaration, declare
-from components.settings.models import Line, Settings
+from components.settings.fields import Line, Settings
 from components.settings.problems import InvalidSettings, Problem
 
 # A shared runner stalls now and then; a deadline would make that a failure. No database: a run depends on nothing old.

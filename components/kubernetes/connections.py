@@ -1,0 +1,184 @@
+"""Administrators' connections, from the files that every client of the field reads: AWS profiles, libpq services."""
+
+from __future__ import annotations
+
+import configparser
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from components.contract import NotReached
+
+_DEFAULT_REGION = "us-east-1"
+_DEFAULT_PORT = "5432"
+_VERIFIED = ("verify-full", "verify-ca")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """An AWS profile.
+
+    Args:
+        name: Its name.
+        region: Its region.
+        endpoints: Its endpoint for each service that it names, and for all under an empty name.
+        ca_bundle: File of certificate authorities, or None for the system's.
+        access_key: Access key id.
+        secret_key: Secret access key.
+    """
+
+    name: str
+    region: str
+    endpoints: Mapping[str, str]
+    ca_bundle: str | None
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+def profile(name: str, variables: Mapping[str, str]) -> Profile:
+    """Read an AWS profile.
+
+    Args:
+        name: The profile's name.
+        variables: AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, if they are not where they usually are.
+
+    Raises:
+        NotReached: If it is not there, or holds no keys.
+    """
+    # Imported here: only who administers a store needs it. It reads the nested values that configparser does not.
+    from botocore.configloader import load_config, raw_config_parse  # noqa: PLC0415
+    from botocore.exceptions import ConfigNotFound, ConfigParseError  # noqa: PLC0415
+
+    config_file = variables.get("AWS_CONFIG_FILE", "~/.aws/config")
+    credentials_file = variables.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
+    content: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
+    try:
+        content = load_config(config_file) if Path(config_file).expanduser().exists() else {}
+        keys = raw_config_parse(credentials_file) if Path(credentials_file).expanduser().exists() else {}
+    except (ConfigNotFound, ConfigParseError, OSError) as error:
+        raise NotReached(f"AWS profile {name}: {type(error).__name__} in {config_file} or {credentials_file}") from None
+    own = content.get("profiles", {}).get(name, {})
+    both = {**own, **keys.get(name, {})}
+    if not both.get("aws_access_key_id") or not both.get("aws_secret_access_key"):
+        known = ", ".join(sorted({*content.get("profiles", {}), *keys})) or "none"
+        raise NotReached(
+            f"AWS profile {name} has no keys in {credentials_file} or {config_file}; profiles there: {known}. "
+            "`make up` writes those of embedded platforms; for others set AWS_SHARED_CREDENTIALS_FILE"
+        )
+    services = content.get("services", {}).get(own.get("services"), {})
+    found = {service: values["endpoint_url"] for service, values in services.items() if "endpoint_url" in values}
+    return Profile(
+        name=name,
+        region=own.get("region", _DEFAULT_REGION),
+        endpoints={"": own["endpoint_url"], **found} if "endpoint_url" in own else found,
+        ca_bundle=own.get("ca_bundle"),
+        access_key=both["aws_access_key_id"],
+        secret_key=both["aws_secret_access_key"],
+    )
+
+
+def service(name: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Read a libpq connection service and return its keywords.
+
+    Args:
+        name: The service's name.
+        variables: PGSERVICEFILE, if the file is not where it usually is.
+
+    Raises:
+        NotReached: If it is not there, or holds no host, user or password.
+    """
+    file = variables.get("PGSERVICEFILE", "~/.pg_service.conf")
+    # As libpq reads it: no interpolation, `#` only at the beginning of a line, `=` and nothing else between.
+    parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",), strict=False)
+    try:
+        parser.read(Path(file).expanduser(), encoding="utf-8")
+        found = dict(parser[name])
+    except KeyError:
+        known = ", ".join(parser.sections()) or "none"
+        raise NotReached(
+            f"PostgreSQL service {name} is not in {file}; services there: {known}. `make up` writes those of embedded "
+            "platforms; for others set PGSERVICEFILE"
+        ) from None
+    except (configparser.Error, OSError, UnicodeDecodeError) as error:
+        raise NotReached(f"PostgreSQL services can't be read from {file}: {type(error).__name__}") from None
+    missing = [key for key in ("host", "user", "password") if not found.get(key)]
+    if missing:
+        raise NotReached(f"PostgreSQL service {name} in {file} lacks {', '.join(missing)}")
+    return {"port": _DEFAULT_PORT, "sslmode": _VERIFIED[0], "dbname": "postgres", **found}
+
+
+def server(name: str, written: Mapping[str, object], variables: Mapping[str, str], key: str) -> Mapping[str, str]:
+    """Return the keywords of a connection to a server: those of a service, and over them what the stack file says.
+
+    Args:
+        name: The service's name.
+        written: What the stack file says; None leaves a keyword to the service.
+        variables: As for `service`.
+        key: The key of the stack file, for messages.
+
+    Raises:
+        NotReached: As `service`, and if the server would be reached unverified.
+    """
+    found = service(name, variables)
+    return verified(found | {word: str(value) for word, value in written.items() if value is not None}, key)
+
+
+def endpoint(written: str | None, found: Profile, service_name: str, key: str) -> str:
+    """Return where a service is: what the stack file says, else the profile; over TLS unless it is on this machine.
+
+    Args:
+        written: What the stack file says, or None.
+        found: The profile.
+        service_name: `s3`, `iam` or `sts`.
+        key: The key of the stack file, for messages.
+
+    Raises:
+        NotReached: If neither says it, or it would be reached unencrypted.
+    """
+    url = written or found.endpoints.get(service_name) or found.endpoints.get("")
+    if url is None:
+        raise NotReached(
+            f"neither {key} nor AWS profile {found.name} says where the store is: give the key, or `endpoint_url`"
+        )
+    if urlsplit(url).scheme != "https" and not is_here(urlsplit(url).hostname or ""):
+        raise NotReached(f"{url} is not encrypted: give an https:// address in {key} or AWS profile {found.name}")
+    return url.rstrip("/")
+
+
+def verified(keywords: Mapping[str, str], key: str) -> Mapping[str, str]:
+    """Return a connection's keywords if the server is verified by TLS, or on this machine.
+
+    Args:
+        keywords: libpq's.
+        key: The key of the stack file, for messages.
+
+    Raises:
+        NotReached: If it would be reached unencrypted, or by whoever answers there.
+    """
+    if keywords["sslmode"] not in _VERIFIED and not is_here(keywords["host"]):
+        raise NotReached(
+            f"the connection to {keywords['host']} has sslmode {keywords['sslmode']}, which does not verify whom it "
+            f"talks to: set {key}.sslmode, or that of the service, to {' or '.join(_VERIFIED)}"
+        )
+    return keywords
+
+
+def is_here(host: str) -> bool:
+    """Tell whether a host is this machine, where nobody can listen in between."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.startswith("/")
+
+
+def address(host: str) -> str | None:
+    """Return a host that is an address as a range of one; None for a name and for this machine itself."""
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return None if found.is_loopback else f"{found}/{found.max_prefixlen}"

@@ -1,0 +1,261 @@
+"""The data store of an environment on an existing cluster: S3 and PostgreSQL servers that the stack file names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_postgresql as postgresql_sdk
+import pulumi_random as random
+
+from components.contract import RO, RW, Destination, Identity, LakeFacts, NotReached, Store
+from components.kubernetes import connections
+from components.kubernetes.settings import AccountSettings, DatabaseSettings, StoreConnections
+from components.labels import environment_labels, ownership_labels
+from components.settings.models import EnvironmentSettings, LakeSettings
+from components.stores import accounts, files, layout, objects, postgresql
+from components.stores.accounts import Who
+
+_KEY = "cloud.kubernetes.store"
+_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Makes stores.
+
+    Args:
+        settings: Where.
+        name: Prefix of the logical names.
+        uid: The owner's uid.
+        opts: Parent.
+    """
+
+    settings: StoreConnections
+    name: str
+    uid: pulumi.Output[str]
+    opts: pulumi.ResourceOptions
+
+    def environment(self, settings: EnvironmentSettings, lake: LakeFacts | None) -> Store:
+        """Make an environment's store; see the contract."""
+        store = settings.store
+        keeping = objects.Keeping(
+            versioned=store.versioned,
+            versions_days=store.keep_versions_days,
+            scratch_days=store.expire_scratch_days,
+            backups_days=store.recovery.keep_backups_days,
+            protected=store.protected,
+        )
+        who = [Who(RW), Who(RO, writes=False), *(Who(layout.bucket_identity(b), b) for b in sorted(settings.buckets))]
+        place = self._objects_place(settings.id, environment_labels(settings))
+        made = objects.buckets(place, (*layout.KINDS, layout.BACKUPS), keeping)
+        # The backups are none of a workload's business: its identities neither reach them nor know of them.
+        own = {kind: made[kind] for kind in layout.KINDS}
+        keys = self._keys(place, own, who, self._lake_bucket(lake))
+        server = self._database_place(settings.id)
+        database = postgresql.database(server, sorted(settings.buckets), protected=store.protected)
+        served = {**self._server, "name": database.name}
+        shared = {"name": lake.name, "bucket": lake.bucket} if lake else None
+        known = _Known(settings.id, self._objects_public(own), served, shared)
+        identities: list[Identity] = []
+        for each in who:
+            logins = postgresql.logins(server, database, each, store.generations)
+            by_generation = keys(each, store.generations)
+            identities += [known.to(each, n, by_generation[n], logins[n]) for n in store.generations]
+        return Store(self._objects_public(made), served, identities, self._destinations())
+
+    def lake(self, settings: LakeSettings) -> Store:
+        """Make a lake's store; see the contract."""
+        labels = ownership_labels(owner_kind="lake", owner=settings.name, cost_centre=settings.cost_centre)
+        place = self._objects_place(layout.lake_id(settings.name), labels)
+        keeping = objects.Keeping(
+            versioned=True,
+            versions_days=settings.store.keep_versions_days,
+            scratch_days=0,
+            backups_days=0,
+            protected=True,
+        )
+        made = objects.buckets(place, (layout.DATASETS,), keeping)
+        who, generations = Who(RW), settings.store.generations
+        keys = self._keys(place, made, [who], None)(who, generations)
+        known = _Known(settings.name, self._objects_public(made), None, None)
+        return Store(self._objects_public(made), {}, [known.to(who, n, keys[n], None) for n in generations])
+
+    # ------------------------------------------------------------------ objects
+
+    @cached_property
+    def _profile(self) -> connections.Profile:
+        return connections.profile(self.settings.objects.profile, os.environ)
+
+    @cached_property
+    def _endpoint(self) -> accounts.Endpoint:
+        written, found = self.settings.objects, self._profile
+        url = connections.endpoint(written.endpoint, found, "s3", f"{_KEY}.objects.endpoint")
+        sts = None
+        if written.tokens:
+            sts = written.tokens.sts_endpoint or found.endpoints.get("sts") or url
+        return accounts.Endpoint(url, written.region or found.region, sts)
+
+    @cached_property
+    def _aws(self) -> aws.Provider:
+        iam = self.settings.objects.iam_endpoint or self._profile.endpoints.get("iam") or self._endpoint.url
+        iam = connections.endpoint(iam, self._profile, "iam", f"{_KEY}.objects.iam_endpoint")
+        return aws.Provider(
+            f"{self.name}-objects",
+            profile=self.settings.objects.profile,
+            region=self._endpoint.region,
+            endpoints=[aws.ProviderEndpointArgs(s3=self._endpoint.url, iam=iam, sts=iam)],
+            custom_ca_bundle=self._profile.ca_bundle,
+            s3_use_path_style=True,
+            # A store that is not Amazon's has no metadata service, and no account to ask for.
+            skip_credentials_validation=True,
+            skip_metadata_api_check=True,
+            skip_region_validation=True,
+            skip_requesting_account_id=True,
+            opts=self.opts,
+        )
+
+    def _objects_place(self, owner: str, tags: Mapping[str, str]) -> objects.Place:
+        return objects.Place(
+            name=self.name,
+            owner=owner,
+            uid=self.uid,
+            without=frozenset(self.settings.objects.without),
+            encrypted=self._endpoint.url.startswith("https://"),
+            tags=tags,
+            opts=pulumi.ResourceOptions.merge(self.opts, pulumi.ResourceOptions(provider=self._aws)),
+        )
+
+    def _keys(
+        self,
+        place: objects.Place,
+        made: Mapping[str, aws.s3.Bucket],
+        who: Iterable[Who],
+        lake: pulumi.Output[str | None] | None,
+    ) -> accounts.Keys:
+        names = pulumi.Output.all(*(bucket.bucket for bucket in made.values()))
+        rights = accounts.Rights(names, lake or pulumi.Output.from_input(None))
+        tokens, given = self.settings.objects.tokens, self.settings.objects.accounts
+        if given:
+            granted = {given[each.name].principal: rights.of(each) for each in who}
+            objects.bucket_policies(place, made, pulumi.Output.all(**granted))
+            return accounts.supplied(self._endpoint, {name: _account(item) for name, item in given.items()})
+        objects.bucket_policies(place, made)
+        if tokens:
+            issuer = accounts.TokenIssuer(tokens.provider_arn, tokens.issuer, tokens.audience)
+            return accounts.roles(place, self._endpoint, rights, issuer)
+        return accounts.users(place, self._endpoint, rights)
+
+    def _objects_public(self, made: Mapping[str, aws.s3.Bucket]) -> dict[str, Any]:
+        buckets = {kind: bucket.bucket for kind, bucket in made.items()}
+        return {"endpoint": self._endpoint.url, "region": self._endpoint.region, "buckets": buckets}
+
+    def _lake_bucket(self, lake: LakeFacts | None) -> pulumi.Output[str | None] | None:
+        if lake is None:
+            return None
+        own = self._endpoint.url
+        return pulumi.Output.all(lake.bucket, lake.endpoint).apply(lambda pair: _same_store(lake.name, own, *pair))
+
+    # ------------------------------------------------------------------ database
+
+    @property
+    def _database(self) -> DatabaseSettings:
+        if self.settings.database is None:
+            raise NotReached(f"{_KEY}.database names no PostgreSQL server")
+        return self.settings.database
+
+    @cached_property
+    def _service(self) -> Mapping[str, str]:
+        written = self._database
+        return connections.server(written.service, written.overrides, os.environ, f"{_KEY}.database")
+
+    @cached_property
+    def _server(self) -> dict[str, Any]:
+        found = self._service
+        return {"host": found["host"], "port": int(found["port"]), "sslmode": found["sslmode"]}
+
+    @cached_property
+    def _postgresql(self) -> postgresql_sdk.Provider:
+        found = self._service
+        return postgresql_sdk.Provider(
+            f"{self.name}-database",
+            host=found["host"],
+            port=int(found["port"]),
+            username=found["user"],
+            password=pulumi.Output.secret(found["password"]),
+            database=found["dbname"],
+            sslmode=found["sslmode"],
+            sslrootcert=found.get("sslrootcert"),
+            opts=self.opts,
+        )
+
+    @cached_property
+    def _random(self) -> random.Provider:
+        return random.Provider(f"{self.name}-passwords", opts=self.opts)
+
+    def _database_place(self, owner: str) -> postgresql.Place:
+        merge = pulumi.ResourceOptions.merge
+        return postgresql.Place(
+            name=self.name,
+            owner=owner,
+            uid=self.uid,
+            opts=merge(self.opts, pulumi.ResourceOptions(provider=self._postgresql)),
+            random=merge(self.opts, pulumi.ResourceOptions(provider=self._random)),
+        )
+
+    # ------------------------------------------------------------------ network
+
+    def _destinations(self) -> list[Destination]:
+        url = urlsplit(self._endpoint.url)
+        port, objects_ = url.port or _PORTS[url.scheme], self.settings.objects
+        found = {(cidr, port) for cidr in _cidrs(objects_.cidrs, url.hostname or "")}
+        found |= {(cidr, self._server["port"]) for cidr in _cidrs(self._database.cidrs, self._server["host"])}
+        return [Destination(*pair) for pair in sorted(found)]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What every identity of a store is told."""
+
+    owner: str
+    objects: Mapping[str, Any]
+    database: Mapping[str, Any] | None
+    lake: Mapping[str, Any] | None
+
+    def to(self, who: Who, generation: int, key: accounts.Key, login: postgresql.Login | None) -> Identity:
+        """Return an identity with the files of one generation."""
+        content = {
+            "environment": self.owner,
+            "identity": who.name,
+            "bucket": who.bucket,
+            "objects": {**self.objects, "prefix": layout.prefix(who.bucket)},
+            "database": self.database and {**self.database, "schema": layout.schema(who.bucket)},
+            "lake": self.lake,
+        }
+        made = {**key.files, files.DESCRIPTION: pulumi.Output.from_input(content).apply(files.description)}
+        if login and self.database:
+            every = pulumi.Output.all(database=dict(self.database), user=login.user, password=login.password)
+            made[files.SERVICE] = every.apply(lambda v: files.pg_service(v["database"], v["user"], v["password"]))
+        return Identity(who.name, who.bucket, generation, made, key.service_account)
+
+
+def _cidrs(written: Sequence[str], host: str) -> Sequence[str]:
+    own = connections.address(host)
+    return written or ([own] if own else [])
+
+
+def _account(given: AccountSettings) -> accounts.Account:
+    found = connections.profile(given.profile, os.environ)
+    return accounts.Account(given.principal, found.access_key, found.secret_key)
+
+
+def _same_store(name: str, own: str, bucket: str, endpoint: str) -> str:
+    if endpoint != own:
+        raise pulumi.RunError(f"lake {name} is in the store at {endpoint}, this environment's at {own}: name one store")
+    return bucket
