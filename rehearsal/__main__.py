@@ -19,11 +19,11 @@ from rehearsal.errors import RehearsalError, explained
 from rehearsal.platform import Platform
 from rehearsal.platform import cli as platform_cli
 from rehearsal.platform import names as platform_names
+from rehearsal.platform.control import BUILT
 from rehearsal.progress import Report, on_terminal
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(platform_cli.app, name="platform", help="Work on one embedded platform.")
-_CONTROL_PLANE = ("kubernetes", "kwok")
 # Seconds that `terrarium` has to finish the step it is at and to give its lock back.
 _PRODUCT_PATIENCE = 60.0
 
@@ -38,7 +38,7 @@ def up(stack: Annotated[str, typer.Argument(help="The stack to bring up.")] = "d
         if needed.embedded:
             report.step(f"Starting the embedded platform '{needed.embedded}'")
             Platform(needed.embedded).start(report)
-        site.write(root, paths.local(), {tier: _kubeconfigs(root, tier) for tier in site.TIERS}, report)
+        site.write(root, paths.local(), {tier: _access(root, tier) for tier in site.TIERS}, report)
     for name in filter(None, (needed.platform_stack, stack)):
         _terrarium("up", name)
     _terrarium("status")
@@ -95,7 +95,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 def _prepare(report: Report, *, control_plane: bool) -> None:
     # All that is missing in one call, so that the counts of what is left are true; and before the engine is laid out,
     # which takes kubectl from what is built.
-    wanted = [*(["pulumi"] if engine.must_build(report) else []), *(_CONTROL_PLANE if control_plane else [])]
+    wanted = [*(["pulumi"] if engine.must_build(report) else []), *(BUILT if control_plane else [])]
     build_sets(wanted, report)
     engine.prepare(report)
 
@@ -105,12 +105,15 @@ def _embedded() -> list[str]:
     return sorted({*site.TIERS.values(), *platform_names()})
 
 
-def _kubeconfigs(root: Path, tier: str) -> list[Path]:
-    """Return where a tier's clusters are found. Production's file leads to its own alone, and no other file to them."""
+def _access(root: Path, tier: str) -> site.Access:
+    """Return where a tier's clusters and stores are. Only production's file leads to its own, and to no other."""
     found = stacks.side(root, production=tier == "production")
-    embedded = dict.fromkeys([site.TIERS[tier], *found.embedded])
+    embedded = [Platform(name) for name in dict.fromkeys([site.TIERS[tier], *found.embedded])]
     # Only if a stack needs them: a rehearsal has no business with a person's clusters.
-    return [*(Platform(name).kubeconfig for name in embedded), *(site.own_kubeconfigs() if found.others else [])]
+    own = site.own_kubeconfigs() if found.others else []
+    return site.Access(
+        [*(platform.kubeconfig for platform in embedded), *own], [platform.connections for platform in embedded]
+    )
 
 
 def _terrarium(*arguments: str) -> None:

@@ -63,6 +63,7 @@ def _recipes() -> Mapping[str, Recipe]:
     engine = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={versions.pulumi()}"
     control_plane = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
     sdk = "github.com/pulumi/pulumi/sdk/v3"
+    gateway = "github.com/versity/versitygw"
     return {
         "pulumi": Recipe(
             steps=(Step(("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",), engine, "pulumi"),),
@@ -84,10 +85,14 @@ def _recipes() -> Mapping[str, Recipe]:
             binaries=("kwok",),
             copies=(Copy("sigs.k8s.io/kwok", "kustomize/stage", "stage"),),
         ),
+        "versitygw": Recipe(
+            steps=(Step((f"{gateway}/cmd/versitygw",), f"-s -w -X main.Version={versions.versitygw()}", "versitygw"),),
+            binaries=("versitygw",),
+        ),
     }
 
 
-SETS = ("pulumi", "kubernetes", "kwok")
+SETS = ("pulumi", "kubernetes", "kwok", "versitygw")
 # The same paths and no repository state in the binaries: two checkouts make the same bytes.
 _FLAGS = ("-trimpath", "-mod=readonly", "-buildvcs=false")
 
@@ -96,7 +101,7 @@ def build(sets: Sequence[str], report: Report) -> dict[str, Path]:
     """Return the folder of each set, building what the cache lacks.
 
     Args:
-        sets: Names out of `pulumi`, `kubernetes`, `kwok`.
+        sets: Names of `SETS`.
         report: Told about progress. Nothing is said when all is there.
 
     Raises:
@@ -121,7 +126,7 @@ def built(name: str) -> Path | None:
     """Return the folder of a set if it is in the cache and complete; build nothing.
 
     Args:
-        name: `pulumi`, `kubernetes` or `kwok`.
+        name: One of `SETS`.
     """
     try:
         folder = _folder(name, _recipes()[name])
@@ -145,7 +150,7 @@ def sources(name: str) -> str:
     """Return a digest of what a set is made from: the pinned modules and how they are built. It needs no Go.
 
     Args:
-        name: `pulumi`, `kubernetes` or `kwok`.
+        name: One of `SETS`.
     """
     return _digest(name, [_FLAGS, repr(_recipes()[name])])
 

@@ -1,7 +1,7 @@
 """What the checkout needs to know of the rehearsal: one file of variables per tier, and a script to source.
 
-Every tier's variables name its own state and kubeconfigs. Production's state and passphrase are apart. The passphrases
-are public on purpose: they protect nothing but a rehearsal.
+Every tier's variables name its own state, kubeconfigs and data stores; production's are apart, and its passphrase is.
+The passphrases are public on purpose: they protect nothing but a rehearsal.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal.errors import explained
 from rehearsal.files import write as write_file
 from rehearsal.paths import pulumi_home
+from rehearsal.platform.connections import Connections, combine
 from rehearsal.progress import Report
 
 SHARED = "shared"
@@ -27,13 +29,26 @@ _MARK = "# Written by make up"
 _HEAD = f"{_MARK}, which replaces it. Remove this line to keep what you change below it.\n"
 
 
-def write(root: Path, local: Path, kubeconfigs: Mapping[str, Sequence[Path]], report: Report) -> None:
+@dataclass(frozen=True)
+class Access:
+    """Where a tier's clusters and data stores are found.
+
+    Attributes:
+        kubeconfigs: Of two files that name one context, the first is taken.
+        connections: To the data stores of embedded platforms, whether they were ever started or not.
+    """
+
+    kubeconfigs: Sequence[Path]
+    connections: Sequence[Connections] = ()
+
+
+def write(root: Path, local: Path, access: Mapping[str, Access], report: Report) -> None:
     """Write `<tier>.env` for each tier that has none of a person's own, `activate`, and `activate-production`.
 
     Args:
         root: The checkout.
         local: Its folder for what is never committed.
-        kubeconfigs: By tier, where its clusters are found; of two files that name one context, the first is taken.
+        access: By tier.
         report: Told which files are kept.
 
     Raises:
@@ -43,11 +58,13 @@ def write(root: Path, local: Path, kubeconfigs: Mapping[str, Sequence[Path]], re
         for tier, side in TIERS.items():
             state = local / "state" / side
             state.mkdir(parents=True, exist_ok=True)
+            # Production's keys in files of their own, which no other tier names.
+            connections = combine(local / "connections" / side, access[tier].connections)
             path = local / f"{tier}.env"
             if _is_somebodys(path):
                 report.note(f"{path} is kept: it was not written by `make up`. To have it made anew, delete it.")
             else:
-                write_file(path, _HEAD + _variables(side, state, kubeconfigs[tier]))
+                write_file(path, _HEAD + _variables(side, state, access[tier].kubeconfigs, connections))
         write_file(local / "activate", _script(root, local, "experimentation"))
         write_file(local / "activate-production", _script(root, local, "production"))
 
@@ -65,7 +82,7 @@ def own_kubeconfigs() -> list[Path]:
     return [path for path in paths if path.parts[-4:-2] != (".terrarium", "platforms")]
 
 
-def _variables(side: str, state: Path, kubeconfigs: Sequence[Path]) -> str:
+def _variables(side: str, state: Path, kubeconfigs: Sequence[Path], connections: Connections) -> str:
     variables = {
         # Without it the engine keeps a second file beside each state, which a kill can leave half-written.
         "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
@@ -73,6 +90,7 @@ def _variables(side: str, state: Path, kubeconfigs: Sequence[Path]) -> str:
         "PULUMI_HOME": str(pulumi_home()),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "KUBECONFIG": os.pathsep.join(str(path) for path in kubeconfigs),
+        **connections.variables(),
     }
     return "".join(f"{key}={shlex.quote(value)}\n" for key, value in variables.items())
 

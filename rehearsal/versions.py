@@ -10,7 +10,7 @@ from rehearsal.paths import root
 
 
 def module_folder(name: str) -> Path:
-    """Return the folder of the Go module `name` (`pulumi`, `kubernetes`, `kwok`)."""
+    """Return the folder of the Go module `name` (`pulumi`, `kubernetes`, `kwok`, `versitygw`)."""
     return root() / "rehearsal" / "modules" / name
 
 
@@ -59,3 +59,8 @@ def etcd() -> str:
 def kwok() -> str:
     """Return the version of kwok, which simulates nodes."""
     return pinned("kwok", "sigs.k8s.io/kwok")
+
+
+def versitygw() -> str:
+    """Return the version of versitygw, which serves S3 and IAM."""
+    return pinned("versitygw", "github.com/versity/versitygw")

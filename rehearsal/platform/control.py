@@ -1,10 +1,10 @@
-"""The embedded platform: a Kubernetes control plane on loopback, started, healed, stopped and wiped."""
+"""The embedded platform: a Kubernetes control plane and data store on loopback; started, healed, stopped, wiped."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,14 +13,18 @@ from rehearsal.errors import RehearsalError, explained
 from rehearsal.files import read_json
 from rehearsal.locks import locked_folder
 from rehearsal.paths import local
-from rehearsal.platform import instance, objects
+from rehearsal.platform import instance, objects, postgresql, store
 from rehearsal.platform.api import Api
+from rehearsal.platform.connections import Connections
 from rehearsal.platform.layout import PORTS, Layout, server
 from rehearsal.platform.parts import PARTS
 from rehearsal.platform.people import equip
 from rehearsal.platform.startup import Startup, TryAgainError
 from rehearsal.platform.status import PartStatus, Status
 from rehearsal.progress import Report, Silent
+
+BUILT = ("kubernetes", "kwok", "versitygw")
+"""The build sets that a platform's programs come from. PostgreSQL comes in a wheel."""
 
 # Seconds that `status` waits for an API server that may hang.
 _STATUS_PATIENCE = 2.0
@@ -84,6 +88,11 @@ class Platform:
         """The context in the kubeconfig."""
         return self._layout.context
 
+    @property
+    def connections(self) -> Connections:
+        """The files that lead its administrator to its data store, by the profile and service named as the context."""
+        return Connections.within(self._layout.connections)
+
     def start(self, report: Report | None = None) -> Status:
         """Start what does not run, and wait until the platform is ready. Called again, it heals.
 
@@ -95,7 +104,7 @@ class Platform:
                 last log lines and what to do.
         """
         report = report or Silent()
-        built = build(["kubernetes", "kwok"], report)
+        built = {**build(BUILT, report), "postgresql": postgresql.programs()}
         with self._held(report):
             for attempt in range(1, _ATTEMPTS + 1):
                 with suppress(*([TryAgainError] if attempt < _ATTEMPTS else [])):
@@ -142,6 +151,7 @@ class Platform:
             return
         with self._held(report):
             self._end_parts()
+            instance.end_orphans(self._layout)
             shutil.rmtree(self.folder)
 
     def _end_parts(self) -> None:
@@ -167,7 +177,7 @@ class Platform:
                     pid=process.pid if process else None,
                     version=part.version(),
                     memory=process.memory() if process else 0,
-                    address=server(port) if port else "",
+                    address=part.address(port) if port else "",
                     real=part.real,
                     about=part.about,
                     log=self._layout.log(part.name),
@@ -181,7 +191,11 @@ class Platform:
             kubeconfig=self.kubeconfig,
             address=server(port) if port else "",
             # None of no nodes is not Ready, either: the number is part of the question.
-            ready=len(running) == len(PARTS) and nodes is not None and len(nodes) == self._nodes and all(nodes),
+            ready=len(running) == len(PARTS)
+            and nodes is not None
+            and len(nodes) == self._nodes
+            and all(nodes)
+            and self._store_answers(ports),
             nodes=sum(nodes or []),
             parts=tuple(found),
         )
@@ -212,6 +226,13 @@ class Platform:
     def _remembered_ports(self) -> dict[str, int]:
         content = read_json(self._layout.ports) or {}
         return {name: port for name in PORTS if isinstance(port := content.get(name), int)}
+
+    def _store_answers(self, ports: Mapping[str, int]) -> bool:
+        return (
+            all(name in ports and store.healthy(ports[name]) for name in ("versitygw-iam", "versitygw"))
+            and "postgresql" in ports
+            and postgresql.accepts(ports["postgresql"])
+        )
 
     def _nodes_found(self, port: int) -> list[bool] | None:
         """Return for each simulated node whether it is Ready, or None if the API server is not ready itself."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from rehearsal.platform.layout import Layout
-from rehearsal.platform.parts import PARTS, Part
-from rehearsal.platform.processes import Running, end, recorded, search
+from rehearsal.platform.part import Part
+from rehearsal.platform.parts import PARTS
+from rehearsal.platform.processes import Running, end, orphans, recorded, search
+from rehearsal.platform.store import DATABASE
 
 # Seconds between SIGTERM and SIGKILL. The API server lets requests finish first.
 STOP_PATIENCE = 10.0
@@ -18,7 +19,7 @@ def find(layout: Layout) -> dict[str, Running]:
     found = {part.name: process for part in PARTS if (process := _recorded(layout, part))}
     lost = [part for part in PARTS if part.name not in found]
     if lost:
-        found.update(search({part.name: part.mark(layout) for part in lost}, layout.folder))
+        found.update(search({part.name: part.sign(layout) for part in lost}))
     return found
 
 
@@ -33,7 +34,9 @@ def stop(layout: Layout, processes: Iterable[tuple[str, Running]]) -> dict[str, 
         Those that survived even SIGKILL; their records stay.
     """
     ending = dict(processes)
-    survivors = end([process for name, process in ending.items() if name != "etcd"], patience=STOP_PATIENCE)
+    ask = {ending[part.name].pid: part.stop for part in PARTS if part.name in ending}
+    first = [process for name, process in ending.items() if name != "etcd"]
+    survivors = end(first, patience=STOP_PATIENCE, ask=ask)
     survivors += end([process for name, process in ending.items() if name == "etcd"], patience=STOP_PATIENCE)
     for name, process in ending.items():
         if process not in survivors:
@@ -41,9 +44,15 @@ def stop(layout: Layout, processes: Iterable[tuple[str, Running]]) -> dict[str, 
     return {name: process for name, process in ending.items() if process in survivors}
 
 
+def end_orphans(layout: Layout) -> None:
+    """End the children of parts that were killed and do not run.
+
+    A database server's children notice only when they have nothing to do; until then it can't start again.
+    """
+    end(orphans(DATABASE.sign(layout)), patience=STOP_PATIENCE)
+
+
 def _recorded(layout: Layout, part: Part) -> Running | None:
     process = recorded(layout.record(part.name))
     # A record copied from elsewhere tells of a process that runs, but not of this platform's.
-    if process and Path(process.command[0]).name == part.name and part.mark(layout) in process.command:
-        return process
-    return None
+    return process if process and part.sign(layout).fits(process.command) else None

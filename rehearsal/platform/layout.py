@@ -11,7 +11,7 @@ from rehearsal.platform.ports import LOOPBACK
 # Common names, and file names, of the two certificate authorities.
 AUTHORITY, ETCD_AUTHORITY = "terrarium-cluster", "terrarium-etcd"
 # The parts that listen, and for what.
-PORTS = ("etcd", "etcd-peer", "kube-apiserver")
+PORTS = ("etcd", "etcd-peer", "kube-apiserver", "versitygw-iam", "versitygw", "postgresql")
 # Kubernetes' own default (kubeadm) ranges; pod and service addresses are never routed here.
 SERVICES, PODS = "10.96.0.0/16", "10.244.0.0/16"
 _API_SERVICE_ADDRESS = "10.96.0.1"
@@ -40,6 +40,46 @@ class Layout:
     def etcd_data(self) -> Path:
         """All that the cluster knows."""
         return self.folder / "etcd"
+
+    @property
+    def users(self) -> Path:
+        """All that versitygw's IAM service knows."""
+        return self.folder / "versitygw-iam"
+
+    @property
+    def objects(self) -> Path:
+        """S3 buckets: a folder each, and in it a file for each object."""
+        return self.folder / "versitygw"
+
+    @property
+    def object_versions(self) -> Path:
+        """Earlier versions of objects. They may not stand among the buckets."""
+        return self.folder / "versitygw-versions"
+
+    @property
+    def database(self) -> Path:
+        """The database server's data."""
+        return self.folder / "postgresql"
+
+    @property
+    def base_backups(self) -> Path:
+        """A folder for each base backup of the database server, named by when it was complete."""
+        return self.folder / "postgresql-archive" / "base"
+
+    @property
+    def wal_archive(self) -> Path:
+        """The database server's archived write-ahead log, compressed."""
+        return self.folder / "postgresql-archive" / "wal"
+
+    @property
+    def keys(self) -> Path:
+        """The data store's administrator's keys and password."""
+        return self.folder / "config" / "store-keys.json"
+
+    @property
+    def connections(self) -> Path:
+        """What the data store's administrator connects with, as AWS' and PostgreSQL's tools read it."""
+        return self.folder / "connections"
 
     @property
     def certificates(self) -> Path:

@@ -1,58 +1,36 @@
-"""The parts of a platform: how each is started, and what is real about it."""
+"""The parts of a platform, in the order they start; here the control plane's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal import versions
 from rehearsal.platform.layout import PODS, SERVICES, Layout, server
+from rehearsal.platform.part import Part
 from rehearsal.platform.ports import LOOPBACK
+from rehearsal.platform.store import STORE
 
 NODE_LABEL = "type=kwok"
 
 
-@dataclass(frozen=True)
-class Part:
-    """One process of the platform.
+def _etcd_mark(layout: Layout) -> str:
+    return f"--data-dir={layout.etcd_data}"
 
-    Attributes:
-        name: Its program's name, too.
-        built_in: The build set its program comes from.
-        version: Returns its version, with a leading `v`.
-        port: Key into the remembered ports; empty if it does not listen.
-        real: Whether it is what a real cluster runs, doing what it does there.
-        about: What is real and what simulated, in a plain sentence.
-        mark: Returns the argument that no other process has: it names a file of this platform.
-        arguments: Returns the other arguments, from the platform's folder, its ports and the build set's folder.
-    """
 
-    name: str
-    built_in: str
-    version: Callable[[], str]
-    port: str
-    real: bool
-    about: str
-    mark: Callable[[Layout], str]
-    arguments: Callable[[Layout, Mapping[str, int], Path], tuple[str, ...]]
+def _api_server_mark(layout: Layout) -> str:
+    return f"--audit-log-path={layout.audit_log}"
 
-    def command(self, layout: Layout, ports: Mapping[str, int], built: Mapping[str, Path]) -> tuple[str, ...]:
-        """Return the whole command line.
 
-        Args:
-            layout: The platform's folder.
-            ports: Those of `layout.PORTS`.
-            built: The folder of each build set.
-        """
-        folder = built[self.built_in]
-        return (str(folder / self.name), self.mark(layout), *self.arguments(layout, ports, folder))
+def _kubeconfig_of(part: str) -> Callable[[Layout], str]:
+    return lambda layout: f"--kubeconfig={layout.part_kubeconfig(part)}"
 
 
 def _etcd(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ...]:
     pair, authority = layout.pair("etcd"), layout.etcd_authority.certificate
     client = server(ports["etcd"])
     return (
+        _etcd_mark(layout),
         "--name=terrarium",
         f"--listen-client-urls={client}",
         f"--advertise-client-urls={client}",
@@ -75,6 +53,7 @@ def _etcd(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ...]:
 def _api_server(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ...]:
     pair, etcd = layout.pair("kube-apiserver"), layout.pair("etcd-client")
     return (
+        _api_server_mark(layout),
         f"--bind-address={LOOPBACK}",
         f"--advertise-address={LOOPBACK}",
         # The service `kubernetes` may not point to loopback; the reconciler would log an error every ten seconds.
@@ -106,6 +85,7 @@ def _api_server(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str,
 
 def _controller_manager(layout: Layout, _: Mapping[str, int], __: Path) -> tuple[str, ...]:
     return (
+        _kubeconfig_of("kube-controller-manager")(layout),
         # It serves metrics only; without a port there is one less to be taken.
         "--secure-port=0",
         "--leader-elect=false",
@@ -121,8 +101,8 @@ def _controller_manager(layout: Layout, _: Mapping[str, int], __: Path) -> tuple
     )
 
 
-def _scheduler(_: Layout, __: Mapping[str, int], ___: Path) -> tuple[str, ...]:
-    return ("--secure-port=0", "--leader-elect=false", "--profiling=false")
+def _scheduler(layout: Layout, _: Mapping[str, int], __: Path) -> tuple[str, ...]:
+    return (_kubeconfig_of("kube-scheduler")(layout), "--secure-port=0", "--leader-elect=false", "--profiling=false")
 
 
 # Nodes get ready and keep a lease; pods get Running at once, and Completed where a Job owns them.
@@ -135,8 +115,9 @@ _STAGES = (
 )
 
 
-def _kwok(_: Layout, __: Mapping[str, int], folder: Path) -> tuple[str, ...]:
+def _kwok(layout: Layout, _: Mapping[str, int], folder: Path) -> tuple[str, ...]:
     return (
+        _kubeconfig_of("kwok")(layout),
         *(f"--config={folder / 'stage' / stage}" for stage in _STAGES),
         f"--manage-nodes-with-label-selector={NODE_LABEL}",
         # Seconds; a kubelet's default. Without leases nodes would turn NotReady.
@@ -147,11 +128,6 @@ def _kwok(_: Layout, __: Mapping[str, int], folder: Path) -> tuple[str, ...]:
     )
 
 
-def _kubeconfig_of(part: str) -> Callable[[Layout], str]:
-    return lambda layout: f"--kubeconfig={layout.part_kubeconfig(part)}"
-
-
-# In the order they start.
 PARTS = (
     Part(
         name="etcd",
@@ -160,7 +136,7 @@ PARTS = (
         port="etcd",
         real=True,
         about="Real: etcd, with one member. What it has confirmed survives the end of any process.",
-        mark=lambda layout: f"--data-dir={layout.etcd_data}",
+        mark=_etcd_mark,
         arguments=_etcd,
     ),
     Part(
@@ -170,7 +146,7 @@ PARTS = (
         port="kube-apiserver",
         real=True,
         about="Real: the API server. Logins, RBAC, admission, quotas and the audit log are those of any cluster.",
-        mark=lambda layout: f"--audit-log-path={layout.audit_log}",
+        mark=_api_server_mark,
         arguments=_api_server,
     ),
     Part(
@@ -207,4 +183,6 @@ PARTS = (
         mark=_kubeconfig_of("kwok"),
         arguments=_kwok,
     ),
+    *STORE,
 )
+"""In the order they are shown; each starts as soon as what it needs is there."""

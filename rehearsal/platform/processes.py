@@ -47,9 +47,10 @@ class Running:
         return _identify(self.pid) == self
 
     def memory(self) -> int:
-        """Return its resident memory in bytes, 0 if it has ended."""
+        """Return its resident memory and what its children have to themselves, in bytes; 0 if it has ended."""
         with suppress(psutil.Error):
-            return int(psutil.Process(self.pid).memory_info().rss)
+            process = psutil.Process(self.pid)
+            return int(process.memory_info().rss) + sum(map(_own_memory, process.children(recursive=True)))
         return 0
 
     def signal(self, number: signal.Signals) -> None:
@@ -59,7 +60,36 @@ class Running:
                 os.kill(self.pid, number)
 
 
-def spawn(command: Sequence[str], *, log: Path, record: Path, folder: Path) -> Running:
+@dataclass(frozen=True)
+class Sign:
+    """What tells a part's process from all others.
+
+    Attributes:
+        program: Name of its executable, such as `etcd`.
+        mark: One whole argument that no other process of this program has, as it names a file of this platform.
+        folder: Where it works, which may have been deleted since.
+        owner: The user (number) it runs as.
+    """
+
+    program: str
+    mark: str
+    folder: Path
+    owner: int
+
+    def fits(self, command: Sequence[str]) -> bool:
+        """Return whether a command line is this part's."""
+        return bool(command) and Path(command[0]).name == self.program and self.mark in command[1:]
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    log: Path,
+    record: Path,
+    folder: Path,
+    through: Sequence[str] = (),
+    secrets: Mapping[str, str] | None = None,
+) -> Running:
     """Start a process that outlives this one, and write down which it is.
 
     Args:
@@ -67,6 +97,10 @@ def spawn(command: Sequence[str], *, log: Path, record: Path, folder: Path) -> R
         log: File that gets its output, appended.
         record: File that gets its pid, start and command line.
         folder: Its working folder.
+        through: A command that becomes the program (by exec), such as `setpriv` with its options. It is not recorded:
+            what runs in the end has the program's command line.
+        secrets: Variables that the process gets beside those of all parts. They are written nowhere: everybody may
+            see a command line, only the process's owner its variables.
 
     Raises:
         OSError: It can't be started, or the record can't be written; then it does not run.
@@ -78,9 +112,9 @@ def spawn(command: Sequence[str], *, log: Path, record: Path, folder: Path) -> R
             log.replace(log.with_suffix(".old.log"))
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
         child = subprocess.Popen(
-            command,
+            [*through, *command],
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if name in _INHERITED},
+            env=inherited() | dict(secrets or {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -111,33 +145,60 @@ def recorded(record: Path) -> Running | None:
     return running if running.alive() else None
 
 
-def search(marks: Mapping[str, str], folder: Path) -> dict[str, Running]:
-    """Return this person's processes that have a name, hold its mark and work in a folder, by name.
+def search(signs: Mapping[str, Sign]) -> dict[str, Running]:
+    """Return the processes that fit a sign, by its name.
 
     For when a record is lost (deleted, cut short, or never written as the starting command was killed in between).
 
     Args:
-        marks: By name of an executable, such as `etcd`: one whole argument that no other process has, as it names a
-            file of this platform.
-        folder: Their working folder, which may have been deleted since.
+        signs: By name of a part.
     """
-    found = {}
+    found: dict[str, Running] = {}
     for process in psutil.process_iter():
         # A process may end meanwhile, and others' are not for us to see.
         with suppress(psutil.Error, OSError):
             command = process.cmdline()
-            name = Path(command[0]).name if command else ""
-            if marks.get(name) in command[1:] and _ours(process, folder) and (running := _identify(process.pid)):
-                found[name] = running
+            for name, sign in signs.items():
+                if sign.fits(command) and _ours(process, sign) and (running := _identify(process.pid)):
+                    # A child that was forked just now still has its parent's command line; the parent is older.
+                    found[name] = min(running, found.get(name, running), key=lambda each: (each.started, each.pid))
     return found
 
 
-def _ours(process: psutil.Process, folder: Path) -> bool:
+def orphans(sign: Sign) -> list[Running]:
+    """Return what a server left behind that was killed: children that call themselves `program: what they do`.
+
+    Args:
+        sign: The server's.
+    """
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            title = (process.cmdline() or [""])[0]
+            is_child = title.startswith(f"{sign.program}: ")
+            if is_child and _ours(process, sign) and (running := _identify(process.pid)):
+                found.append(running)
+    return found
+
+
+def inherited() -> dict[str, str]:
+    """Return the variables that every process of a platform gets."""
+    return {name: value for name, value in os.environ.items() if name in _INHERITED}
+
+
+def _own_memory(process: psutil.Process) -> int:
+    # Unique, not resident: a database server's children all see the same shared memory.
+    with suppress(psutil.Error):
+        return int(process.memory_full_info().uss)
+    return 0
+
+
+def _ours(process: psutil.Process, sign: Sign) -> bool:
     # A command line can be imitated, and a container that shares the folder has processes that look the same: whoever
     # they belong to, they are not ours to end.
     return (
-        process.uids().real == os.getuid()
-        and Path(process.cwd()) == folder.resolve()
+        process.uids().real == sign.owner
+        and Path(process.cwd()) == sign.folder.resolve()
         and _namespace(process.pid) == _namespace(os.getpid())
     )
 
@@ -148,16 +209,19 @@ def _namespace(pid: int) -> str:
     return str(link.readlink()) if Path("/proc/self/ns/pid").is_symlink() else ""
 
 
-def end(processes: Iterable[Running], *, patience: float) -> list[Running]:
+def end(
+    processes: Iterable[Running], *, patience: float, ask: Mapping[int, signal.Signals] | None = None
+) -> list[Running]:
     """End processes: SIGTERM, and SIGKILL for those that still run after a while; return those that survive that, too.
 
     Args:
         processes: Those to end, all at once.
         patience: Seconds between the two signals.
+        ask: By pid, the first signal of those for which it is not SIGTERM.
     """
     left = [process for process in processes if process.alive()]
     for process in left:
-        process.signal(signal.SIGTERM)
+        process.signal((ask or {}).get(process.pid, signal.SIGTERM))
     if not wait_for(lambda: not any(process.alive() for process in left), patience):
         for process in left:
             process.signal(signal.SIGKILL)

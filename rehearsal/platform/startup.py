@@ -9,8 +9,9 @@ from pathlib import Path
 
 from rehearsal.errors import RehearsalError
 from rehearsal.files import size, tail, write
-from rehearsal.platform import instance, objects, ports
+from rehearsal.platform import archive, instance, keys, objects, ports, postgresql, store
 from rehearsal.platform.api import Api
+from rehearsal.platform.connections import write_connections
 from rehearsal.platform.kubeconfigs import write_kubeconfig
 from rehearsal.platform.layout import CLIENTS, PORTS, Layout, server
 from rehearsal.platform.parts import PARTS
@@ -38,7 +39,7 @@ class Startup:
         Args:
             layout: The platform's folder, locked by the caller.
             nodes: How many nodes to simulate.
-            built: The folders of the build sets `kubernetes` and `kwok`.
+            built: The folder of the programs of each build set, and of `postgresql`.
             report: Told about progress.
         """
         self._layout = layout
@@ -61,7 +62,8 @@ class Startup:
         # etcd holds both its ports, whichever process asks for the second.
         held = {*self._running, *(["etcd-peer"] if "etcd" in self._running else [])}
         chosen = ports.choose(layout.ports, PORTS, held, self._report)
-        renewed = layout.issue_certificates()
+        # Both in any case: one that is made anew must not keep the other from being looked at.
+        renewed = any([layout.issue_certificates(), new_keys := keys.make(layout)])
         write_settings(layout, chosen)
         commands = {part.name: part.command(layout, chosen, self._built) for part in PARTS}
         self._retire(commands, renewed=renewed)
@@ -70,7 +72,7 @@ class Startup:
             self._report.step(f"Starting {', '.join(missing)} in {layout.folder.name}")
         api = Api(chosen["kube-apiserver"], layout.authority.certificate, layout.pair("admin"))
         try:
-            self._start_parts(commands, api)
+            self._start_parts(commands, api, chosen, new_keys=new_keys)
         except BaseException:
             instance.stop(layout, self._started.items())
             raise
@@ -81,18 +83,39 @@ class Startup:
         instance.stop(self._layout, stale.items())
         self._running = {name: it for name, it in self._running.items() if name not in stale}
 
-    def _start_parts(self, commands: Mapping[str, tuple[str, ...]], api: Api) -> None:
+    def _start_parts(
+        self, commands: Mapping[str, tuple[str, ...]], api: Api, chosen: Mapping[str, int], *, new_keys: bool
+    ) -> None:
         deadline = time.monotonic() + PATIENCE
         self._spawn(commands, "etcd", "kube-apiserver")
+        # While the API server starts, which takes longest.
+        self._start_store(commands, chosen, deadline, new_keys=new_keys)
         self._await("kube-apiserver", "the API server to be ready", lambda: api.answers("/readyz"), deadline)
         self._spawn(commands, "kube-controller-manager", "kube-scheduler")
-        self._start_nodes(commands, api, deadline)
-        self._await(
-            "kube-controller-manager",
-            "the default service account",
-            lambda: api.get(_SERVICE_ACCOUNT) is not None,
-            deadline,
-        )
+        self._await("postgresql", "the database to answer", lambda: postgresql.accepts(chosen["postgresql"]), deadline)
+        with archive.kept_up(self._layout):
+            self._start_nodes(commands, api, deadline)
+            self._await(
+                "kube-controller-manager",
+                "the default service account",
+                lambda: api.get(_SERVICE_ACCOUNT) is not None,
+                deadline,
+            )
+        self._await("versitygw", "S3 to answer", lambda: store.healthy(chosen["versitygw"]), deadline)
+
+    def _start_store(
+        self, commands: Mapping[str, tuple[str, ...]], chosen: Mapping[str, int], deadline: float, *, new_keys: bool
+    ) -> None:
+        store.make_folders(self._layout)
+        self._spawn(commands, "versitygw-iam")
+        if "postgresql" not in self._running:
+            instance.end_orphans(self._layout)
+            postgresql.prepare(self._layout, renewed=new_keys)
+            self._spawn(commands, "postgresql")
+        # The gateway looks for it once, and then waits for half a minute.
+        iam = chosen["versitygw-iam"]
+        self._await("versitygw-iam", "IAM to answer", lambda: store.healthy(iam), deadline)
+        self._spawn(commands, "versitygw")
 
     def _start_nodes(self, commands: Mapping[str, tuple[str, ...]], api: Api, deadline: float) -> None:
         for path, content in objects.permissions():
@@ -110,12 +133,18 @@ class Startup:
         self._await("kwok", "nodes to be Ready", lambda: all(_works(api, name) for name in names), deadline)
 
     def _spawn(self, commands: Mapping[str, tuple[str, ...]], *names: str) -> None:
-        for name in names:
-            if name not in self._running:
-                layout = self._layout
-                self._logged[name] = size(layout.log(name))
-                process = spawn(commands[name], log=layout.log(name), record=layout.record(name), folder=layout.folder)
-                self._started[name] = self._running[name] = process
+        layout = self._layout
+        for part in [part for part in PARTS if part.name in names and part.name not in self._running]:
+            name = part.name
+            self._logged[name] = size(layout.log(name))
+            self._started[name] = self._running[name] = spawn(
+                commands[name],
+                log=layout.log(name),
+                record=layout.record(name),
+                folder=layout.folder,
+                through=part.through(),
+                secrets=part.secrets(layout),
+            )
 
     def _await(self, part: str, what: str, condition: Callable[[], bool], deadline: float) -> None:
         self._report.detail(f"waiting for {what}")
@@ -125,7 +154,7 @@ class Startup:
                     text = self._failure(name, "ended by itself")
                     # A part killed just before the start looks alive when the start begins, until it has given its
                     # memory back; a port may be lost between its choice and the start of the part.
-                    again = name not in self._started or "address already in use" in text
+                    again = name not in self._started or "address already in use" in text.lower()
                     raise (TryAgainError if again else RehearsalError)(text)
             if time.monotonic() > deadline:
                 late = f"did not get so far within {PATIENCE:.0f} s; awaited was {what}"
@@ -149,7 +178,7 @@ def _works(api: Api, node: str) -> bool:
 
 
 def write_settings(layout: Layout, chosen: Mapping[str, int]) -> None:
-    """Write the audit policy and every kubeconfig, those of people included: a port may have moved.
+    """Write the audit policy, every kubeconfig, those of people included, and connections: a port may have moved.
 
     Args:
         layout: The platform's folder.
@@ -166,4 +195,5 @@ def write_settings(layout: Layout, chosen: Mapping[str, int]) -> None:
             authority=layout.authority.certificate,
             client=layout.pair(client),
         )
+    write_connections(layout, chosen)
     renew(layout, chosen["kube-apiserver"])

@@ -43,7 +43,8 @@ class Status:
         context: The context in its kubeconfig.
         kubeconfig: The administrator's kubeconfig.
         address: The API server's URL; empty before the first start.
-        ready: Whether every part runs, and the API server and all simulated nodes say that they are ready.
+        ready: Whether every part runs, and the API server, all simulated nodes and the data store say that they are
+            ready.
         nodes: Simulated nodes that are Ready.
         parts: In the order they start.
     """

@@ -84,22 +84,24 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_all_sets_are_built_once(builds: Callable[[], int], listener: Listener, cache: Path) -> None:
-    folders = build(["kwok", "pulumi", "kubernetes"], listener)
-    assert builds() == 4
+    sets = ["kwok", "pulumi", "kubernetes", "versitygw"]
+    folders = build(sets, listener)
+    assert builds() == 5
     for name, programs in {
         "kwok": ["kwok"],
+        "versitygw": ["versitygw"],
         "pulumi": ["pulumi", "pulumi-language-python-exec", "pulumi-resource-pulumi-python"],
         "kubernetes": ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"],
     }.items():
         for file in programs:
             assert os.access(folders[name] / file, os.X_OK)
     assert (folders["kwok"] / "stage" / "node.yaml").read_text() == "kustomize/stage/node.yaml"
-    assert [(done, left) for _, done, left in listener.steps] == [(0, 4), (1, 3), (2, 2), (3, 1)]
+    assert [(done, left) for _, done, left in listener.steps] == [(0, 5), (1, 4), (2, 3), (3, 2), (4, 1)]
     assert "downloading example.org/one v1.0.0" in listener.details
     assert "1 packages compiled, of at most 3 (those in Go's cache are skipped)" in listener.details
     told = len(listener.steps)
-    assert build(["kwok", "pulumi", "kubernetes"], listener) == folders
-    assert builds() == 4
+    assert build(sets, listener) == folders
+    assert builds() == 5
     assert len(listener.steps) == told
     assert [path.name for path in (cache / "builds").glob(".*.new-*")] == []
 
@@ -220,7 +222,7 @@ def test_go_is_asked_without_the_persons_flags_and_workspace(
 
 
 def test_an_unknown_set_is_refused(listener: Listener) -> None:
-    with pytest.raises(ValueError, match="there are pulumi, kubernetes, kwok"):
+    with pytest.raises(ValueError, match="there are pulumi, kubernetes, kwok, versitygw"):
         build(["nonsense"], listener)
 
 

@@ -46,7 +46,7 @@ def variables(path: Path) -> dict[str, str]:
 
 def write(root: Path, listener: Listener) -> Path:
     local = paths.local()
-    site.write(root, local, {tier: [root / "kubeconfig"] for tier in site.TIERS}, listener)
+    site.write(root, local, {tier: site.Access([root / "kubeconfig"]) for tier in site.TIERS}, listener)
     return local
 
 
@@ -82,7 +82,7 @@ def test_a_build_writes_no_tier(root: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(engine, "prepare", lambda _: None)
     commands.build()
     # One call: the counts of what is left would start anew with each.
-    assert asked == ["pulumi", "kubernetes", "kwok"]
+    assert asked == ["pulumi", "kubernetes", "kwok", "versitygw"]
     assert not (root / ".terrarium").exists() or not list((root / ".terrarium").glob("*.env"))
 
 

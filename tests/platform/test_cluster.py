@@ -39,7 +39,7 @@ def test_status_says_what_is_real(embedded_platform: Platform) -> None:
     assert {part.name for part in status.parts if not part.real} == {"kwok"}
     for part in status.parts:
         assert part.about.startswith("Real: " if part.real else "Simulated: ")
-    simulated = status.parts[-1].about
+    simulated = next(part.about for part in status.parts if not part.real)
     for words in ("No container runs", "no packet is filtered", "no logs"):
         assert words in simulated
     assert json.loads(json.dumps(status.as_json()))["running"] is True
@@ -58,12 +58,13 @@ def test_nothing_listens_beyond_loopback(embedded_platform: Platform) -> None:
     found = {
         (part.name, connection.laddr.ip)
         for part in embedded_platform.status().parts
-        for connection in psutil.Process(part.pid).net_connections(kind="inet")
+        for process in (psutil.Process(part.pid), *psutil.Process(part.pid).children(recursive=True))
+        for connection in process.net_connections(kind="inet")
         if connection.status == psutil.CONN_LISTEN
     }
     assert {address for _, address in found} == {"127.0.0.1"}
     # Where sockets can't be seen at all, nothing would be found beyond loopback, either.
-    assert {"etcd", "kube-apiserver"} <= {part for part, _ in found}
+    assert {"etcd", "kube-apiserver", "versitygw-iam", "versitygw", "postgresql"} <= {part for part, _ in found}
 
 
 def test_a_deployment_runs_and_a_job_completes(embedded_platform: Platform, namespace: str) -> None:

@@ -18,13 +18,14 @@ import yaml
 
 from rehearsal.build import build
 from rehearsal.errors import RehearsalError
-from rehearsal.platform import Platform, Status
+from rehearsal.platform import Platform, Status, parts
 from rehearsal.platform import control as control_module
 from tests.platform.conftest import Listener
 from tests.support.cluster import kubectl
 from tests.support.waiting import PATIENCE, until
 
-PARTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+PARTS = tuple(part.name for part in parts.PARTS)
+PROGRAMS = sorted(part.program or part.name for part in parts.PARTS)
 
 
 def pids(status: Status) -> dict[str, int | None]:
@@ -230,7 +231,7 @@ def test_a_damaged_record_costs_nothing(faulty: Platform) -> None:
         for part in PARTS:
             (faulty.folder / "run" / f"{part}.json").write_bytes(damage)
         assert pids(faulty.start()) == before
-    assert processes_of(faulty) == sorted(PARTS)
+    assert processes_of(faulty) == PROGRAMS
 
 
 @pytest.mark.parametrize("damage", [b"{", b'{"etcd": "x", "kube-apiserver": 99999999}'])
@@ -240,7 +241,7 @@ def test_a_damaged_ports_file_is_made_anew_and_nothing_is_lost(faulty: Platform,
     faulty.status()
     assert faulty.start().ready
     assert remembered(faulty) == "ports"
-    assert processes_of(faulty) == sorted(PARTS)
+    assert processes_of(faulty) == PROGRAMS
 
 
 @pytest.mark.parametrize("name", ["terrarium-cluster.crt", "service-accounts.key"])
@@ -277,7 +278,7 @@ def test_a_start_that_is_killed_half_way_is_completed_by_the_next(faulty: Platfo
             starter.kill()
             starter.wait()
         assert faulty.start().ready
-        assert processes_of(faulty) == sorted(PARTS)
+        assert processes_of(faulty) == PROGRAMS
     assert remembered(faulty) == "half"
 
 
@@ -290,13 +291,13 @@ def test_two_starts_at_once_start_one_platform(faulty: Platform) -> None:
     command = [sys.executable, "-c", script, faulty.name, str(faulty.folder.parent)]
     starters = [subprocess.Popen(command) for _ in range(2)]
     assert [starter.wait(2 * PATIENCE) for starter in starters] == [0, 0]
-    assert processes_of(faulty) == sorted(PARTS)
+    assert processes_of(faulty) == PROGRAMS
 
 
 def test_a_failing_part_is_named_with_its_last_words_and_the_rest_is_ended(
     platform_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    built = build(["kubernetes", "kwok"], Listener())
+    built = build(control_module.BUILT, Listener())
     for program in built["kubernetes"].iterdir():
         (tmp_path / program.name).symlink_to(program)
     (tmp_path / "kube-scheduler").unlink()

@@ -20,9 +20,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from rehearsal.locks import locked_folder
 from rehearsal.platform import certificates, ports, processes
 from rehearsal.platform.certificates import Authority, Pair
-from rehearsal.platform.processes import Running, end, recorded, search, spawn
+from rehearsal.platform.processes import Running, Sign, end, recorded, search, spawn
 from tests.platform.conftest import Listener
 from tests.support.waiting import PATIENCE, until
+
+
+def sign(folder: Path, mark: str, program: str = Path(sys.executable).name) -> dict[str, Sign]:
+    return {"part": Sign(program, mark, folder, os.getuid())}
 
 
 def run(folder: Path, *command: str) -> Running:
@@ -68,30 +72,28 @@ def test_a_process_with_the_same_pid_but_another_start_is_a_stranger(tmp_path: P
 
 def test_a_process_without_a_record_is_found_by_name_and_mark(tmp_path: Path) -> None:
     mark = f"--data-dir={tmp_path}"
-    program = Path(sys.executable).name
     process = run(tmp_path, sys.executable, "-c", "import time; time.sleep(60)", mark)
     try:
-        until(lambda: search({program: mark}, tmp_path))
-        assert search({program: mark}, tmp_path) == {program: process}
-        assert search({program: f"{mark}/other"}, tmp_path) == {}
-        assert search({"etcd": mark}, tmp_path) == {}
+        until(lambda: search(sign(tmp_path, mark)))
+        assert search(sign(tmp_path, mark)) == {"part": process}
+        assert search(sign(tmp_path, f"{mark}/other")) == {}
+        assert search(sign(tmp_path, mark, "etcd")) == {}
         # Whoever imitates the command line elsewhere is not ours to end.
-        assert search({program: mark}, tmp_path / "elsewhere") == {}
+        assert search(sign(tmp_path / "elsewhere", mark)) == {}
     finally:
         end([process], patience=PATIENCE)
 
 
 def test_a_process_of_somebody_else_is_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = f"--data-dir={tmp_path}"
-    program = Path(sys.executable).name
     process = run(tmp_path, sys.executable, "-c", "import time; time.sleep(60)", mark)
     try:
-        until(lambda: search({program: mark}, tmp_path))
+        until(lambda: search(sign(tmp_path, mark)))
         monkeypatch.setattr(processes, "_namespace", str)
-        assert search({program: mark}, tmp_path) == {}
+        assert search(sign(tmp_path, mark)) == {}
         monkeypatch.undo()
         monkeypatch.setattr(os, "getuid", lambda: 4711)
-        assert search({program: mark}, tmp_path) == {}
+        assert search(sign(tmp_path, mark)) == {}
     finally:
         end([process], patience=PATIENCE)
 
@@ -115,7 +117,7 @@ def test_a_process_that_can_not_be_recorded_does_not_run(tmp_path: Path) -> None
             record=tmp_path / "file" / "record.json",
             folder=tmp_path,
         )
-    assert search({Path(sys.executable).name: mark}, tmp_path) == {}
+    assert search(sign(tmp_path, mark)) == {}
 
 
 def test_a_process_outlives_the_one_that_started_it(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""The data store administrator's connections, in the files that AWS' and PostgreSQL's own tools read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal.files import write
+from rehearsal.platform import keys
+from rehearsal.platform.layout import Layout
+from rehearsal.platform.ports import LOOPBACK
+
+# What versitygw calls its region unless told otherwise; a client signs with it.
+REGION = "us-east-1"
+SUPERUSER = "terrarium"
+
+
+@dataclass(frozen=True)
+class Connections:
+    """Files that lead to a platform's data store; there after the first start. Mode 0600: they hold keys.
+
+    Attributes:
+        aws_config: For AWS_CONFIG_FILE, with a profile named as the platform's context.
+        aws_credentials: For AWS_SHARED_CREDENTIALS_FILE, with the same profile.
+        pg_service: For PGSERVICEFILE, with a service of that name.
+    """
+
+    aws_config: Path
+    aws_credentials: Path
+    pg_service: Path
+
+    @staticmethod
+    def within(folder: Path) -> Connections:
+        """Return the files of a folder."""
+        return Connections(folder / "aws-config", folder / "aws-credentials", folder / "pg-service.conf")
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables by which tools find the files."""
+        return {
+            "AWS_CONFIG_FILE": str(self.aws_config),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.aws_credentials),
+            "PGSERVICEFILE": str(self.pg_service),
+        }
+
+
+def write_connections(layout: Layout, ports: Mapping[str, int]) -> None:
+    """Write a platform's files anew: a port may have moved.
+
+    Args:
+        layout: The platform's folder, which holds its keys.
+        ports: Those of `layout.PORTS`.
+    """
+    name, secret = layout.context, keys.read(layout)
+    files = Connections.within(layout.connections)
+    write(
+        files.aws_config,
+        f"[profile {name}]\nregion = {REGION}\nservices = {name}\n\n"
+        f"[services {name}]\n"
+        f"s3 =\n    endpoint_url = http://{LOOPBACK}:{ports['versitygw']}\n"
+        f"iam =\n    endpoint_url = http://{LOOPBACK}:{ports['versitygw-iam']}\n",
+    )
+    write(
+        files.aws_credentials,
+        f"[{name}]\naws_access_key_id = {secret.access_key}\naws_secret_access_key = {secret.secret_key}\n",
+    )
+    # libpq takes a blank around `=` for part of the name or value.
+    write(
+        files.pg_service,
+        f"[{name}]\nhost={LOOPBACK}\nport={ports['postgresql']}\nuser={SUPERUSER}\npassword={secret.password}\n"
+        "dbname=postgres\nsslmode=disable\n",
+    )
+
+
+def combine(folder: Path, sources: Sequence[Connections]) -> Connections:
+    """Write one file of each kind that holds the sections of several platforms.
+
+    Args:
+        folder: Where; made with mode 0700 if missing.
+        sources: The platforms' files. Those of a platform that was never started are left out.
+    """
+    made = Connections.within(folder)
+    kinds = (
+        (made.aws_config, [source.aws_config for source in sources]),
+        (made.aws_credentials, [source.aws_credentials for source in sources]),
+        (made.pg_service, [source.pg_service for source in sources]),
+    )
+    for path, parts in kinds:
+        write(path, "\n".join(part.read_text(encoding="utf-8") for part in parts if part.is_file()))
+    return made
