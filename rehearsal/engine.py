@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rehearsal import build, download, plugins, versions
+from rehearsal import build, database_tools, download, plugins, versions
 from rehearsal.errors import RehearsalError, explained
 from rehearsal.files import write_json
 from rehearsal.locks import locked_folder
@@ -29,7 +29,7 @@ OFFICIAL, ON_PATH, BUILT, STAND_IN = "official", "on PATH", "built", "stand-in"
 
 _LANGUAGE = "pulumi-language-python"
 # Resource plugins and the Python packages whose versions they must have.
-_PLUGINS = {"kubernetes": "pulumi-kubernetes", "random": "pulumi-random"}
+_PLUGINS = {name: f"pulumi-{name}" for name in ("aws", "kubernetes", "postgresql", "random")}
 # Seconds. Plugins of 30 to 100 MB come over slow lines, too.
 _INSTALL_PATIENCE = 900.0
 _VERSION_PATIENCE = 20.0
@@ -41,7 +41,7 @@ class EngineParts:
 
     Attributes:
         bin_dir: Goes first on PATH.
-        origins: For each part (`pulumi`, `language-python`, `kubernetes`, `random`, `kubectl`) where it is from:
+        origins: For each part (`pulumi`, `language-python`, `kubectl`, and each resource plugin) where it is from:
             `official`, `on PATH`, `built` or `stand-in`; a part that is not there is left out.
         versions: For each part its version, with a leading `v`; a `kubectl` on PATH is not asked for its own.
     """
@@ -76,6 +76,8 @@ class _Plan:
 def prepare(report: Report) -> EngineParts:
     """Decide which parts are used and lay them out in `<checkout>/.terrarium/bin`. Quick when nothing changed.
 
+    PostgreSQL's tools are placed beside them.
+
     Args:
         report: Told about downloads and builds.
 
@@ -89,6 +91,7 @@ def prepare(report: Report) -> EngineParts:
         explained(f"The engine can't be laid out in {folder}"),
         locked_folder(folder, lambda: report.note("Another run lays out the engine; waiting for it.")),
     ):
+        database_tools.install(folder)
         inputs = _inputs(mode, folder)
         if known := _known(state, inputs, folder):
             return known

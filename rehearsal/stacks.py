@@ -121,8 +121,8 @@ def _in_production(block: dict[str, Any]) -> bool:
 
 def _stack_of_platform(root: Path, name: object) -> str | None:
     for stack in sorted(_stacks(root)) if name else ():
-        block = _block(root, stack) or {}
-        if "tiers" in block and block.get("name") == name:
+        block = _block(root, stack, "platform") or {}
+        if block.get("name") == name:
             return stack
     return None
 
@@ -132,7 +132,8 @@ def _stacks(root: Path) -> list[str]:
     return [path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in found]
 
 
-def _block(root: Path, stack: str) -> dict[str, Any] | None:
+def _block(root: Path, stack: str, kind: str = "") -> dict[str, Any] | None:
+    """Return what a stack declares, of any kind or of one; None without a file, and nothing if it is of another kind."""
     path = next((path for pattern in _FILES for path in root.glob(pattern.format(stack=stack))), None)
     if path is None:
         return None
@@ -141,7 +142,8 @@ def _block(root: Path, stack: str) -> dict[str, Any] | None:
             config = yaml.safe_load(path.read_text(encoding="utf-8"))["config"]
     except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
         return {}  # `terrarium` says what is wrong with it, and where
-    found = [value for key, value in config.items() if key.startswith("terrarium:")] if isinstance(config, dict) else []
+    blocks = config.items() if isinstance(config, dict) else ()
+    found = [value for key, value in blocks if key.startswith(f"terrarium:{kind}")]
     return found[0] if found and isinstance(found[0], dict) else {}
 
 
