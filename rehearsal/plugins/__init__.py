@@ -14,6 +14,7 @@ MODULES = {
     "pulumi-language-python": "language_python",
     "pulumi-resource-aws": "aws",
     "pulumi-resource-kubernetes": "kubernetes.provider",
+    "pulumi-resource-postgresql": "postgresql.provider",
     "pulumi-resource-random": "random",
 }
 
