@@ -99,15 +99,16 @@ def connect(
         Refused: If nothing names the tier's state and cluster (see `terrarium.site.site`).
     """
     identities = READ_WRITE if identity is None else (identity,)
-    return Environment(_source(name, context, None if root is None else Path(root).absolute()), identities)
+    return Environment(locate(name, context, root), identities)
 
 
-def _source(name: str | None, context: str | None, root: Path | None) -> Source:
+def locate(name: str | None, context: str | None, root: str | os.PathLike[str] | None) -> Source:
+    """Return who knows the way to an environment; arguments and errors as for `connect`."""
     if name is None:
         return _mounted()
     if context is not None:
         return InCluster(name, {"context": context}, None)
-    return _declared(name, root)
+    return _declared(name, None if root is None else Path(root).absolute())
 
 
 def _declared(name: str, root: Path | None) -> InCluster:

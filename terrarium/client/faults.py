@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Any
 
 from terrarium.client.connection import Connection
 from terrarium.errors import CommandFailed, InvalidInput, Refused
@@ -43,7 +44,8 @@ def told(connection: Connection, place: str) -> Iterator[None]:
     Raises:
         FileNotFoundError: Nothing is there.
         PermissionError: The identity may not, or its key is no longer valid.
-        OSError: The store is full (ENOSPC), does not answer (ECONNREFUSED or ETIMEDOUT), or failed (EIO).
+        OSError: The path is none (EINVAL), or the store is full (ENOSPC), does not answer (ECONNREFUSED, ETIMEDOUT) or
+            failed (EIO).
     """
     # Imported here: the client is imported by programs that never touch an object.
     from obstore.exceptions import BaseError  # noqa: PLC0415
@@ -55,6 +57,12 @@ def told(connection: Connection, place: str) -> Iterator[None]:
         if isinstance(error, OSError) and "Error performing" not in str(error):
             raise
         raise _plain(error, connection, place) from None
+    except ValueError as error:
+        if "Could not parse path" not in str(error):
+            raise
+        raise OSError(
+            errno.EINVAL, f"{place} has a part that names nothing: empty, `.`, `..` or a character that can't be shown"
+        ) from None
 
 
 def _plain(error: Exception, connection: Connection, place: str) -> OSError:
@@ -63,6 +71,25 @@ def _plain(error: Exception, connection: Connection, place: str) -> OSError:
     status = _STATUS.search(text)
     code = found.group(1) if found else ""
     number = int(status.group(1)) if status else 0
+    return (
+        _refused(code, number, connection, place)
+        or _failed(code, number, connection, place)
+        or _silent(text, connection, place)
+    )
+
+
+def from_client_error(error: Exception, connection: Connection, place: str) -> OSError:
+    """Return what `told` raises, for an error of boto3's.
+
+    Args:
+        error: A ClientError or BotoCoreError.
+        connection: Whose keys were used.
+        place: The object, for people.
+    """
+    answer: Mapping[str, Any] = getattr(error, "response", {})
+    code = str(answer.get("Error", {}).get("Code", ""))
+    number = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    text = "error sending request" if type(error).__name__ == "EndpointConnectionError" else ""
     return (
         _refused(code, number, connection, place)
         or _failed(code, number, connection, place)
@@ -123,7 +150,7 @@ def as_command() -> Iterator[None]:
     """Turn an OSError into the ending of a command.
 
     Raises:
-        InvalidInput: For what does not exist.
+        InvalidInput: For what does not exist, or is no path.
         Refused: For what is not allowed.
         StoreFailed: For anything else.
     """
@@ -134,7 +161,8 @@ def as_command() -> Iterator[None]:
     except PermissionError as error:
         raise Refused(_sentence(error)) from None
     except OSError as error:
-        raise StoreFailed(_sentence(error)) from None
+        kind = InvalidInput if error.errno == errno.EINVAL else StoreFailed
+        raise kind(_sentence(error)) from None
 
 
 def _sentence(error: OSError) -> str:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from io import UnsupportedOperation
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 from obstore.fsspec import BufferedFile, FsspecStore
 from obstore.store import S3Store
@@ -21,6 +19,7 @@ from obstore.store import S3Store
 from terrarium.client.connection import KINDS, Connection
 from terrarium.client.faults import nearest, told
 from terrarium.client.objects import CONCURRENCY, MEBIBYTE, PART, part_size, same_process
+from terrarium.client.whole import whole
 
 # Bytes of one request of a file that is read piece by piece. 1 MiB, obstore's default, took 2.6 times as long (64 MiB
 # in pieces of 256 KiB).
@@ -98,6 +97,11 @@ class Files(FsspecStore):
         self.protocol = kind
         self.storage_args = (connection, kind, store)
 
+    @property
+    def objects(self) -> S3Store:
+        """The same objects by obstore, for bulk work."""
+        return self._construct_store("")
+
     def place(self, path: str) -> str:
         """Return a path as people name it: `models:v1/weights.pt`."""
         return f"{self.kind}:{self._strip_protocol(path)}"
@@ -127,7 +131,7 @@ class Files(FsspecStore):
         with self.at(path):
             if path:
                 try:
-                    return _entry(await self._construct_store("").head_async(path))
+                    return _entry(await self.objects.head_async(path))
                 except FileNotFoundError:
                     await self._ls(path)
             return {"name": path, "size": 0, "type": "directory"}
@@ -135,12 +139,12 @@ class Files(FsspecStore):
     async def _ls(self, path: str, detail: bool = False, **_: Any) -> list[Any]:
         path = self._strip_protocol(path)
         with self.at(path):
-            found = await self._construct_store("").list_with_delimiter_async(path)
+            found = await self.objects.list_with_delimiter_async(path)
             entries = [_entry(item) for item in found["objects"]]
             entries += [{"name": name, "size": 0, "type": "directory"} for name in found["common_prefixes"]]
             if not entries and path:
                 # A file lists as itself; what has no content does not exist, but for the root.
-                entries = [_entry(await self._construct_store("").head_async(path))]
+                entries = [_entry(await self.objects.head_async(path))]
         return entries if detail else sorted(entry["name"] for entry in entries)
 
     async def _find(self, path: str, maxdepth: int | None = None, withdirs: bool = False, **kwargs: Any) -> Any:
@@ -149,7 +153,7 @@ class Files(FsspecStore):
         # One listing of all keys: the base class asks once for every folder.
         path = self._strip_protocol(path)
         with self.at(path):
-            found = {item["path"]: _entry(item) for item in await self._construct_store("").list(path).collect_async()}
+            found = {item["path"]: _entry(item) for item in await self.objects.list(path).collect_async()}
             if not found and path and await self._exists(path):
                 info = await self._info(path)
                 found = {path: info} if info["type"] == "file" else {}
@@ -164,7 +168,7 @@ class Files(FsspecStore):
         return True
 
     async def _cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
-        store, key = self._construct_store(""), self._strip_protocol(path)
+        store, key = self.objects, self._strip_protocol(path)
         with self.at(path):
             if start is None and end is None:
                 got = await store.get_async(key)
@@ -186,20 +190,18 @@ class Files(FsspecStore):
         starts = list(range(start, end, _AHEAD))
         ends = [min(begin + _AHEAD, end) for begin in starts]
         with self.at(path):
-            return b"".join(self._construct_store("").get_ranges(self._strip_protocol(path), starts=starts, ends=ends))
+            return b"".join(self.objects.get_ranges(self._strip_protocol(path), starts=starts, ends=ends))
 
     async def _pipe_file(self, path: str, value: Any, mode: str = "overwrite", **_: Any) -> None:
         how: Any = {"mode": "create"} if mode == "create" else {"chunk_size": PART, "max_concurrency": CONCURRENCY}
         with self.at(path):
-            await self._construct_store("").put_async(self._strip_protocol(path), value, **how)
+            await self.objects.put_async(self._strip_protocol(path), value, **how)
 
     async def _put_file(self, lpath: str, rpath: str, mode: str = "overwrite", **_: Any) -> None:
         source = Path(lpath)
         how: Any = {"mode": "create"} if mode == "create" else {"chunk_size": part_size(source.stat().st_size)}
         with self.at(rpath):
-            await self._construct_store("").put_async(
-                self._strip_protocol(rpath), source, max_concurrency=CONCURRENCY, **how
-            )
+            await self.objects.put_async(self._strip_protocol(rpath), source, max_concurrency=CONCURRENCY, **how)
 
     async def _get_file(self, rpath: str, lpath: str, **_: Any) -> None:
         target = Path(lpath)
@@ -207,14 +209,14 @@ class Files(FsspecStore):
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         with self.at(rpath):
-            got = await self._construct_store("").get_async(self._strip_protocol(rpath))
+            got = await self.objects.get_async(self._strip_protocol(rpath))
             with whole(target) as file:
                 async for chunk in got.stream(min_chunk_size=MEBIBYTE):
                     file.write(chunk)
 
     async def _rm_file(self, path: str, **_: Any) -> None:
         with self.at(path):
-            await self._construct_store("").delete_async(self._strip_protocol(path))
+            await self.objects.delete_async(self._strip_protocol(path))
 
     async def _rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None, **_: Any) -> None:
         keys: list[str] = []
@@ -229,11 +231,11 @@ class Files(FsspecStore):
                 )
         with self.at(keys[0] if keys else ""):
             # By the thousand in one request. Only objects: versitygw fails for the name of a folder.
-            await self._construct_store("").delete_async(keys)
+            await self.objects.delete_async(keys)
 
     async def _cp_file(self, path1: str, path2: str, **_: Any) -> None:
         with self.at(path1):
-            await self._construct_store("").copy_async(self._strip_protocol(path1), self._strip_protocol(path2))
+            await self.objects.copy_async(self._strip_protocol(path1), self._strip_protocol(path2))
 
     async def _cat_ranges(self, paths: Any, starts: Any, ends: Any, *args: Any, **kwargs: Any) -> list[bytes]:
         with self.at(paths[0] if paths else ""):
@@ -274,24 +276,3 @@ def _entry(item: Any) -> dict[str, Any]:
         "e_tag": item["e_tag"],
         "last_modified": item["last_modified"],
     }
-
-
-@contextmanager
-def whole(target: Path) -> Iterator[BinaryIO]:
-    """Give a file beside a target that takes its place when all went well: a partial one never has the final name.
-
-    Args:
-        target: The final path; its folder exists.
-    """
-    descriptor, partial = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            # What a new file has; mkstemp's is for its owner alone.
-            mask = os.umask(0)
-            os.umask(mask)
-            os.fchmod(descriptor, 0o666 & ~mask)
-            yield file
-        Path(partial).replace(target)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from terrarium.client.connection import Connection, Keys
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from obstore.store import S3Credential, S3Store
 
 MEBIBYTE = 1 << 20
@@ -75,6 +76,29 @@ def s3(connection: Connection, bucket: str, prefix: str) -> S3Store:
         },
         retry_config=_RETRIES,
     )
+
+
+def boto_client(connection: Connection) -> S3Client:
+    """Return boto3's client, for what obstore can't do; no call is made. Nothing is taken from the shell or AWS files.
+
+    Args:
+        connection: Where and by whose keys.
+    """
+    import boto3  # noqa: PLC0415 - 0.3 s, and few need it
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.session import Session  # noqa: PLC0415
+
+    # A profile that the shell names, and that the files lack, would be an error.
+    unset: Any = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+    where = connection.objects
+    session = boto3.Session(
+        aws_access_key_id=where.keys.access,
+        aws_secret_access_key=where.keys.secret,
+        region_name=where.region,
+        botocore_session=Session(session_vars=unset),
+    )
+    config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 12, "mode": "standard"})
+    return session.client("s3", endpoint_url=where.endpoint, config=config)
 
 
 def part_size(size: int) -> int:
