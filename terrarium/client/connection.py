@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from components.stores import layout
+from components.stores.files import CONFIG, CREDENTIALS, DESCRIPTION, SERVICE, VERSION
 from terrarium.errors import InvalidInput
 
-KINDS = ("results", "datasets", "models", "scratch")
+KINDS = layout.KINDS
 """Kinds of objects; each is an S3 bucket of its own."""
-FILES = ("config", "credentials", "pg_service.conf", "store.json")
-"""What a Secret or a folder holds: AWS config and credentials files, a libpq service file, and facts, none secret."""
-VERSION = 1
-"""Version of store.json."""
+FILES = (CONFIG, CREDENTIALS, SERVICE, DESCRIPTION)
+"""What a Secret or a folder may hold; the first or second lacks where the other says it all."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,21 @@ class Keys:
 
 
 @dataclass(frozen=True)
+class Role:
+    """A role that is taken with a pod's service account token, where the store takes those instead of keys.
+
+    Args:
+        arn: The role.
+        token: File of the token; only pods have it.
+        endpoint: URL of the service that exchanges it.
+    """
+
+    arn: str
+    token: str
+    endpoint: str
+
+
+@dataclass(frozen=True)
 class Objects:
     """Where objects are.
 
@@ -40,14 +55,14 @@ class Objects:
         region: Its region.
         buckets: S3 bucket of each kind.
         prefix: What every key begins with; empty, or ends with `/`.
-        keys: The identity's key.
+        keys: The identity's key, or the role that it takes.
     """
 
     endpoint: str
     region: str
     buckets: Mapping[str, str]
     prefix: str
-    keys: Keys
+    keys: Keys | Role
 
 
 @dataclass(frozen=True)
@@ -90,8 +105,8 @@ class Connection:
             return self
         if self.bucket is not None:
             raise InvalidInput(f"{self.who} is bucket {self.bucket}'s, not {bucket}'s")
-        objects = replace(self.objects, prefix=f"buckets/{bucket}/")
-        return replace(self, bucket=bucket, objects=objects, schema=bucket.replace("-", "_"))
+        objects = replace(self.objects, prefix=layout.prefix(bucket))
+        return replace(self, bucket=bucket, objects=objects, schema=layout.schema(bucket))
 
 
 def parse(files: Mapping[str, str], source: str) -> Connection:
@@ -104,7 +119,7 @@ def parse(files: Mapping[str, str], source: str) -> Connection:
     Raises:
         InvalidInput: If one lacks, or is not what it should be. What it holds is never quoted.
     """
-    missing = [name for name in FILES if name not in files]
+    missing = [name for name in (CONFIG, SERVICE, DESCRIPTION) if name not in files]
     if missing:
         raise InvalidInput(f"{source} is no store's connection: it lacks {', '.join(missing)}")
     try:
@@ -117,10 +132,9 @@ def parse(files: Mapping[str, str], source: str) -> Connection:
 
 
 def _parsed(files: Mapping[str, str]) -> Connection:
-    facts: dict[str, Any] = json.loads(files["store.json"])
+    facts: dict[str, Any] = json.loads(files[DESCRIPTION])
     if facts["version"] != VERSION:
         raise ValueError
-    credentials = _section(files["credentials"], "default")
     where = facts["objects"]
     lake = facts.get("lake")
     return Connection(
@@ -132,12 +146,22 @@ def _parsed(files: Mapping[str, str]) -> Connection:
             region=str(where["region"]),
             buckets={kind: str(where["buckets"][kind]) for kind in KINDS},
             prefix=str(where["prefix"]),
-            keys=Keys(credentials["aws_access_key_id"], credentials["aws_secret_access_key"]),
+            keys=_keys(files),
         ),
-        database=_section(files["pg_service.conf"], "store"),
+        database=_section(files[SERVICE], "store"),
         schema=str(facts["database"]["schema"]),
         lake=str(lake["bucket"]) if lake else None,
     )
+
+
+def _keys(files: Mapping[str, str]) -> Keys | Role:
+    if CREDENTIALS in files:
+        found = _section(files[CREDENTIALS], "default")
+        return Keys(found["aws_access_key_id"], found["aws_secret_access_key"])
+    default, services = _section(files[CONFIG], "default"), _section(files[CONFIG], "services store")
+    # A nested section: `sts =`, then indented lines.
+    sts = dict(line.replace(" ", "").split("=", 1) for line in services["sts"].strip().splitlines())
+    return Role(default["role_arn"], default["web_identity_token_file"], sts["endpoint_url"])
 
 
 def _section(text: str, name: str) -> dict[str, str]:

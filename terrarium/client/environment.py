@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from components.stores.files import MOUNT
 from terrarium.client.sources import Folder, InCluster, Source
 from terrarium.client.store import Store
 from terrarium.errors import InvalidInput
@@ -16,8 +17,6 @@ from terrarium.errors import InvalidInput
 if TYPE_CHECKING:
     from components.settings.declaration import Declaration
 
-FOLDER = "/var/run/terrarium/store"
-"""Where pods have a store's files mounted."""
 FOLDER_VARIABLE = "TERRARIUM_STORE"
 """The variable that names another folder."""
 READ_WRITE = ("rw", "ro")
@@ -130,13 +129,13 @@ def _declared(name: str, root: Path | None) -> InCluster:
 
 
 def _mounted() -> Folder:
-    path = Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
+    path = Path(os.environ.get(FOLDER_VARIABLE) or MOUNT)
     if path.is_dir():
         return Folder(path)
     if os.environ.get(FOLDER_VARIABLE):
         raise InvalidInput(f"{FOLDER_VARIABLE} names {path}, which is no folder: mount the store's Secret there")
     raise InvalidInput(
-        f"which environment? Give its name; without one, the store's Secret must be mounted at {FOLDER}, or at the "
+        f"which environment? Give its name; without one, the store's Secret must be mounted at {MOUNT}, or at the "
         f"folder that {FOLDER_VARIABLE} names"
     )
 

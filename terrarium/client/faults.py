@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
+from components.tiers import TIERS, StoreRight, Tier
 from terrarium.client.connection import Connection
 from terrarium.errors import CommandFailed, InvalidInput, Refused
 
@@ -24,13 +25,22 @@ class StoreFailed(CommandFailed):
     """The store did not do what was asked; the message says what and why."""
 
 
-def right(identity: str) -> str:
-    """Return who has an identity, for people who have not."""
-    if identity.startswith("bucket-"):
-        name = identity.removeprefix("bucket-")
-        return f"bucket {name} is for the users and groups that the stack file names under buckets.{name}"
-    who = {"rw": "the groups under people.members, in experimentation", "ro": "those under people.members and readers"}
-    return f"{identity} is for {who.get(identity, 'an administrator')}"
+def right(identity: str, tier: str | None = None) -> str:
+    """Return who has an identity, for people who have not.
+
+    Args:
+        identity: The identity.
+        tier: The environment's tier, if it is known.
+    """
+    bucket = identity.removeprefix("bucket-")
+    if bucket != identity:
+        return f"{identity} is for the users and groups that the stack file names under buckets.{bucket}"
+    if tier not in set(Tier):
+        return f"{identity} is for groups that the stack file names under people (docs/tiers.md)"
+    given = TIERS[Tier(tier)].store
+    kinds = [f"people.{kind}" for kind, what in given.items() if identity != "rw" or what is StoreRight.WRITE]
+    whose = f"the groups that the stack file names under {' or '.join(kinds)}" if kinds else "nobody"
+    return f"{identity} is for {whose}"
 
 
 @contextmanager

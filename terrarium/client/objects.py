@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from terrarium.client.connection import Connection, Keys
+from terrarium.client.connection import Connection, Keys, Role
 
 if TYPE_CHECKING:
+    import boto3
+    from botocore.config import Config
     from mypy_boto3_s3 import S3Client
     from obstore.store import S3Credential, S3Store
 
@@ -31,7 +35,11 @@ _user: dict[str, int] = {}
 
 
 class Static:
-    """Gives obstore the identity's key: as a provider, because AWS_SESSION_TOKEN of a shell would join a plain key."""
+    """Gives obstore the identity's key: as a provider, because AWS_SESSION_TOKEN of a shell would join a plain key.
+
+    Args:
+        keys: The key.
+    """
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
@@ -44,6 +52,53 @@ class Static:
             "token": None,
             "expires_at": None,
         }
+
+
+class Taken:
+    """Gives obstore keys of a role that a pod's service account token opens, as long as they last.
+
+    Args:
+        role: The role.
+        region: The store's region.
+    """
+
+    def __init__(self, role: Role, region: str) -> None:
+        self._role = role
+        self._region = region
+
+    def __call__(self) -> S3Credential:
+        """Exchange the token, which the kubelet renews in its file.
+
+        Raises:
+            PermissionError: If there is no token: outside a pod nobody has this identity.
+        """
+        try:
+            token = Path(self._role.token).read_text(encoding="utf-8")
+        except OSError:
+            raise PermissionError(
+                errno.EACCES,
+                f"this store takes tokens of service accounts, and only pods have one at {self._role.token}",
+            ) from None
+        from botocore import UNSIGNED  # noqa: PLC0415 - 0.3 s, and few need it
+
+        # The token is the proof: this one request is not signed.
+        client = _session(None, self._region).client(
+            "sts", endpoint_url=self._role.endpoint, config=_config(signature_version=UNSIGNED)
+        )
+        answer = client.assume_role_with_web_identity(
+            RoleArn=self._role.arn, RoleSessionName="terrarium", WebIdentityToken=token.strip()
+        )["Credentials"]
+        return {
+            "access_key_id": answer["AccessKeyId"],
+            "secret_access_key": answer["SecretAccessKey"],
+            "token": answer["SessionToken"],
+            "expires_at": answer["Expiration"],
+        }
+
+
+def _provider(connection: Connection) -> Static | Taken:
+    keys = connection.objects.keys
+    return Static(keys) if isinstance(keys, Keys) else Taken(keys, connection.objects.region)
 
 
 def s3(connection: Connection, bucket: str, prefix: str) -> S3Store:
@@ -62,7 +117,7 @@ def s3(connection: Connection, bucket: str, prefix: str) -> S3Store:
         prefix=prefix or None,
         endpoint=endpoint,
         region=connection.objects.region,
-        credential_provider=Static(connection.objects.keys),
+        credential_provider=_provider(connection),
         # All said, because what is left out is taken from AWS_* variables of the shell.
         virtual_hosted_style_request=False,
         skip_signature=False,
@@ -84,21 +139,30 @@ def boto_client(connection: Connection) -> S3Client:
     Args:
         connection: Where and by whose keys.
     """
+    where = connection.objects
+    session = _session(_provider(connection)(), where.region)
+    return session.client("s3", endpoint_url=where.endpoint, config=_config(s3={"addressing_style": "path"}))
+
+
+def _session(keys: S3Credential | None, region: str) -> boto3.Session:
     import boto3  # noqa: PLC0415 - 0.3 s, and few need it
-    from botocore.config import Config  # noqa: PLC0415
     from botocore.session import Session  # noqa: PLC0415
 
     # A profile that the shell names, and that the files lack, would be an error.
     unset: Any = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
-    where = connection.objects
-    session = boto3.Session(
-        aws_access_key_id=where.keys.access,
-        aws_secret_access_key=where.keys.secret,
-        region_name=where.region,
+    return boto3.Session(
+        aws_access_key_id=keys["access_key_id"] if keys else None,
+        aws_secret_access_key=keys["secret_access_key"] if keys else None,
+        aws_session_token=keys.get("token") if keys else None,
+        region_name=region,
         botocore_session=Session(session_vars=unset),
     )
-    config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 12, "mode": "standard"})
-    return session.client("s3", endpoint_url=where.endpoint, config=config)
+
+
+def _config(**more: Any) -> Config:
+    from botocore.config import Config  # noqa: PLC0415 - see _session
+
+    return Config(retries={"max_attempts": 12, "mode": "standard"}, **more)
 
 
 def part_size(size: int) -> int:

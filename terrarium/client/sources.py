@@ -120,10 +120,11 @@ class InCluster:
                 )
             found = parse(files, f"Secret {descriptor['namespace']}/{secret}")
             return found if bucket is None else found.narrowed(bucket)
-        raise Refused(self._denied(candidates, store["buckets"], bucket))
+        raise Refused(self._denied(candidates, descriptor, bucket))
 
-    def _denied(self, candidates: Sequence[str], buckets: Sequence[str], bucket: str | None) -> str:
-        reasons = "; ".join(right(identity) for identity in candidates)
+    def _denied(self, candidates: Sequence[str], descriptor: Mapping[str, Any], bucket: str | None) -> str:
+        reasons = "; ".join(right(identity, descriptor.get("tier")) for identity in candidates)
+        buckets = descriptor["store"]["buckets"]
         hint = ""
         if bucket is None and buckets:
             hint = (
