@@ -12,7 +12,7 @@ from pathlib import Path
 
 MODULES = {
     "pulumi-language-python": "language_python",
-    "pulumi-resource-aws": "aws",
+    "pulumi-resource-aws": "aws.provider",
     "pulumi-resource-kubernetes": "kubernetes.provider",
     "pulumi-resource-postgresql": "postgresql.provider",
     "pulumi-resource-random": "random",

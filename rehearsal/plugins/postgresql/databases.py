@@ -32,7 +32,7 @@ class Database(Kind[Server]):
             pg_encoding_to_char(encoding) AS encoding, datcollate AS "lcCollate", datctype AS "lcCtype",
             datconnlimit AS "connectionLimit", datallowconn AS "allowConnections"
             FROM pg_database WHERE datname = %(name)s"""
-        found = remote.rows(f"reading database {identifier}", query, name=known.get("name", identifier))
+        found = remote.rows(f"reading database {identifier}", query, {"name": known.get("name", identifier)})
         return found[0] if found else None
 
     def update(self, remote: Server, old: Properties, wanted: Properties) -> None:
@@ -82,7 +82,7 @@ class Schema(Kind[Server]):
         if not remote.has_database(database):
             return None
         query = "SELECT nspname AS name, pg_get_userbyid(nspowner) AS owner FROM pg_namespace WHERE nspname = %(name)s"
-        found = remote.rows(f"reading schema {identifier}", query, database, name=name)
+        found = remote.rows(f"reading schema {identifier}", query, {"name": name}, database)
         return {**found[0], "database": database, "id": f"{database}.{name}"} if found else None
 
     def update(self, remote: Server, old: Properties, wanted: Properties) -> None:

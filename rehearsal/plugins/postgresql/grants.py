@@ -74,7 +74,7 @@ class Grant(Kind[Server]):
             WHERE grantee = coalesce((SELECT oid FROM pg_roles WHERE rolname = %(role)s), 0) ORDER BY 1) AS privileges
             FROM ({objects}) AS objects ORDER BY name"""  # noqa: S608 - of constants
         values = {"role": known["role"], "schema": known.get("schema"), "database": known["database"]}
-        found = remote.rows(f"reading the grant {identifier}", query, known["database"], **values)
+        found = remote.rows(f"reading the grant {identifier}", query, values, known["database"])
         only = known.get("objects")
         others = (row["privileges"] for row in found if not only or row["name"] in only)
         return {**known, "privileges": next((one for one in others if set(one) != _meant(known)), known["privileges"])}
@@ -129,8 +129,8 @@ class DefaultPrivileges(Kind[Server]):
             AND defaclnamespace = coalesce((SELECT oid FROM pg_namespace WHERE nspname = %(schema)s), 0)
             AND grantee = coalesce((SELECT oid FROM pg_roles WHERE rolname = %(role)s), 0) ORDER BY 1"""
         values = {"role": known["role"], "schema": known.get("schema") or "", "owner": known["owner"]}
-        letter = _LETTERS[known["objectType"]]
-        found = remote.rows(f"reading the grant {identifier}", query, known["database"], letter=letter, **values)
+        values["letter"] = _LETTERS[known["objectType"]]
+        found = remote.rows(f"reading the grant {identifier}", query, values, known["database"])
         names = [row["name"] for row in found]
         if not names and known["privileges"]:
             return None

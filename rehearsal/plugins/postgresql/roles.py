@@ -77,16 +77,16 @@ class Role(Kind[Server]):
         """All of it but its password, which is compared where the server lets it be."""
         name = known.get("name", identifier)
         doing = f"reading role {name}"
-        found = remote.rows(doing, _READ, name=name)
+        found = remote.rows(doing, _READ, {"name": name})
         if not found:
             return None
         role = found[0]
         config = dict(item.split("=", 1) for item in role.pop("config") or ())
         paths = [path.strip('"') for path in config.get("search_path", "").split(", ") if path]
-        role |= {"searchPaths": paths, "assumeRole": config.get("role", "")}
+        role |= {"searchPaths": paths, "assumeRole": config.get("role")}
         if known.get("password") and role["login"] and remote.superuser:
             query = "SELECT coalesce(rolpassword, '') AS verifier FROM pg_authid WHERE rolname = %(name)s"
-            verifier = remote.rows(doing, query, name=name)[0]["verifier"]
+            verifier = remote.rows(doing, query, {"name": name})[0]["verifier"]
             role["password"] = known["password"] if verifies(verifier, known["password"]) else verifier or "NULL"
         return role
 
@@ -139,7 +139,7 @@ class GrantRole(Kind[Server]):
         """Look for it among the server's."""
         query = """SELECT bool_or(admin_option) AS admin FROM pg_auth_members
             WHERE pg_get_userbyid(roleid) = %(grantRole)s AND pg_get_userbyid(member) = %(role)s HAVING count(*) > 0"""
-        found = remote.rows(f"reading the grant {identifier}", query, **known)
+        found = remote.rows(f"reading the grant {identifier}", query, known)
         return {**known, "withAdminOption": found[0]["admin"]} if found else None
 
     def update(self, remote: Server, old: Properties, wanted: Properties) -> None:

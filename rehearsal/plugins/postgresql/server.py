@@ -83,14 +83,14 @@ class Server:
             said = [error.diag.message_primary or str(error), error.diag.message_detail, error.diag.message_hint]
             raise ProviderError(f"{doing}: {'; '.join(part for part in said if part)}") from error
 
-    def rows(self, doing: str, query: str, database: str = "", **values: Any) -> list[dict[str, Any]]:
+    def rows(self, doing: str, query: str, values: Properties, database: str = "") -> list[dict[str, Any]]:
         """The answer to a query."""
         return self.ask(doing, lambda cursor: rows(cursor, query, values), database)
 
     def has_database(self, name: str) -> bool:
         """Whether there is such a database; nothing can be asked of one that is not there."""
         query = "SELECT FROM pg_database WHERE datname = %(name)s"
-        return bool(self.rows(f"looking for database {name}", query, name=name))
+        return bool(self.rows(f"looking for database {name}", query, {"name": name}))
 
 
 def rows(cursor: Cursor, query: str, values: Properties) -> list[dict[str, Any]]:
