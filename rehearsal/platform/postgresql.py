@@ -186,9 +186,14 @@ def connecting(layout: Layout) -> dict[str, str]:
     return {"PGSERVICEFILE": str(files.pg_service), "PGSERVICE": layout.context, "PGCONNECT_TIMEOUT": "5"}
 
 
-def accepts(port: int) -> bool:
-    """Return whether the server on a port takes connections."""
-    command = [str(programs() / "pg_isready"), "--quiet", f"--host={LOOPBACK}", f"--port={port}", "--timeout=2"]
+def accepts(port: int, host: str = LOOPBACK) -> bool:
+    """Return whether a server takes connections.
+
+    Args:
+        port: Its port.
+        host: Its address, or the folder of its Unix socket.
+    """
+    command = [str(programs() / "pg_isready"), "--quiet", f"--host={host}", f"--port={port}", "--timeout=2"]
     return subprocess.run(command, env=inherited(), check=False).returncode == 0
 
 
