@@ -147,6 +147,7 @@ class Administration:
 
     Args:
         endpoint: The S3 endpoint.
+        iam_endpoint: The IAM endpoint.
         region: Its region.
         ca_bundle: File of the certificate authorities that vouch for it; None for the system's.
         access_key: Access key id.
@@ -157,6 +158,7 @@ class Administration:
     """
 
     endpoint: str
+    iam_endpoint: str
     region: str
     ca_bundle: str | None
     access_key: str = field(repr=False)

@@ -11,6 +11,7 @@ from terrarium.errors import CommandFailed, Refused
 
 # Seconds for one question.
 _PATIENCE = 10
+_NOT_OURS = "app.kubernetes.io/managed-by!=terrarium"
 
 
 class Denied(Refused):
@@ -47,7 +48,8 @@ class Cluster:
         counts = {
             "PersistentVolumeClaim": len(self._ask("list_namespaced_persistent_volume_claim", namespace)),
             "Pod": len(self._ask("list_namespaced_pod", namespace)),
-            "Secret": len(self._ask("list_namespaced_secret", namespace)),
+            # The store's own keys are made anew with it.
+            "Secret": len(self._ask("list_namespaced_secret", namespace, label_selector=_NOT_OURS)),
         }
         return [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count]
 

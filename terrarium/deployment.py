@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from components.contract import NotReached
 from components.settings.declaration import Declaration, declare, stack_files
 from components.settings.problems import InvalidSettings
 from components.tiers import Tier
 from terrarium import guard, recovery
+from terrarium.administrator import Administrator
 from terrarium.cluster import Cluster
 from terrarium.engine import Engine, Say, outputs
-from terrarium.errors import EngineFailed, Refused
+from terrarium.errors import CommandFailed, EngineFailed, Refused
 from terrarium.plan import Watch
 from terrarium.site import Site
 
@@ -87,7 +90,7 @@ class Deployment:
         """Delete everything that the stack made. Asking for consent is the caller's part.
 
         Raises:
-            Refused: If environments live on the platform that would be destroyed.
+            Refused: If environments live on the platform that would be destroyed, or a protected store holds data.
             EngineFailed: If a step fails; the next `destroy` goes on.
         """
         state = self.engine.state()
@@ -95,6 +98,7 @@ class Deployment:
         found = outputs(state)
         if found.get("kind") == "platform" or not (found.get("cluster") or {"shared": True})["shared"]:
             self._refuse_occupied(found)
+        self._refuse_protected(found)
         stack = self.engine.open()
         if state.get("resources"):
             self.engine.operate(lambda: self.engine.run("state", "unprotect", "--all", "--yes", "--stack", stack.name))
@@ -102,11 +106,17 @@ class Deployment:
         return watch
 
     def would_be_lost(self) -> list[str]:
-        """Return what lives in the environment's namespace and would go with it, as counted kinds."""
+        """Return what lives in the environment's namespace and store and would go with it, as counted kinds."""
         found = outputs(self.engine.state())
-        if found.get("kind") != "environment":
-            return []
-        return Cluster(found["access"], self._site.kubeconfig).contents(found["namespace"])
+        in_namespace = []
+        if found.get("kind") == "environment":
+            in_namespace = Cluster(found["access"], self._site.kubeconfig).contents(found["namespace"])
+        return [*in_namespace, *self._held(found)]
+
+    def _held(self, found: Mapping[str, Any]) -> list[str]:
+        """Return what the stack's store holds, as counted kinds."""
+        store, administrator = found.get("store"), self._administrator()
+        return administrator.contents(store) if store and administrator else []
 
     def _options(self) -> dict[str, Any]:
         """Return what every operation is told."""
@@ -163,6 +173,19 @@ class Deployment:
                 occupants=occupants,
             )
 
+    def _refuse_protected(self, found: Mapping[str, Any]) -> None:
+        """Refuse to destroy a protected store that holds data; asked before anything is deleted."""
+        if not (found.get("store") or {}).get("protected"):
+            return
+        held = [item for item in self._held(found) if "connection" not in item]
+        if held:
+            raise Refused(
+                f"the store of {found['kind']} {found.get('id') or found['name']} is protected and holds "
+                f"{', '.join(held)}; nothing was destroyed. If it must go: move the data elsewhere, and delete it as "
+                "the store's administrator; then destroy again",
+                held=held,
+            )
+
     # ------------------------------------------------------------------ after an interruption
 
     def _recover(self, state: Mapping[str, Any]) -> None:
@@ -171,16 +194,33 @@ class Deployment:
         if not pending:
             return
         known = [item for item in pending if item.name is not None]
-        unknown = [item.urn for item in pending if item.name is None and not item.only_in_state]
+        unknown = [item.urn for item in pending if item.name is None and not item.again]
         _refuse(
             [f"{urn} was being made when an earlier up was interrupted, and can't be found by name" for urn in unknown],
             f"Look for it in the cloud, delete it there, then: pulumi refresh --stack {self.engine.stack} "
             "--clear-pending-creates.",
         )
         self._say(f"an earlier up was interrupted; {len(pending)} resources are unconfirmed")
+        self._revoke_lost_keys(state, pending)
         self.engine.operate(lambda: self.engine.replace_state(recovery.adopted(state, known)))
         if known:
             self._read_back(known)
+
+    def _revoke_lost_keys(self, state: Mapping[str, Any], pending: list[recovery.PendingCreate]) -> None:
+        users = {item.user for item in pending if item.user is not None}
+        administrator = self._administrator() if users else None
+        for user in sorted(users) if administrator else ():
+            for key in administrator.revoke_unknown(user, recovery.keys_in_use(state)) if administrator else ():
+                self._say(
+                    f"revoked access key {key} of {user}: it was made, and its secret lost, when up was interrupted"
+                )
+
+    def _administrator(self) -> Administrator | None:
+        try:
+            way = self.declaration.adapter.administration({**os.environ, **self._site.variables})
+        except NotReached as error:
+            raise CommandFailed(str(error)) from None
+        return Administrator(way) if way else None
 
     def _read_back(self, adopted: list[recovery.PendingCreate]) -> None:
         """Read what was adopted: drop what does not exist, and give back what is somebody else's."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pulumi import automation
 
 from terrarium import fleet, recovery
+from terrarium.advice import advice
 from terrarium.errors import EngineFailed, Refused
 from terrarium.plan import Watch
 from terrarium.site import Site, engine_root
@@ -166,7 +167,8 @@ def explained(watch: Watch | None = None) -> Iterator[None]:
 
 def _readable(found: list[tuple[str | None, str]], raw: str) -> str:
     if found:
-        return "\n".join(f"{urn.rsplit('::', 1)[-1]}: {message}" if urn else message for urn, message in found)
+        said = "\n".join(f"{urn.rsplit('::', 1)[-1]}: {message}" if urn else message for urn, message in found)
+        return "\n".join([said, *advice(said)])
     if f"code: {_KILLED}" in raw:
         return "the engine was killed; run the same command again, it goes on where this one ended"
     stderr = raw.partition("stderr:")[2].strip()

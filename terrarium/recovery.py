@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -94,16 +94,44 @@ class PendingCreate:
         urn: The resource's URN.
         type: Its type token.
         name: The id under which the provider finds it if it was made; None if its name was left to the cloud.
-        labels: The labels that were sent with it.
-        only_in_state: Whether it has nothing outside the state, so that it can simply be made again: components,
-            providers, the stack itself, and what the `random` provider draws.
+        labels: The labels, or tags, that were sent with it.
+        again: Whether it can simply be made again: it has nothing outside the state (components, providers, the stack
+            itself, what the `random` provider draws), or making it twice is making it once (policies, grants).
+        user: The IAM user whose key it would have been. Its secret half is lost: what was made must be revoked.
     """
 
     urn: str
     type: str
     name: str | None
     labels: Mapping[str, str]
-    only_in_state: bool
+    again: bool
+    user: str | None = None
+
+
+_ACCESS_KEY = "aws:iam/accessKey:AccessKey"
+# Of these, how the id follows from the inputs that the engine noted.
+_NAMED: Mapping[str, Callable[[Mapping[str, Any]], str | None]] = {
+    "aws:s3/bucket:Bucket": lambda inputs: inputs.get("bucket"),
+    "aws:iam/user:User": lambda inputs: inputs.get("name"),
+    "aws:iam/role:Role": lambda inputs: inputs.get("name"),
+    "postgresql:index/database:Database": lambda inputs: inputs.get("name"),
+    "postgresql:index/role:Role": lambda inputs: inputs.get("name"),
+    "postgresql:index/schema:Schema": lambda inputs: f"{inputs['database']}.{inputs['name']}",
+}
+# These say how something that has a resource of its own is to be; saying it twice changes nothing.
+_IDEMPOTENT = frozenset(
+    {
+        *(f"aws:s3/{kind[0].lower()}{kind[1:]}:{kind}" for kind in ("BucketVersioning", "BucketPolicy")),
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        "aws:iam/userPolicy:UserPolicy",
+        "aws:iam/rolePolicy:RolePolicy",
+        "postgresql:index/grant:Grant",
+        "postgresql:index/grantRole:GrantRole",
+        "postgresql:index/defaultPrivileges:DefaultPrivileges",
+    }
+)
 
 
 def pending_creates(deployment: Mapping[str, Any]) -> Iterator[PendingCreate]:
@@ -116,18 +144,33 @@ def pending_creates(deployment: Mapping[str, Any]) -> Iterator[PendingCreate]:
         if operation["type"] == "creating":
             resource = operation["resource"]
             token = resource["type"]
-            metadata = (resource.get("inputs") or {}).get("metadata") or {}
+            inputs = resource.get("inputs") or {}
             yield PendingCreate(
                 urn=resource["urn"],
                 type=token,
-                name=_name(metadata) if token.startswith("kubernetes:") else None,
-                labels=metadata.get("labels") or {},
-                only_in_state=not resource.get("custom") or token.startswith(("pulumi:", "random:")),
+                name=_name(token, inputs),
+                labels=_marks(inputs),
+                again=_again(token, custom=bool(resource.get("custom"))),
+                user=inputs.get("user") if token == _ACCESS_KEY else None,
             )
 
 
-def _name(metadata: Mapping[str, Any]) -> str | None:
+def _again(token: str, *, custom: bool) -> bool:
+    return not custom or token.startswith(("pulumi:", "random:")) or token in _IDEMPOTENT or token == _ACCESS_KEY
+
+
+def _marks(content: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the labels or tags in a resource's inputs or outputs, by which its owner is known."""
+    return (content.get("metadata") or {}).get("labels") or content.get("tags") or {}
+
+
+def _name(token: str, inputs: Mapping[str, Any]) -> str | None:
     """Return the name that was sent: the engine noted it before it called the provider."""
+    if token in _NAMED:
+        return _NAMED[token](inputs)
+    if not token.startswith("kubernetes:"):
+        return None
+    metadata = inputs.get("metadata") or {}
     name, namespace = metadata.get("name"), metadata.get("namespace")
     return f"{namespace}/{name}" if name and namespace else name
 
@@ -156,6 +199,11 @@ def adopted(state: Mapping[str, Any], pending: Iterable[PendingCreate]) -> dict[
     return {**state, "resources": [*kept, *confirmed], "pending_operations": []}
 
 
+def keys_in_use(state: Mapping[str, Any]) -> frozenset[str]:
+    """Return the ids of the IAM access keys that a state knows of."""
+    return frozenset(r["id"] for r in state.get("resources") or () if r["type"] == _ACCESS_KEY and r.get("id"))
+
+
 def _replaced(resource: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return what is left of a resource whose replacement was being made: nothing, or something still to delete."""
     return None if resource.get("pendingReplacement") else {**resource, "delete": True}
@@ -172,7 +220,7 @@ def foreign(state: Mapping[str, Any], pending: Iterable[PendingCreate]) -> list[
     strangers = []
     for resource in state.get("resources") or ():
         if resource["urn"] in sent and not resource.get("delete"):
-            found = ((resource.get("outputs") or {}).get("metadata") or {}).get("labels") or {}
+            found = _marks(resource.get("outputs") or {})
             if any(found.get(key) != value for key, value in sent[resource["urn"]].items()):
                 strangers.append(resource["urn"])
     return strangers

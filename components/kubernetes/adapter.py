@@ -158,18 +158,16 @@ class KubernetesAdapter:
         store = self.settings.store
         if store is None:
             return None
-        found, server = connections.profile(store.objects.profile, variables), store.database
-        key = "cloud.kubernetes.store.database"
-        database = connections.server(server.service, server.overrides, variables, key) if server else {}
+        server, key = store.database, "cloud.kubernetes.store"
+        endpoints = connections.endpoints(store.objects, variables)
         return Administration(
-            endpoint=connections.endpoint(
-                store.objects.endpoint, found, "s3", "cloud.kubernetes.store.objects.endpoint"
-            ),
-            region=store.objects.region or found.region,
-            ca_bundle=found.ca_bundle,
-            access_key=found.access_key,
-            secret_key=found.secret_key,
-            database=database,
+            endpoint=endpoints.s3,
+            iam_endpoint=endpoints.iam,
+            region=endpoints.region,
+            ca_bundle=endpoints.profile.ca_bundle,
+            access_key=endpoints.profile.access_key,
+            secret_key=endpoints.profile.secret_key,
+            database=connections.server(server, variables, f"{key}.database") if server else {},
             point_in_time=server.point_in_time if server else (),
             versions_expire="lifecycle" not in store.objects.without,
         )

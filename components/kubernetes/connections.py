@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from components.contract import NotReached
+from components.kubernetes.settings import DatabaseSettings, ObjectsSettings
 
 _DEFAULT_REGION = "us-east-1"
 _DEFAULT_PORT = "5432"
@@ -111,20 +112,62 @@ def service(name: str, variables: Mapping[str, str]) -> dict[str, str]:
     return {"port": _DEFAULT_PORT, "sslmode": _VERIFIED[0], "dbname": "postgres", **found}
 
 
-def server(name: str, written: Mapping[str, object], variables: Mapping[str, str], key: str) -> Mapping[str, str]:
-    """Return the keywords of a connection to a server: those of a service, and over them what the stack file says.
+def server(settings: DatabaseSettings, variables: Mapping[str, str], key: str) -> Mapping[str, str]:
+    """Return the keywords of a connection to a server: those of its service, and over them what the stack file says.
 
     Args:
-        name: The service's name.
-        written: What the stack file says; None leaves a keyword to the service.
+        settings: What the stack file says.
         variables: As for `service`.
         key: The key of the stack file, for messages.
 
     Raises:
         NotReached: As `service`, and if the server would be reached unverified.
     """
-    found = service(name, variables)
-    return verified(found | {word: str(value) for word, value in written.items() if value is not None}, key)
+    own = {"host": settings.host, "port": settings.port, "sslmode": settings.sslmode}
+    found = service(settings.service, variables)
+    return verified(found | {word: str(value) for word, value in own.items() if value is not None}, key)
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where an S3 store's services are.
+
+    Args:
+        profile: The administrator's.
+        s3: The S3 endpoint.
+        iam: The IAM endpoint.
+        sts: Where service account tokens are exchanged.
+        region: The region.
+    """
+
+    profile: Profile
+    s3: str
+    iam: str
+    sts: str
+    region: str
+
+
+def endpoints(settings: ObjectsSettings, variables: Mapping[str, str]) -> Endpoints:
+    """Return where an S3 store's services are: what the stack file says, else what its profile says.
+
+    Args:
+        settings: What the stack file says.
+        variables: As for `profile`.
+
+    Raises:
+        NotReached: As `profile`, if none says where it is, or it would be reached unencrypted.
+    """
+    found, key = profile(settings.profile, variables), "cloud.kubernetes.store.objects"
+    s3 = endpoint(settings.endpoint, found, "s3", f"{key}.endpoint")
+    iam = settings.iam_endpoint or found.endpoints.get("iam") or s3
+    sts = (settings.tokens and settings.tokens.sts_endpoint) or found.endpoints.get("sts") or s3
+    return Endpoints(
+        profile=found,
+        s3=s3,
+        iam=endpoint(iam, found, "iam", f"{key}.iam_endpoint"),
+        sts=endpoint(sts, found, "sts", f"{key}.tokens.sts_endpoint"),
+        region=settings.region or found.region,
+    )
 
 
 def endpoint(written: str | None, found: Profile, service_name: str, key: str) -> str:

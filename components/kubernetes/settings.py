@@ -87,11 +87,6 @@ class DatabaseSettings(Settings):
     cidrs: tuple[Cidr, ...] = ()
     """Where pods find it, for the network policy; a host that is an address gives itself."""
 
-    @property
-    def overrides(self) -> dict[str, object]:
-        """What stands here of the connection itself, by libpq keyword."""
-        return {"host": self.host, "port": self.port, "sslmode": self.sslmode}
-
 
 class StoreConnections(Settings):
     """Where the data store is made."""

@@ -90,28 +90,23 @@ class Builder:
     # ------------------------------------------------------------------ objects
 
     @cached_property
-    def _profile(self) -> connections.Profile:
-        return connections.profile(self.settings.objects.profile, os.environ)
+    def _endpoints(self) -> connections.Endpoints:
+        return connections.endpoints(self.settings.objects, os.environ)
 
     @cached_property
     def _endpoint(self) -> accounts.Endpoint:
-        written, found = self.settings.objects, self._profile
-        url = connections.endpoint(written.endpoint, found, "s3", f"{_KEY}.objects.endpoint")
-        sts = None
-        if written.tokens:
-            sts = written.tokens.sts_endpoint or found.endpoints.get("sts") or url
-        return accounts.Endpoint(url, written.region or found.region, sts)
+        found = self._endpoints
+        return accounts.Endpoint(found.s3, found.region, found.sts if self.settings.objects.tokens else None)
 
     @cached_property
     def _aws(self) -> aws.Provider:
-        iam = self.settings.objects.iam_endpoint or self._profile.endpoints.get("iam") or self._endpoint.url
-        iam = connections.endpoint(iam, self._profile, "iam", f"{_KEY}.objects.iam_endpoint")
+        found = self._endpoints
         return aws.Provider(
             f"{self.name}-objects",
-            profile=self.settings.objects.profile,
-            region=self._endpoint.region,
-            endpoints=[aws.ProviderEndpointArgs(s3=self._endpoint.url, iam=iam, sts=iam)],
-            custom_ca_bundle=self._profile.ca_bundle,
+            profile=found.profile.name,
+            region=found.region,
+            endpoints=[aws.ProviderEndpointArgs(s3=found.s3, iam=found.iam, sts=found.sts)],
+            custom_ca_bundle=found.profile.ca_bundle,
             s3_use_path_style=True,
             # A store that is not Amazon's has no metadata service, and no account to ask for.
             skip_credentials_validation=True,
@@ -172,8 +167,7 @@ class Builder:
 
     @cached_property
     def _service(self) -> Mapping[str, str]:
-        written = self._database
-        return connections.server(written.service, written.overrides, os.environ, f"{_KEY}.database")
+        return connections.server(self._database, os.environ, f"{_KEY}.database")
 
     @cached_property
     def _server(self) -> dict[str, Any]:

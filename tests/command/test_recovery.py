@@ -68,7 +68,7 @@ SENT = {"metadata": {"name": "reader", "namespace": "a-dev", "labels": LABELS}}
 
 
 @pytest.mark.parametrize(
-    ("made", "name", "only_in_state"),
+    ("made", "name", "again"),
     [
         (resource(ROLE, "r", inputs=SENT), "a-dev/reader", False),
         (resource("kubernetes:core/v1:Namespace", "n", inputs={"metadata": {"name": "a-dev"}}), "a-dev", False),
@@ -76,14 +76,22 @@ SENT = {"metadata": {"name": "reader", "namespace": "a-dev", "labels": LABELS}}
         (resource("pulumi:providers:kubernetes", "p"), None, True),
         (resource("pulumi:pulumi:Stack", "s", custom=False), None, True),
         (resource("terrarium:index:Workspace", "w", custom=False), None, True),
-        (resource("aws:s3/bucket:Bucket", "b"), None, False),
+        (resource("aws:s3/bucket:Bucket", "b", inputs={"bucket": "a-dev-results"}), "a-dev-results", False),
+        (resource("aws:s3/bucket:Bucket", "named by the cloud"), None, False),
+        (resource("aws:iam/user:User", "u", inputs={"name": "a-dev-rw"}), "a-dev-rw", False),
+        (resource("aws:iam/accessKey:AccessKey", "k", inputs={"user": "a-dev-rw"}), None, True),
+        (resource("aws:s3/bucketVersioning:BucketVersioning", "v"), None, True),
+        (resource("postgresql:index/role:Role", "r", inputs={"name": "a_dev_rw"}), "a_dev_rw", False),
+        (resource("postgresql:index/schema:Schema", "s", inputs={"database": "d", "name": "n"}), "d.n", False),
+        (resource("postgresql:index/grant:Grant", "g"), None, True),
+        (resource("aws:rds/instance:Instance", "unknown to us"), None, False),
     ],
     ids=lambda value: value["type"] if isinstance(value, dict) else None,
 )
-def test_what_is_unconfirmed_and_how_it_is_found(made: dict[str, Any], name: str | None, only_in_state: bool) -> None:
+def test_what_is_unconfirmed_and_how_it_is_found(made: dict[str, Any], name: str | None, again: bool) -> None:
     other = {"resource": resource(ROLE, "u"), "type": "updating"}
     [found] = recovery.pending_creates({"pending_operations": [{"resource": made, "type": "creating"}, other]})
-    assert (found.name, found.only_in_state) == (name, only_in_state)
+    assert (found.name, found.again) == (name, again)
 
 
 def test_adopting_works_on_a_state_without_resources() -> None:
@@ -106,6 +114,22 @@ def test_an_interrupted_replacement_leaves_no_second_resource_of_the_name(
     result = recovery.adopted(state, list(recovery.pending_creates(state)))
     assert [r.get("delete") for r in result["resources"]] == [*left, None]
     assert result["resources"][-1]["id"] == "a-dev/reader"
+
+
+def test_a_key_whose_secret_was_lost_is_known_by_its_user_and_those_in_use_by_the_state() -> None:
+    made = resource("aws:iam/accessKey:AccessKey", "k", inputs={"user": "a-dev-rw"})
+    state = {"pending_operations": [{"resource": made, "type": "creating"}], "resources": [{**made, "id": "AKIA1"}]}
+    [pending] = recovery.pending_creates(state)
+    assert pending.user == "a-dev-rw"
+    assert recovery.keys_in_use(state) == {"AKIA1"}
+
+
+@pytest.mark.parametrize("tags", [{}, {"terrarium.dev/environment": "b-dev"}])
+def test_a_bucket_without_our_tags_is_somebody_elses(tags: dict[str, str]) -> None:
+    made = resource("aws:s3/bucket:Bucket", "b", inputs={"bucket": "a", "tags": LABELS})
+    pending = list(recovery.pending_creates({"pending_operations": [{"resource": made, "type": "creating"}]}))
+    assert recovery.foreign({"resources": [{**made, "outputs": {"tags": tags}}]}, pending) == [made["urn"]]
+    assert recovery.foreign({"resources": [{**made, "outputs": {"tags": LABELS}}]}, pending) == []
 
 
 @pytest.mark.parametrize(("labels", "strange"), [(LABELS, False), ({}, True), (LABELS | {"more": "x"}, False)])
