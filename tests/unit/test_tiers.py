@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 
 from components.settings.models import EnvironmentSettings
-from components.tiers import TIERS, Right, Tier, admits
+from components.tiers import TIERS, Right, StoreRight, Tier, admits
 
 EXPERIMENTATION, TESTING, PRODUCTION = Tier
+READ, WRITE = StoreRight
 ALLOWANCE = {"cidr": "10.0.0.0/8", "ports": [443], "why": "test"}
 
 
 def _broken(tier: Tier, **changes: Any) -> list[tuple[str, str]]:
     settings = {"project": "churn", "name": "x", "tier": tier, "owner": "o", "cost_centre": "c", "cloud": {}}
+    defaults: dict[str, Any] = TIERS[tier].defaults.as_settings()
+    store = {**defaults["store"], **changes.get("store", {})}
     return list(
-        EnvironmentSettings.model_validate(
-            {**settings, **TIERS[tier].defaults.as_settings(), **changes}
-        ).contradictions()
+        EnvironmentSettings.model_validate({**settings, **defaults, **changes, "store": store}).contradictions()
     )
 
 
@@ -34,6 +35,8 @@ BREACHES: dict[str, dict[str, Any]] = {
     "network.egress_to": {"network": {"egress": "listed", "egress_to": {"all": {**ALLOWANCE, "cidr": "8.0.0.0/7"}}}},
     "people.members": {"people": {"members": ["team"]}},
     "people.automation": {"people": {"automation": ["ci"], "promoters": ["ci"]}},
+    "store.versioned": {"store": {"versioned": False}},
+    "store.protected": {"store": {"protected": False}},
 }
 HARD = {
     EXPERIMENTATION: set[str](),
@@ -99,6 +102,26 @@ def test_readers_who_are_also_automation_are_refused_in_production() -> None:
 )
 def test_each_kind_of_group_gets_its_tiers_right(tier: Tier, rights: dict[str, Right]) -> None:
     assert TIERS[tier].rights == rights
+
+
+@pytest.mark.parametrize(
+    ("tier", "rights"),
+    [
+        (EXPERIMENTATION, {"members": WRITE, "readers": READ, "automation": WRITE}),
+        (TESTING, {"members": READ, "readers": READ, "automation": WRITE}),
+        (PRODUCTION, {"readers": READ}),
+    ],
+)
+def test_each_kind_of_group_gets_its_tiers_keys(tier: Tier, rights: dict[str, StoreRight]) -> None:
+    assert TIERS[tier].store == rights
+
+
+def test_the_higher_the_tier_the_less_may_be_lost_and_the_longer_it_is_kept() -> None:
+    kept = [TIERS[tier].defaults.store for tier in (EXPERIMENTATION, TESTING, PRODUCTION)]
+    for objective in ("rpo_minutes", "rto_minutes"):
+        values = [store.recovery[objective] for store in kept]
+        assert values == sorted(values, reverse=True)
+    assert [store.keep_versions_days for store in kept] == sorted(store.keep_versions_days for store in kept)
 
 
 def test_production_goes_first_and_an_experiment_pushes_nobody_out() -> None:
