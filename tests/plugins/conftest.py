@@ -31,6 +31,12 @@ def cluster(embedded_platform: Platform) -> Path:
     return kubeconfig
 
 
+@pytest.fixture(scope="session")
+def store(embedded_platform: Platform) -> tuple[dict[str, str], str]:
+    """The variables that lead to a running platform's data store, and its profile's and service's name there."""
+    return embedded_platform.connections.variables(), embedded_platform.context
+
+
 @pytest.fixture
 def api(cluster: Path) -> Client:
     return Client(load(str(cluster)))

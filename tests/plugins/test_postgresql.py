@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import configparser
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import psycopg
+import pytest
+
+from rehearsal.plugins.postgresql.provider import KINDS, Provider
+from rehearsal.plugins.postgresql.roles import verifies
+from rehearsal.plugins.postgresql.server import Server
+from rehearsal.plugins.resource import InputError, ProviderError, Step
+from rehearsal.plugins.serving import EngineLog
+
+from .project import Project
+
+PROGRAM = """
+import pulumi, pulumi_postgresql as pg
+provider = pg.Provider("p", host="{host}", port={port}, username="{user}", password="{password}", sslmode="disable")
+to = pulumi.ResourceOptions(provider=provider)
+owner = pg.Role("owner", name="plugin_owner", opts=to)
+alice = pg.Role("alice", name="plugin_alice", opts=to)
+ro = pg.Role("ro", name="plugin_ro", opts=to)
+rw = pg.Role("rw", name="plugin-rw", roles=[alice.name], opts=to)
+login = pg.Role("login", name="plugin_login", login=True, password=pulumi.Output.secret("{word}"), roles=[rw.name],
+    assume_role=rw.name, search_paths=["alice", "public"], connection_limit={limit},
+    valid_until="2090-01-01T00:00:00Z", skip_reassign_owned=True, opts=to)
+guest = pg.Role("guest", name="plugin_guest", opts=pulumi.ResourceOptions(provider=provider, ignore_changes=["roles"]))
+member = pg.GrantRole("member", role=guest.name, grant_role=ro.name, opts=to)
+database = pg.Database("database", name="plugin_db", owner=owner.name, lc_collate="C", lc_ctype="C", opts=to)
+closed = pg.Grant("closed", database=database.name, role="public", object_type="database", privileges=[], opts=to)
+connect = pg.Grant("connect", database=database.name, role=rw.name, object_type="database",
+    privileges=["TEMPORARY", "CONNECT"], opts=to)
+schema = pg.Schema("schema", name="alice", database=database.name, owner=alice.name, drop_cascade=True, opts=to)
+usage = pg.Grant("usage", database=database.name, role=ro.name, schema=schema.name, object_type="schema",
+    privileges=["USAGE"], opts=to)
+whole = pg.Grant("whole", database=database.name, role=rw.name, schema="public", object_type="schema",
+    privileges=["ALL"], opts=to)
+tables = pg.Grant("tables", database=database.name, role=ro.name, schema=schema.name, object_type="table",
+    privileges=["SELECT"], opts=to)
+later = pg.DefaultPrivileges("later", database=database.name, role=ro.name, owner=alice.name, schema=schema.name,
+    object_type="table", privileges=["SELECT"], opts=to)
+"""
+BY_HAND = (
+    "GRANT CONNECT ON DATABASE plugin_db TO PUBLIC",
+    "ALTER ROLE plugin_login PASSWORD 'by hand'",
+    "REVOKE USAGE ON SCHEMA alice FROM plugin_ro",
+    "CREATE TABLE alice.bare ()",
+    "REVOKE plugin_ro FROM plugin_guest",
+    "ALTER DEFAULT PRIVILEGES FOR ROLE plugin_alice IN SCHEMA alice REVOKE SELECT ON TABLES FROM plugin_ro",
+    "ALTER DATABASE plugin_db CONNECTION LIMIT 3",
+    "ALTER ROLE plugin_alice CREATEDB",
+    'GRANT plugin_ro TO "plugin-rw"',
+)
+
+
+@pytest.fixture
+def server(store: tuple[dict[str, str], str]) -> dict[str, str]:
+    """The administrator's connection."""
+    services = configparser.ConfigParser(interpolation=None)
+    services.read_string(Path(store[0]["PGSERVICEFILE"]).read_text())
+    return dict(services[store[1]])
+
+
+@pytest.fixture
+def values(server: dict[str, str]) -> dict[str, Any]:
+    return {**server, "word": "it's a word", "limit": 5}
+
+
+@pytest.fixture
+def administrator(server: dict[str, str]) -> Iterator[psycopg.Connection[Any]]:
+    with closing(psycopg.connect(**server, autocommit=True)) as connection:  # type: ignore[arg-type] # libpq's names
+        yield connection
+
+
+def test_a_database_is_made_changed_mended_and_deleted(
+    project: Project, server: dict[str, str], values: dict[str, Any], administrator: psycopg.Connection[Any]
+) -> None:
+    project.write(PROGRAM.format(**values))
+    project.pulumi("preview")
+    written = project.up()
+    for text in (written, project.stored()):
+        assert values["word"] not in text
+    ids = {name: resource.get("id") for name, resource in project.resources().items()}
+    assert ids["usage"] == "plugin_ro_plugin_db_alice_schema"
+    assert ids["closed"] == "public_plugin_db_database"
+    assert ids["schema"] == "plugin_db.alice"
+    assert ids["member"] == "plugin_guest_plugin_ro_false"
+    assert ids["later"] == "plugin_ro_plugin_db_alice_plugin_alice_table"
+    project.pulumi("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes")
+
+    project.write(PROGRAM.format(**values | {"word": "another", "limit": 6}))
+    assert project.steps() == {"login": ("update", {"connectionLimit", "password"})}
+    project.up()
+    mine = {**server, "user": "plugin_login", "password": "another", "dbname": "plugin_db"}
+    # A session that stays open must not keep the database from being deleted.
+    with closing(psycopg.connect(**mine)) as session:  # type: ignore[arg-type] # libpq's names
+        assert session.execute("SELECT current_user, current_schema").fetchone() == ("plugin-rw", "alice")
+        session.commit()
+
+        with closing(psycopg.connect(**{**server, "dbname": "plugin_db"}, autocommit=True)) as hand:  # type: ignore[arg-type] # libpq's names
+            for statement in BY_HAND:
+                hand.execute(statement.encode())
+        written = project.up("--refresh")
+        project.pulumi("preview", "--refresh", "--expect-no-changes")
+        assert "by hand" not in written
+        project.pulumi("destroy", "--yes", "--skip-preview")
+    left = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'plugin%'"
+    assert administrator.execute(left).fetchone() == (0,)
+
+
+def test_a_refused_role_is_told_without_its_password(project: Project, values: dict[str, Any]) -> None:
+    role = f'pg.Role("x", name="{values["user"]}", login=True, password=pulumi.Output.secret("a word"), opts=to)\n'
+    project.write(PROGRAM.split("owner =", maxsplit=1)[0].format(**values) + role)
+    written = project.up(fails=True)
+    assert f'creating role {values["user"]}: role "{values["user"]}" already exists' in written
+    for part in ("a word", "SCRAM-SHA-256", "Traceback"):
+        assert part not in written
+
+
+def test_databases_roles_and_schemas_are_imported(
+    project: Project, values: dict[str, Any], server: dict[str, str], administrator: psycopg.Connection[Any]
+) -> None:
+    administrator.execute("CREATE ROLE plugin_old NOLOGIN CONNECTION LIMIT 2")
+    administrator.execute("CREATE DATABASE plugin_old OWNER plugin_old")
+    start = PROGRAM.split("owner =", maxsplit=1)[0].format(**values)
+    how = "opts=pulumi.ResourceOptions(provider=provider, import_="
+    project.write(
+        start
+        + f'r = pg.Role("r", name="plugin_old", connection_limit=2, {how}"plugin_old"))\n'
+        + f'd = pg.Database("d", name="plugin_old", owner=r.name, {how}"plugin_old"))\n'
+        + f's = pg.Schema("s", name="public", database=d.name, owner="pg_database_owner", {how}"plugin_old.public"))\n'
+    )
+    project.up()
+    project.pulumi("preview", "--refresh", "--expect-no-changes")
+    project.pulumi("destroy", "--yes", "--skip-preview")
+    assert not administrator.execute("SELECT FROM pg_database WHERE datname = 'plugin_old'").fetchall()
+
+
+def test_a_server_that_is_not_there_is_told_in_one_line() -> None:
+    stopping = Event()
+    stopping.set()
+    # Port 1 is reserved: nobody listens there.
+    server = Server({"host": "127.0.0.1", "port": "1", "password": "hidden"}, stopping)
+    with pytest.raises(ProviderError, match=r"^creating role x: connection failed") as refused:
+        server.do("creating role x", lambda cursor: cursor.execute("SELECT 1"))
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "problems"),
+    [
+        ("grant:Grant", {"objectType": "view", "privileges": [], "database": "d", "role": "r"}, {"objectType"}),
+        (
+            "grant:Grant",
+            {"objectType": "schema", "privileges": ["SELECT"], "database": "d", "role": "r"},
+            {"privileges"},
+        ),
+        (
+            "grant:Grant",
+            {"objectType": "database", "privileges": [], "database": "d", "role": "r", "objects": ["x"]},
+            {"objects"},
+        ),
+        ("role:Role", {"name": "r", "validUntil": "soon"}, {"validUntil"}),
+        ("database:Database", {"name": "d", "isTemplate": True}, {"isTemplate"}),
+        ("grantRole:GrantRole", {"role": "r"}, {"grantRole"}),
+    ],
+)
+def test_every_input_that_cannot_be_used_is_named(token: str, inputs: dict[str, Any], problems: set[str]) -> None:
+    with pytest.raises(InputError) as refused:
+        Provider(EngineLog("")).check(Step(f"urn:pulumi:dev::tests::postgresql:index/{token}::b"), {}, inputs, "b-1")
+    assert set(refused.value.problems) == problems
+
+
+def test_every_kind_can_say_what_its_inputs_are() -> None:
+    for token, kind in KINDS.items():
+        named = {*kind.required, *kind.key, *kind.fixed, *kind.filled, *kind.sets, *kind.documents}
+        assert named <= kind.defaults.keys(), token
+
+
+def test_a_verifier_is_told_from_another() -> None:
+    # The example of RFC 7677, section 3: user "user", password "pencil".
+    verifier = (
+        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="
+        ":wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+    )
+    assert verifies(verifier, "pencil")
+    assert not verifies(verifier, "pen")
+    assert not verifies("", "pencil")
