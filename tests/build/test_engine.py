@@ -247,7 +247,7 @@ def test_only_official_parts_or_a_refusal_that_says_what_to_do(
     assert "pulumi.com/docs/iac/download-install" in str(raised.value)
     assert "unset TERRARIUM_PARTS" in str(raised.value)
     machine.install_pulumi(f'[ "$1" = version ] && echo {PINNED} || {{ echo "no such plugin" >&2; exit 1; }}')
-    with pytest.raises(RehearsalError, match=r"plugin kubernetes .* can't be installed: no such plugin"):
+    with pytest.raises(RehearsalError, match=r"plugin aws .* can't be installed: no such plugin"):
         machine.prepare()
     assert machine.built == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import shlex
 import signal
@@ -17,7 +18,7 @@ import yaml
 from rehearsal import __main__ as commands
 from rehearsal import engine, paths, site, stacks
 from rehearsal.errors import RehearsalError
-from rehearsal.platform import Platform
+from rehearsal.platform import Connections, Platform
 from tests.build.conftest import Listener
 
 
@@ -143,6 +144,41 @@ def test_reset_keeps_the_state_of_objects_in_other_clusters(root: Path) -> None:
     kept.write_text(json.dumps({"checkpoint": {"latest": {}}}))
     commands.reset()
     assert not (root / ".terrarium" / "state").exists()
+
+
+def connected(root: Path, name: str, password: str) -> Connections:
+    made = Connections.within(root / name)
+    for path, text in (
+        (made.aws_config, f"[profile terrarium-{name}]\nregion = us-east-1\n"),
+        (made.aws_credentials, f"[terrarium-{name}]\naws_secret_access_key = {password}\n"),
+        (made.pg_service, f"[terrarium-{name}]\npassword={password}\n"),
+    ):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return made
+
+
+def test_each_side_has_the_keys_of_its_own_platforms_alone(root: Path, listener: Listener) -> None:
+    shared, wide, prod = (connected(root, name, f"{name}-key") for name in ("shared", "wide", "prod"))
+    never_started = Connections.within(root / "absent")
+    access = dict.fromkeys(site.TIERS, site.Access([], [shared, never_started, wide]))
+    site.write(root, paths.local(), access | {"production": site.Access([], [prod])}, listener)
+    local = root / ".terrarium"
+    for tier, held, absent in (
+        ("testing", ("shared", "wide"), ("prod",)),
+        ("experimentation", ("shared", "wide"), ("prod",)),
+        ("production", ("prod",), ("shared", "wide")),
+    ):
+        found = variables(local / f"{tier}.env")
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "PGSERVICEFILE"):
+            path = Path(found[name])
+            assert path.stat().st_mode & 0o777 == 0o600
+            assert path.parent.stat().st_mode & 0o777 == 0o700
+            sections = configparser.ConfigParser()
+            sections.read(path)
+            named = {section.rsplit("-", 1)[1] for section in sections.sections()}
+            assert named == set(held)
+            assert not any(f"{other}-key" in path.read_text() for other in absent)
 
 
 def test_every_platform_that_was_started_is_known(root: Path) -> None:

@@ -68,6 +68,8 @@ def remember(platform: Platform, value: str) -> None:
     if "keeper" not in [user["UserName"] for user in users.list_users()["Users"]]:
         users.create_user(UserName="keeper", Path="/terrarium/")
     users.put_user_policy(UserName="keeper", PolicyName="store", PolicyDocument=policy(value))
+    row = f"INSERT INTO kept VALUES ('{value}')"  # noqa: S608 - the value is a test's own
+    sql(platform, "CREATE TABLE IF NOT EXISTS kept (value text)", row)
 
 
 def remembered(platform: Platform) -> set[str]:
