@@ -11,9 +11,10 @@ import typer
 
 from components.settings.check import check_project
 from components.settings.declaration import Declaration, declare, stack_files
-from components.settings.documents import Path_
 from components.settings.problems import InvalidSettings
+from terrarium import store_commands
 from terrarium.errors import CommandFailed, Exit, InvalidInput, Refused
+from terrarium.explanation import explanation, shown
 from terrarium.interruption import Interrupted, Interruption
 from terrarium.screen import Screen
 from terrarium.site import find_root, site
@@ -32,6 +33,8 @@ app = typer.Typer(
     add_completion=False,
 )
 
+app.add_typer(store_commands.app, name="store")
+
 StackName = Annotated[str, typer.Argument(help="The stack, as in Pulumi.<stack>.yaml.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; progress stays on stderr.")]
 Root = Annotated[
@@ -47,10 +50,12 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 def up(stack: StackName, root: Root = None, as_json: AsJson = False, refresh: Refresh = False) -> None:
     """Make the world as the stack declares it: recover, plan, guard, apply."""
     screen, deployment = _begin(stack, root, as_json)
+    from terrarium.status import reach  # noqa: PLC0415 - see _begin
+
     outcome = deployment.up(_watch(screen, done=True), refresh=refresh)
     counts = outcome.watch.counts()
     document = {"stack": stack, "changes": counts, "outputs": outcome.outputs}
-    screen.result(document, title=f"{stack}: {outcome.watch.summary()}", rows=_reach(outcome.outputs))
+    screen.result(document, title=f"{stack}: {outcome.watch.summary()}", rows=reach(outcome.outputs))
 
 
 @app.command()
@@ -99,17 +104,19 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Say what exists and how to reach it."""
+    from terrarium.status import state  # noqa: PLC0415 - see _begin
+
     screen = Screen(as_json=as_json)
     found = _root(root)
     if stack:
         declare(found, stack)
     names = [stack] if stack else list(stack_files(found))
-    states = [_state(name, found, screen) for name in names]
+    states = [state(name, found, screen.say) for name in names]
     screen.result({"stacks": states})
     if not as_json:
         header = ("stack", "kind", "tier", "resources", "last change", "reach")
-        screen.table([tuple(str(state[key]) for key in header) for state in states], header)
-    if any("error" in state for state in states):
+        screen.table([tuple(str(known[key]) for key in header) for known in states], header)
+    if any("error" in known for known in states):
         raise typer.Exit(Exit.FAILED)
 
 
@@ -142,14 +149,14 @@ def explain(
     screen = Screen(as_json=as_json)
     declaration = declare(_root(root), stack)
     path = tuple(key.split(".")) if key else ()
-    rows = [row for where in sorted(_leaves(declaration, path)) for row in _origins(declaration, where)]
+    rows = explanation(declaration, path)
     if not rows:
         known = sorted({str(where[0]) for where in declaration.origins})
         raise InvalidInput(f"stack {stack} has no key `{key}`; at the top there are: {', '.join(known)}")
     screen.result({"stack": stack, "values": rows})
     if not as_json:
         screen.table(
-            [(r["key"], _shown(r), r["from"], r["place"] or "") for r in rows], ("key", "value", "from", "place")
+            [(r["key"], shown(r), r["from"], r["place"] or "") for r in rows], ("key", "value", "from", "place")
         )
 
 
@@ -222,74 +229,3 @@ def _consent(declaration: Declaration, losses: list[str], *, yes: bool, confirm:
     typed = typer.prompt(f"{declaration.kind} {name} will be destroyed.{lost} Type its name to go on", err=True)
     if typed != name:
         raise Refused(f"`{typed}` is not `{name}`; nothing was changed")
-
-
-def _state(stack: str, root: Path, screen: Screen) -> dict[str, Any]:
-    """Return what is known of a stack; a problem with one of them must not hide the others."""
-    from terrarium.deployment import Deployment  # noqa: PLC0415 - see _begin
-    from terrarium.engine import outputs  # noqa: PLC0415 - see _begin
-    from terrarium.recovery import pending_creates  # noqa: PLC0415 - see _begin
-
-    state: dict[str, Any] = {
-        "stack": stack,
-        "kind": "",
-        "tier": "",
-        "resources": 0,
-        "last change": "never",
-        "reach": "",
-    }
-    try:
-        declaration = declare(root, stack)
-        tiers = ", ".join(sorted(tier.value for tier in declaration.tiers))
-        state |= {"kind": declaration.kind, "tier": tiers}
-        deployment = Deployment(declaration, site(root, declaration.tiers), screen.say)
-        exported = deployment.engine.state()
-        if exported.get("resources"):
-            found = outputs(exported)
-            state |= {
-                "last change": exported["manifest"]["time"][:19],
-                "resources": sum(1 for item in exported.get("resources") or () if item.get("custom")),
-                "outputs": found,
-                "reach": "; ".join(row[1] for row in _reach(found)),
-                "pending": [item.urn for item in pending_creates(exported)],
-            }
-            if state["pending"]:
-                state["last change"] += " (interrupted: run up again)"
-    except (InvalidSettings, CommandFailed) as error:
-        state |= {"last change": "?", "reach": str(error).splitlines()[0], "error": str(error)}
-    return state
-
-
-def _reach(outputs: dict[str, Any]) -> list[tuple[str, str]]:
-    access = outputs.get("access") or {}
-    context = access.get("context")
-    if not context:
-        return []
-    if access.get("kubeconfig"):
-        context = f"{context} --kubeconfig {access['kubeconfig']}"
-    namespace = outputs.get("namespace")
-    return [
-        ("reach", f"kubectl --context {context}" + (f" -n {namespace} get all" if namespace else " get namespaces"))
-    ]
-
-
-def _leaves(declaration: Declaration, path: Path_) -> list[Path_]:
-    return [where for where in declaration.origins if where[: len(path)] == path]
-
-
-def _origins(declaration: Declaration, where: Path_) -> list[dict[str, Any]]:
-    said = declaration.origins[where]
-    return [
-        {
-            "key": ".".join(map(str, where)),
-            "value": origin.value,
-            "from": origin.layer,
-            "place": str(origin.place) if origin.place else None,
-            "counts": origin is said[-1],
-        }
-        for origin in reversed(said)
-    ]
-
-
-def _shown(row: dict[str, Any]) -> str:
-    return str(row["value"]) if row["counts"] else f"({row['value']}, overridden)"
