@@ -86,6 +86,8 @@ class Kind(ABC, Generic[Remote]):
 class TabularProvider(ResourceProvider, Generic[Remote]):
     """The operations of all kinds.
 
+    No changed setting replaces what was made, as with the official ones: a store whose port moved keeps its data.
+
     Attributes:
         kinds: by type, without the package: `s3/bucket:Bucket`.
         settings: of the provider, that can be met.
@@ -169,7 +171,7 @@ class TabularProvider(ResourceProvider, Generic[Remote]):
 
     def update(self, step: Step, state: Properties, inputs: Properties) -> Properties:
         """Change it in place."""
-        kind, rest = self._kind(step), {}
+        kind = self._kind(step)
         rest = {name: item for name, item in state.items() if name not in kind.defaults or name in kind.filled}
         if step.preview or holds(inputs, Unknown):
             return self._stored(inputs, {**rest, **inputs})

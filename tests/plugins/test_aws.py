@@ -225,3 +225,10 @@ def test_policies_are_compared_by_meaning() -> None:
     other = {"Action": ["b", "a"], "Principal": "*", "Condition": {"Bool": {"x": ["true"]}}}
     assert meaning(one) == meaning(other)
     assert meaning(one) != meaning({**one, "Action": "a"})
+
+
+def test_a_moved_server_replaces_nothing() -> None:
+    provider = Provider(EngineLog(""))
+    assert provider.place({"endpoints": '[{"s3": "http://127.0.0.1:1"}]'}) == provider.place(
+        {"endpoints": '[{"s3": "http://227.0.0.2:2"}]'}
+    )

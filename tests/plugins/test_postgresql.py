@@ -191,3 +191,8 @@ def test_a_verifier_is_told_from_another() -> None:
     assert verifies(verifier, "pencil")
     assert not verifies(verifier, "pen")
     assert not verifies("", "pencil")
+
+
+def test_a_moved_server_replaces_nothing() -> None:
+    provider = Provider(EngineLog(""))
+    assert provider.place({"port": "1"}) == provider.place({"port": "2"})

@@ -155,10 +155,6 @@ class Provider(TabularProvider[Account]):
         """Read profile and credentials, as the files of the environment have them."""
         return Account(self.given, self.stopping)
 
-    def place(self, settings: Properties) -> Any:
-        """The account's services."""
-        return tuple(settings.get(name) for name in ("profile", "region", "endpoints"))
-
 
 def main() -> None:
     """Serve one engine."""

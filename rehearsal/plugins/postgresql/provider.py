@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from rehearsal.plugins.postgresql.databases import Database, Schema
 from rehearsal.plugins.postgresql.grants import DefaultPrivileges, Grant
@@ -84,10 +84,6 @@ class Provider(TabularProvider[Server]):
     def connect(self) -> Server:
         """Remember the settings: each task has a connection of its own."""
         return Server(self.given, self.stopping)
-
-    def place(self, settings: Properties) -> Any:
-        """The server."""
-        return (settings.get("host"), str(settings.get("port") or 5432))
 
     def setting_problems(self, given: Properties) -> dict[str, str]:
         """Refuse servers of one cloud, which are reached in other ways."""
