@@ -1,0 +1,99 @@
+"""Which version of an object was current at a time, and which has had its days. Pure.
+
+A listing of versions says less than it seems: times are whole seconds (some stores give markers finer ones), and
+clients get objects and delete markers in two lists, each with the newest first, without the order between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from terrarium.backups.moments import second
+
+
+class OrderUnknown(Exception):  # noqa: N818 - it says what is so
+    """An object was written and deleted within one second, and this listing does not say which came last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One entry of a listing of versions.
+
+    Args:
+        key: The object's key.
+        id: The version's id.
+        modified: When it was made, by the store's clock.
+        latest: Whether it is the current one.
+        marker: Whether it says that the object is deleted.
+        size: Bytes; 0 for a marker.
+        etag: The store's digest of the content, without quotes; empty for a marker.
+    """
+
+    key: str
+    id: str
+    modified: datetime
+    latest: bool
+    marker: bool = False
+    size: int = 0
+    etag: str = ""
+
+
+def current(history: Iterable[Version], moment: datetime) -> Version | None:
+    """Return the version of an object that was current at a time, None if there was none.
+
+    What changed within the second of that time counts as before it.
+
+    Args:
+        history: All versions of one key: objects with the newest first, and markers with the newest first.
+        moment: The time.
+
+    Raises:
+        OrderUnknown: If the two lists do not say it; `first` does, for a history in true order.
+    """
+    last = second(moment)
+    before = [version for version in history if second(version.modified) <= last]
+    # By the order of the listing, not by time: a large upload carries the time of its beginning.
+    written = next((version for version in before if not version.marker), None)
+    deleted = next((version for version in before if version.marker), None)
+    if written is None or deleted is None:
+        return written
+    if written.latest or deleted.latest:
+        return written if written.latest else None
+    if second(written.modified) == second(deleted.modified):
+        raise OrderUnknown
+    return written if written.modified > deleted.modified else None
+
+
+def first(history: Iterable[Version], moment: datetime) -> Version | None:
+    """Return what `current` returns, of a history in true order, the newest version or marker first."""
+    last = second(moment)
+    for version in history:
+        if second(version.modified) <= last:
+            return None if version.marker else version
+    return None
+
+
+def expired(history: Sequence[Version], now: datetime, days: int) -> list[Version]:
+    """Return the versions of an object that were overwritten or deleted at least so many days ago.
+
+    A marker that is current goes only if nothing else is left of the object: it hides the older versions, and without
+    it the newest of them would be back.
+
+    Args:
+        history: All versions of one key.
+        now: The present time.
+        days: Days that an overwritten or deleted object can be brought back.
+    """
+    limit = now - timedelta(days=days)
+    ordered = sorted(history, key=lambda version: (version.latest, version.modified), reverse=True)
+    if len(ordered) == 1 and ordered[0].marker and ordered[0].latest:
+        return ordered if ordered[0].modified < limit else []
+    return [
+        version
+        for newer, version in pairwise(ordered)
+        # Both: a large upload carries the time of its beginning, which may be before that of what it replaced.
+        if max(newer.modified, version.modified) < limit
+    ]
