@@ -17,7 +17,9 @@ from rehearsal.platform.control import Platform
 from rehearsal.platform.status import Status
 from rehearsal.progress import on_terminal
 
-app = typer.Typer(help="The embedded platform: a Kubernetes control plane on loopback.", no_args_is_help=True)
+app = typer.Typer(
+    help="The embedded platform: a Kubernetes control plane and a data store on loopback.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(help="Which platform; several run side by side.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
