@@ -10,7 +10,7 @@ from datetime import datetime
 from terrarium.backups import shelf
 from terrarium.backups.environments import Environment
 from terrarium.backups.manifest import Manifest
-from terrarium.backups.objects import at_once
+from terrarium.backups.parallel import at_once
 from terrarium.backups.taking import objects_at, progress
 from terrarium.backups.versions import Version
 from terrarium.engine import Say

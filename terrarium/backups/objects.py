@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode
+from typing import Any
 
-import boto3
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
 from components.contract import Administration
-from terrarium.backups.versions import Version
+from terrarium.backups import s3
+from terrarium.backups.parallel import batches
+from terrarium.backups.versions import Version, made
 from terrarium.errors import CommandFailed
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-T = TypeVar("T")
-
-AT_ONCE = 16
-"""Requests at one time."""
 # CopyObject takes no more (Amazon S3 API reference).
 _COPIED_AT_ONCE = 5 << 30
 # 10,000 parts are allowed: a dump of 640 GB. One part is held in memory.
@@ -62,10 +53,10 @@ class Objects:
         self.endpoint = administration.endpoint
         self._account = administration.access_key
         # One answer in three may be a failure: 25 attempts make that one request in 800 thousand million.
-        self.client = _client(administration, 25)
+        self.client = s3.client(administration, 25)
         try:
             # 25 attempts to find nobody take minutes.
-            _client(administration, 3).list_buckets()
+            s3.client(administration, 3).list_buckets()
         except (EndpointConnectionError, ConnectTimeoutError):
             raise CommandFailed(f"the object store {self.endpoint} does not answer: is it running?") from None
         except (ClientError, BotoCoreError):
@@ -208,7 +199,7 @@ class Objects:
     def delete(self, bucket: str, found: Iterable[Version]) -> int:
         """Delete objects, or of those with an id that version, and return how many."""
         count = 0
-        for batch in _batches(found, _DELETED_AT_ONCE):
+        for batch in batches(found, _DELETED_AT_ONCE):
             named: list[Any] = [{"Key": v.key} | ({"VersionId": v.id} if v.id else {}) for v in batch]
             with self.explained(f"deleting in bucket {bucket}"):
                 answer = self.client.delete_objects(Bucket=bucket, Delete={"Objects": named, "Quiet": True})
@@ -248,81 +239,26 @@ class Objects:
             elif version.size <= _COPIED_AT_ONCE:
                 self.client.copy_object(Bucket=target, Key=key, CopySource=place)
             else:
-                described = _described(source.client, place)
+                described = s3.described(source.client, place)
                 self.client.copy(place, target, key, ExtraArgs=described, SourceClient=source.client)
 
     def _transfer(self, source: Objects, place: Any, target: str, key: str) -> None:
         body = source.client.get_object(**place)["Body"]
         # Threads would read parts ahead, ten at a time, for each of the copies that run beside this one.
         plain = TransferConfig(use_threads=False, multipart_chunksize=_PART, multipart_threshold=_PART)
-        extra = _described(source.client, place)
+        extra = s3.described(source.client, place)
         self.client.upload_fileobj(body, target, key, ExtraArgs=extra, Config=plain)
 
 
-def at_once(work: Callable[[T], object], items: Iterable[T], done: Callable[[int], None]) -> None:
-    """Do something with each item, sixteen at a time; the first failure ends it.
-
-    Args:
-        work: What to do.
-        items: The items.
-        done: Takes how many are done so far.
-    """
-    count = 0
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="objects") as pool:
-        try:
-            # In batches: a hundred thousand waiting requests are memory for nothing.
-            for batch in _batches(items, AT_ONCE * 64):
-                for future in as_completed([pool.submit(work, item) for item in batch]):
-                    future.result()
-                    count += 1
-                    done(count)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _client(administration: Administration, attempts: int) -> S3Client:
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        max_pool_connections=AT_ONCE,
-        s3={"addressing_style": "path"},
-        connect_timeout=10,
-        read_timeout=300,
-        # Newer checksums by default are refused by stores that do not know them yet.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    # Keys are given: a person's own AWS variables and profiles must not matter.
-    return boto3.client(
-        "s3",
-        endpoint_url=administration.endpoint,
-        region_name=administration.region,
-        aws_access_key_id=administration.access_key,
-        aws_secret_access_key=administration.secret_key,
-        verify=administration.ca_bundle or True,
-        config=config,
-    )
-
-
 def _versions(page: Any) -> Iterator[Version]:
+    now = datetime.now(UTC)
     for item in page.get("Versions", ()):
-        etag = item["ETag"].strip('"')
-        yield Version(
-            item["Key"], item["VersionId"], item["LastModified"], item["IsLatest"], size=item["Size"], etag=etag
-        )
+        id_, etag = item["VersionId"], item["ETag"].strip('"')
+        time = made(id_, item["LastModified"], now)
+        yield Version(item["Key"], id_, time, item["IsLatest"], size=item["Size"], etag=etag)
     for item in page.get("DeleteMarkers", ()):
-        yield Version(item["Key"], item["VersionId"], item["LastModified"], item["IsLatest"], marker=True)
-
-
-def _described(client: S3Client, place: Any) -> dict[str, Any]:
-    """Return what an upload in parts must be told: content type, metadata and tags, which it does not copy."""
-    head: Mapping[str, Any] = client.head_object(**place)
-    names = ("ContentType", "ContentEncoding", "ContentDisposition", "ContentLanguage", "CacheControl", "Metadata")
-    found = {name: head[name] for name in names if head.get(name)}
-    tags = client.get_object_tagging(**place)["TagSet"] if head.get("TagCount") else []
-    if tags:
-        found["Tagging"] = urlencode({tag["Key"]: tag["Value"] for tag in tags})
-    return found
+        id_ = item["VersionId"]
+        yield Version(item["Key"], id_, made(id_, item["LastModified"], now), item["IsLatest"], marker=True)
 
 
 def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -334,9 +270,3 @@ def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
             del part[:_PART]
     if part:
         yield bytes(part)
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -1,4 +1,4 @@
-"""A restore: data as of a time, into an environment beside the old one, which is only read. It can be taken up again."""
+"""A restore: data as of a time, into an environment beside the old one, which is only read. A second call goes on."""
 
 from __future__ import annotations
 

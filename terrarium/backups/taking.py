@@ -12,7 +12,8 @@ from terrarium.backups import database, moments, programs, versions
 from terrarium.backups.database import Inventory
 from terrarium.backups.environments import Environment
 from terrarium.backups.manifest import COPIES, DUMP, MANIFEST, VERSIONS, Database, Item, Kept, Manifest, listing
-from terrarium.backups.objects import Objects, Poured, at_once
+from terrarium.backups.objects import Objects, Poured
+from terrarium.backups.parallel import at_once
 from terrarium.backups.versions import OrderUnknown, Version
 from terrarium.engine import Say
 from terrarium.errors import CommandFailed

@@ -6,12 +6,43 @@ clients get objects and delete markers in two lists, each with the newest first,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from terrarium.backups.moments import second
+
+# Crockford's alphabet; a ULID's first ten characters are milliseconds since 1970 (github.com/ulid/spec).
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ULID = re.compile(f"[0-7][{_DIGITS}]{{25}}")
+# The year of that specification: an id that holds an earlier time is something else.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = datetime(2016, 1, 1, tzinfo=UTC)
+
+
+def made(id_: str, modified: datetime, now: datetime) -> datetime:
+    """Return when a version was made.
+
+    versitygw gives as the time of an older version the one at which it was replaced, and as that of a marker the one
+    of the object that it hides: everything deleted since would seem never to have been. Its ids are ULIDs, and true.
+
+    Args:
+        id_: The version's id.
+        modified: The time of change that the store gives.
+        now: The present time; an id that holds a later one is no ULID.
+    """
+    if not _ULID.fullmatch(id_):
+        return modified
+    milliseconds = 0
+    for digit in id_[:10]:
+        milliseconds = milliseconds * 32 + _DIGITS.index(digit)
+    since = timedelta(milliseconds=milliseconds)
+    # A minute for clocks that differ. 2**50 ms after 1970 is no date any more: compared as a duration.
+    if not _FIRST - _EPOCH <= since <= now - _EPOCH + timedelta(minutes=1):
+        return modified
+    return _EPOCH + since
 
 
 class OrderUnknown(Exception):  # noqa: N818 - it says what is so
