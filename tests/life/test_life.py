@@ -15,21 +15,7 @@ from kubernetes.client.exceptions import ApiException
 from rehearsal.platform import Platform
 from tests.support.api import Person
 from tests.support.checkout import Checkout
-
-PEOPLE = {
-    "members": ["{project}-team"],
-    "readers": ["security"],
-    "automation": ["{project}-ci"],
-    "promoters": ["{project}-leads"],
-}
-
-
-def environment(project: str, name: str, tier: str, cloud: dict[str, str], **more: object) -> dict[str, object]:
-    people = {kind: [group.format(project=project) for group in groups] for kind, groups in PEOPLE.items()}
-    if tier == "production":
-        del people["members"]
-    base = {"project": project, "name": name, "tier": tier, "cloud": {"kubernetes": cloud}, "people": people}
-    return base | more
+from tests.support.declared import environment
 
 
 class World:

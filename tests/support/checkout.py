@@ -21,6 +21,8 @@ from rehearsal.progress import Silent
 ROOT = Path(__file__).resolve().parents[2]
 PASSPHRASE = "tests"  # noqa: S105 - it protects throw-away state
 PATIENCE = 180
+# Of the shell in which the tests run: with one of these left, a tier's file would seem to work that lacks it.
+_SITE = ("PULUMI_", "KUBE", "AWS_", "PG")
 
 
 def binaries() -> Path:
@@ -56,6 +58,7 @@ class Checkout:
             "PULUMI_HOME": str(pulumi_home()),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "KUBECONFIG": str(platform.kubeconfig),
+            **platform.connections.variables(),
         }
         lines = (f"{key}={shlex.quote(value)}\n" for key, value in variables.items())
         (self.site / f"{tier}.env").write_text("".join(lines))
@@ -71,7 +74,7 @@ class Checkout:
 
     def environment(self, tier: str) -> dict[str, str]:
         """Return the variables of a process that works on a tier, without those of the tests' own shell."""
-        own = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "KUBE", "TERRARIUM_"))}
+        own = {key: value for key, value in os.environ.items() if not key.startswith((*_SITE, "TERRARIUM_"))}
         return own | self._variables[tier] | {"PATH": f"{self.site / 'bin'}{os.pathsep}{own['PATH']}"}
 
     def terrarium(self, *arguments: str, code: int = 0, **variables: str) -> str:
@@ -82,7 +85,7 @@ class Checkout:
             code: The exit code that it must end with.
             variables: Variables to set.
         """
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "KUBE"))}
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(_SITE)}
         done = subprocess.run(
             [str(Path(sys.executable).with_name("terrarium")), *arguments],
             cwd=self.folder,
@@ -97,6 +100,17 @@ class Checkout:
         assert done.returncode == code, f"terrarium {' '.join(arguments)} ended with {done.returncode}:\n{said}"
         assert "Traceback" not in said, said
         return written
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the command as `terrarium` runs it, to be interrupted; its output is to be read by the caller."""
+        return subprocess.Popen(
+            [str(Path(sys.executable).with_name("terrarium")), *arguments],
+            cwd=self.folder,
+            env={key: value for key, value in os.environ.items() if not key.startswith(_SITE)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def answer(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         """Run a command with `--json` and return its document."""
