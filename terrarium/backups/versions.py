@@ -39,7 +39,7 @@ def made(id_: str, modified: datetime, now: datetime) -> datetime:
     for digit in id_[:10]:
         milliseconds = milliseconds * 32 + _DIGITS.index(digit)
     since = timedelta(milliseconds=milliseconds)
-    # A minute for clocks that differ. 2**50 ms after 1970 is no date any more: compared as a duration.
+    # A minute for clocks that differ. Compared as durations: a ULID reaches beyond the last year that is a date.
     if not _FIRST - _EPOCH <= since <= now - _EPOCH + timedelta(minutes=1):
         return modified
     return _EPOCH + since
@@ -119,12 +119,14 @@ def expired(history: Sequence[Version], now: datetime, days: int) -> list[Versio
         days: Days that an overwritten or deleted object can be brought back.
     """
     limit = now - timedelta(days=days)
-    ordered = sorted(history, key=lambda version: (version.latest, version.modified), reverse=True)
-    if len(ordered) == 1 and ordered[0].marker and ordered[0].latest:
-        return ordered if ordered[0].modified < limit else []
-    return [
-        version
-        for newer, version in pairwise(ordered)
-        # Both: a large upload carries the time of its beginning, which may be before that of what it replaced.
-        if max(newer.modified, version.modified) < limit
-    ]
+    if len(history) == 1 and history[0].marker and history[0].latest:
+        return list(history) if history[0].modified < limit else []
+    # Those of one second go together: a marker that went before the version it hides would bring that back.
+    seconds = sorted({second(version.modified) for version in history})
+    following = dict(pairwise(seconds))
+
+    def replaced(version: Version) -> datetime:
+        own = second(version.modified)
+        return following.get(own, own)
+
+    return [version for version in history if not version.latest and replaced(version) < limit]

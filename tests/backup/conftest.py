@@ -1,0 +1,43 @@
+"""An environment on the embedded platform, with data to lose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rehearsal.platform import Platform
+from tests.backup.data import Data
+from tests.support.checkout import Checkout
+from tests.support.declared import environment, with_store
+
+
+def declaration(platform: Platform, name: str, **more: object) -> dict[str, object]:
+    """Return an environment's settings, restorable to any time, with one bucket."""
+    cloud = with_store(platform)
+    command = ["terrarium-database-at", platform.name, "--home", str(platform.folder.parent)]
+    cloud["store"]["database"]["point_in_time"] = command
+    return environment("drill", name, "experimentation", cloud, buckets={"alice-b": {}}, **more)
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory, embedded_platform: Platform) -> Checkout:
+    tiers = {"experimentation": embedded_platform, "testing": embedded_platform}
+    checkout = Checkout(tmp_path_factory.mktemp("drill"), tiers)
+    cloud = {"kubernetes": {"context": embedded_platform.context}}
+    checkout.declare("platform", "platform", name="shared", tiers=["experimentation", "testing"], cloud=cloud)
+    checkout.terrarium("up", "platform")
+    checkout.declare("old", "environment", **declaration(embedded_platform, "old"))
+    checkout.terrarium("up", "old")
+    return checkout
+
+
+@pytest.fixture
+def old(checkout: Checkout, embedded_platform: Platform) -> Data:
+    """The environment whose data is lost."""
+    return Data.of(checkout, embedded_platform, "old")
+
+
+@pytest.fixture
+def stack_file(checkout: Checkout) -> Path:
+    return checkout.folder / "Pulumi.old.yaml"
