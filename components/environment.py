@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import descriptor
-from components.contract import CONTRACT_VERSION, CloudAdapter, Cluster, NotReached, PlatformFacts, Store
+from components.contract import CONTRACT_VERSION, CloudAdapter, Cluster, LakeFacts, NotReached, PlatformFacts, Store
 from components.identity import identity
 from components.labels import environment_labels
 from components.platform import Platform, PlatformArgs
@@ -60,7 +60,8 @@ class Environment(pulumi.ComponentResource):
         facts = self._platform(name, args, cluster, in_cluster)
         workspace = Workspace(name, settings, facts, in_cluster)
         self.namespace = workspace.namespace
-        store = self._store(name, args, facts, in_cluster)
+        lake = self._lake(name, settings, in_cluster)
+        store = self._store(name, args, facts, lake)
         if store:
             workspace.connect(store, settings)
         self.outputs = {
@@ -77,7 +78,7 @@ class Environment(pulumi.ComponentResource):
             "access": dict(cluster.access),
             "network": {"kind": network.kind, "cidr": network.cidr, "egress": settings.network.egress},
             "namespace": self.namespace,
-            "store": store and self._described(store, settings),
+            "store": _described(store, settings, lake) if store else None,
         }
         descriptor.publish(
             name,
@@ -90,29 +91,17 @@ class Environment(pulumi.ComponentResource):
         )
         self.register_outputs({"uid": self.uid, "namespace": self.namespace})
 
-    def _store(
-        self, name: str, args: EnvironmentArgs, facts: PlatformFacts, in_cluster: pulumi.ResourceOptions
-    ) -> Store | None:
-        settings, lake = args.settings, args.settings.store.lake
-        found = descriptor.lake_facts(name, lake, settings.tier, in_cluster) if lake else None
-        # Named after what the platform consented to, or a refused environment would leave a store behind.
+    def _lake(self, name: str, settings: EnvironmentSettings, opts: pulumi.ResourceOptions) -> LakeFacts | None:
+        lake = settings.store.lake
+        return descriptor.lake_facts(name, lake, settings.tier, opts) if lake else None
+
+    def _store(self, name: str, args: EnvironmentArgs, facts: PlatformFacts, lake: LakeFacts | None) -> Store | None:
+        # Known once the platform has consented, or a refused environment would leave a store behind.
         uid = pulumi.Output.all(self.uid, facts.namespace).apply(lambda pair: str(pair[0]))
         try:
-            return args.cloud.store(name, settings, uid, found, pulumi.ResourceOptions(parent=self))
+            return args.cloud.store(name, args.settings, uid, lake, pulumi.ResourceOptions(parent=self))
         except NotReached as error:
             raise pulumi.RunError(str(error)) from None
-
-    def _described(self, store: Store, settings: EnvironmentSettings) -> dict[str, object]:
-        return {
-            "objects": store.objects,
-            "database": store.database,
-            "identities": _identities(store),
-            "buckets": sorted(settings.buckets),
-            "versioned": settings.store.versioned,
-            "protected": settings.store.protected,
-            "recovery": settings.store.recovery.model_dump(),
-            "lake": settings.store.lake,
-        }
 
     def _platform(
         self, name: str, args: EnvironmentArgs, cluster: Cluster, opts: pulumi.ResourceOptions
@@ -132,6 +121,16 @@ class Environment(pulumi.ComponentResource):
         return Platform(f"{name}-platform", platform, pulumi.ResourceOptions(parent=self)).facts
 
 
-def _identities(store: Store) -> dict[str, dict[str, str]]:
-    """Return where each identity's keys are; of several generations, the one given out is the last."""
-    return {identity.name: {"secret": identity.secret} for identity in store.identities}
+def _described(store: Store, settings: EnvironmentSettings, lake: LakeFacts | None) -> dict[str, object]:
+    """Return what is published of a store: where it is, and in which Secrets its keys are."""
+    return {
+        "objects": store.objects,
+        "database": store.database,
+        # Of several generations, the one given out is the last.
+        "identities": {identity.name: {"secret": identity.secret} for identity in store.identities},
+        "buckets": sorted(settings.buckets),
+        "versioned": settings.store.versioned,
+        "protected": settings.store.protected,
+        "recovery": settings.store.recovery.model_dump(),
+        "lake": {"name": lake.name, "bucket": lake.bucket} if lake else None,
+    }

@@ -94,7 +94,7 @@ def database(place: Place, buckets: Sequence[str], *, protected: bool) -> Made:
     )
     of_buckets = {bucket: _role(place, "b", bucket) for bucket in buckets}
     # Whoever writes the whole environment is a member of every bucket: what a bucket makes there, they may change.
-    groups = {RW: _role(place, RW), RO: _role(place, RO)}
+    groups = {RW: _role(place, RW, members_of=list(of_buckets.values())), RO: _role(place, RO)}
     ready: list[pulumi.Resource] = [_closed(place, made)]
     inside = _Inside(place, made)
     ready += [
@@ -142,9 +142,14 @@ def _login(place: Place, made: Made, who: Who, group: postgresql.Role, generatio
     return Login(role.name, pulumi.Output.secret(password.result))
 
 
-def _role(place: Place, *suffix: str) -> postgresql.Role:
+def _role(place: Place, *suffix: str, members_of: Sequence[postgresql.Role] = ()) -> postgresql.Role:
+    """Make a group role: nobody logs in as it."""
     return postgresql.Role(
-        "-".join((place.name, "database", *suffix)), name=place.role(*suffix), login=False, opts=place.opts
+        "-".join((place.name, "database", *suffix)),
+        name=place.role(*suffix),
+        login=False,
+        roles=[role.name for role in members_of],
+        opts=place.opts,
     )
 
 
@@ -217,11 +222,7 @@ class _Inside:
             drop_cascade=not keep,
             opts=self.place.opts,
         )
-        member = postgresql.GrantRole(
-            f"{logical}-member", role=groups[RW].name, grant_role=role.name, opts=self.place.opts
-        )
         return [
-            member,
             self.grant(identity, role, "database", ["CONNECT", "TEMPORARY"]),
             self.grant(f"{identity}-{RO}", groups[RO], "schema", ["USAGE"], schema.name),
             *self.readable(identity, role, groups[RO], schema.name),

@@ -18,7 +18,7 @@ from components.descriptor import KEY, PLATFORM_NAMESPACE
 from stacks.program import build
 
 ROOT = Path(__file__).parents[2]
-REFERENCE = ("platform", "dev", "test", "prod")
+REFERENCE = ("platform", "lake", "dev", "test", "prod")
 PLATFORM_STACK = "platform"
 _STACK = "pulumi:pulumi:Stack"
 
@@ -70,11 +70,16 @@ class _Cloud(Mocks):
     """Gives every resource an id and its own inputs back; answers reads with a platform for all but production."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        if args.typ == "random:index/randomId:RandomId":
-            return "id", {**args.inputs, "hex": "0badcafe"}
-        if args.resource_id == f"{PLATFORM_NAMESPACE}/terrarium":
-            return args.resource_id, {"data": {KEY: json.dumps(PLATFORM)}}
-        return f"{args.name}-id", dict(args.inputs)
+        published = {f"{PLATFORM_NAMESPACE}/terrarium": PLATFORM, f"{PLATFORM_NAMESPACE}/lake--shared": LAKE}
+        if args.resource_id in published:
+            return args.resource_id, {"data": {KEY: json.dumps(published[args.resource_id])}}
+        made: dict[str, dict[str, str]] = {
+            "random:index/randomId:RandomId": {"hex": "0badcafe"},
+            "random:index/randomPassword:RandomPassword": {"result": f"password-of-{args.name}"},
+            "aws:iam/accessKey:AccessKey": {"secret": f"secret-of-{args.name}"},
+            "aws:iam/role:Role": {"arn": f"arn:aws:iam::000000000000:role/{args.inputs.get('name')}"},
+        }
+        return f"{args.name}-id", {**args.inputs, **made.get(args.typ, {})}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program asks the cloud a question while it plans: {args.token}")
@@ -88,6 +93,66 @@ PLATFORM = {
     "tiers": ["experimentation", "testing"],
     "priorityClasses": {"experimentation": "terrarium-experimentation", "testing": "terrarium-testing"},
 }
+
+
+LAKE = {
+    "contractVersion": 1,
+    "kind": "lake",
+    "tiers": ["experimentation", "testing"],
+    "bucket": "lake--shared-datasets-0badcafe",
+    "endpoint": "http://127.0.0.1:9000",
+}
+CONNECTIONS = {
+    "AWS_CONFIG_FILE": """
+[profile terrarium-shared]
+region = eu-west-1
+services = here
+[profile terrarium-prod]
+services = here
+[services here]
+s3 =
+    endpoint_url = http://127.0.0.1:9000
+iam =
+    endpoint_url = http://127.0.0.1:9001
+[profile remote]
+endpoint_url = https://s3.example.org
+ca_bundle = /etc/ssl/store.pem
+[profile plain]
+endpoint_url = http://s3.example.org
+[profile account-rw]
+[profile account-ro]
+""",
+    "AWS_SHARED_CREDENTIALS_FILE": "".join(
+        f"[{name}]\naws_access_key_id = KEY-{name}\naws_secret_access_key = hidden-{name}\n"
+        for name in ("terrarium-shared", "terrarium-prod", "remote", "plain", "account-rw", "account-ro")
+    ),
+    "PGSERVICEFILE": """
+[terrarium-shared]
+host=127.0.0.1
+port=5433
+user=terrarium
+password=hidden-superuser
+sslmode=disable
+[terrarium-prod]
+host=127.0.0.1
+user=terrarium
+password=hidden-superuser
+sslmode=disable
+[remote]
+host=10.1.2.3
+user=admin
+password=hidden-superuser
+""",
+}
+
+
+@pytest.fixture(autouse=True)
+def _connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give administrators' connections, as `make up` writes them, and those of a store elsewhere."""
+    for variable, text in CONNECTIONS.items():
+        file = tmp_path / variable.lower()
+        file.write_text(text, encoding="utf-8")
+        monkeypatch.setenv(variable, str(file))
 
 
 class _Monitor(MockMonitor):
@@ -135,7 +200,7 @@ def run(tmp_path: Path) -> Run:
     def run_stack(stack: str, block: dict[str, Any] | None = None, *, preview: bool = False) -> Recorded:
         for file in [*ROOT.glob("Pulumi.*.yaml"), ROOT / "organisation.yaml"]:
             shutil.copy(file, tmp_path)
-        kind = "platform" if stack == PLATFORM_STACK else "environment"
+        kind = stack if stack in {PLATFORM_STACK, "lake"} else "environment"
         config = {} if block is None else {f"terrarium:{kind}": json.dumps(block)}
         recorded = Recorded()
         pulumi.runtime.set_mocks(_Cloud(), "terrarium", stack, preview=preview, monitor=_Monitor(recorded))

@@ -42,7 +42,6 @@ class MeadowAdapter:
         provider = Provider(f"{name}-cluster", context="meadow", opts=opts)
         return Cluster(f"{name}-meadow", provider, None, {"region": self.settings.region})
 
-
     def store(self, name: str, settings: object, uid: object, lake: object, opts: object) -> None:
         del name, settings, uid, lake, opts
 

@@ -34,7 +34,7 @@ def test_every_child_has_a_parent(reference: Any) -> None:
         for r in reference.registrations
         if not r.parent or "pulumi:pulumi:Stack" in r.parent.split("::")[2].split("$")[-1]
     ]
-    tops = {"churn-dev", "churn-test", "churn-prod", "shared", "shared-cluster"}
+    tops = {"churn-dev", "churn-test", "churn-prod", "shared", "shared-cluster", "lake--shared"}
     assert set(orphans) <= tops
     assert len(orphans) <= 2
 
@@ -63,7 +63,8 @@ def test_every_object_bears_the_labels_that_cost_is_tracked_by(reference: Any) -
         labels = item.metadata["labels"]
         assert labels["app.kubernetes.io/managed-by"] == "terrarium", item.name
         assert labels["terrarium.dev/cost-centre"], item.name
-        assert {"terrarium.dev/environment", "terrarium.dev/platform"} & set(labels), item.name
+        owners = {"terrarium.dev/environment", "terrarium.dev/platform", "terrarium.dev/lake"}
+        assert owners & set(labels), item.name
 
 
 def test_a_slice_makes_nothing_cluster_scoped_but_its_namespace(run: Any) -> None:
