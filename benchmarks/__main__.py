@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import fresh, platforms, programs, table
+from benchmarks import fresh, platforms, programs, store, table
 from benchmarks.figures import Figure, missed
 from benchmarks.workshop import CommandFailedError
 from rehearsal.errors import RehearsalError
@@ -30,11 +30,12 @@ class Name(StrEnum):
     WIDE = "wide"
     PLATFORM = "platform"
     UP = "up"
+    STORE = "store"
 
 
 def bench(
     only: Annotated[list[Name] | None, typer.Option(help="Measure this alone; may be repeated.")] = None,
-    pairs: Annotated[int, typer.Option(help="Pairs of previews, ours and flat.", min=1)] = _PAIRS,
+    pairs: Annotated[int, typer.Option(help="Pairs of ours and the reference.", min=1)] = _PAIRS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every sample.")] = False,
 ) -> None:
     """Measure against the targets in benchmarks/README.md."""
@@ -59,6 +60,8 @@ def _figures(names: set[Name], pairs: int, report: Report) -> Iterator[Figure]:
                 yield from programs.measure(both, stack, pairs, report)
     if Name.PLATFORM in names:
         yield from platforms.measure(report)
+    if Name.STORE in names:
+        yield from store.measure(pairs, report)
     if Name.UP in names:
         yield from fresh.measure(report)
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from terrarium.client.connection import Connection
 from terrarium.client.faults import StoreFailed, right
@@ -60,10 +60,10 @@ class Database:
         except psycopg.OperationalError as error:
             raise StoreFailed(self._refusal(str(error))) from None
 
-    def sql(self, statement: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[NamedTuple]:
-        """Run a statement in a transaction of its own and return its rows, with columns as attributes.
+    def sql(self, statement: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run a statement in a transaction of its own and return its rows as tuples.
 
-        One connection is kept for all calls, of all threads in turn.
+        One connection is kept for all calls, of all threads in turn. For frames, give `connect()` to `pandas.read_sql`.
 
         Args:
             statement: SQL; values as `%s` or `%(name)s`.
@@ -87,7 +87,6 @@ class Database:
 
     def _alive(self) -> psycopg.Connection[Any]:
         from psycopg import OperationalError  # noqa: PLC0415 - see connect
-        from psycopg.rows import namedtuple_row  # noqa: PLC0415 - see connect
 
         # A forked process would speak on its parent's connection.
         kept = self._open if self._owner == os.getpid() else None
@@ -97,7 +96,7 @@ class Database:
             except OperationalError:
                 kept.close()
         if kept is None or kept.closed:
-            kept = self._open = self.connect(autocommit=True, row_factory=namedtuple_row)
+            kept = self._open = self.connect(autocommit=True)
             self._owner = os.getpid()
         return kept
 
@@ -109,6 +108,9 @@ class Database:
             )
         if "permission denied" in text:
             return f"{self._where.who} may not connect to the database; {right(self._where.identity)}"
+        if "definition of service" in text:
+            # libpq looks for it whatever else it is given.
+            return "PGSERVICE names a service that your service file lacks: unset it"
         if "does not exist" in text:
             return f"the database of environment {self._where.environment} is gone: was it destroyed?"
         if "too many" in text or "remaining connection slots" in text:

@@ -106,7 +106,8 @@ def locate(name: str | None, context: str | None, root: str | os.PathLike[str] |
     if name is None:
         return _mounted()
     if context is not None:
-        return InCluster(name, {"context": context}, None)
+        # Said here: the Kubernetes client notes the variable once, when it is imported.
+        return InCluster(name, {"context": context}, os.environ.get("KUBECONFIG"))
     return _declared(name, None if root is None else Path(root).absolute())
 
 

@@ -16,7 +16,7 @@ from components.tiers import TIERS, StoreRight, Tier
 from terrarium.client.connection import Connection
 from terrarium.errors import CommandFailed, InvalidInput, Refused
 
-_CODE = re.compile(r"<Code>(\w{1,64})</Code>")
+_CODE = re.compile(r"(?:<Code>|\(code: )(\w{1,64})")
 _STATUS = re.compile(r"status code: (\d{3})")
 _STALE_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
 
@@ -119,7 +119,8 @@ def _refused(code: str, number: int, connection: Connection, place: str) -> OSEr
         )
     if number == 404:
         return FileNotFoundError(errno.ENOENT, f"{place} does not exist")
-    if number in {401, 403}:
+    # Of many deletions in one request, each has an answer of its own, and no status.
+    if number in {401, 403} or code == "AccessDenied":
         return PermissionError(errno.EACCES, f"{connection.who} may not do this to {place}; {_remedy(connection)}")
     return FileExistsError(errno.EEXIST, f"{place} exists already") if number in {409, 412} else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from terrarium.client import objects
 from terrarium.client.connection import KINDS, Connection
@@ -114,7 +114,7 @@ class Store:
         """The database; no call is made."""
         return Database(self.connection)
 
-    def sql(self, statement: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[NamedTuple]:
+    def sql(self, statement: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a statement in the database; see `Database.sql`."""
         return self.database.sql(statement, params)
 
