@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from components import clouds, naming
 from components.settings import fields
-from components.settings.models import EnvironmentSettings, PlatformSettings
+from components.settings.models import EnvironmentSettings, LakeSettings, PlatformSettings
 from components.settings.organisation import OrganisationSettings
 from components.tiers import TIERS, Right, Tier
 from components.workspace.access import RULES
@@ -101,6 +101,21 @@ def rights_of_groups() -> str:
     return _table(("", *(tier.value for tier in Tier)), rows)
 
 
+def keys_of_groups() -> str:
+    """Return whose keys each kind of group may read in each tier."""
+    groups = list(dict.fromkeys(group for tier in Tier for group in TIERS[tier].rights))
+    rows = []
+    for group in groups:
+        found = [TIERS[tier].store.get(group) for tier in Tier]
+        rows.append((f"`people.{group}`", *(f"`{right.value}`" if right else "none" for right in found)))
+    return _table(("", *(tier.value for tier in Tier)), rows)
+
+
+def settings_of_lake() -> str:
+    """Return the table of what `terrarium:lake` takes."""
+    return _plain_table(LakeSettings)
+
+
 def rights_matrix() -> str:
     """Return what each right allows on each resource of the environment's namespace."""
     allowed: dict[str, dict[Right, set[str]]] = {}
@@ -119,6 +134,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "settings.md": {
         "environment": settings_of_environment,
         "platform": settings_of_platform,
+        "lake": settings_of_lake,
         "clouds": settings_of_clouds,
         "organisation": settings_of_organisation,
     },
@@ -126,6 +142,7 @@ SECTIONS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "defaults": defaults_by_tier,
         "hard rules": hard_rules,
         "groups": rights_of_groups,
+        "keys": keys_of_groups,
         "rights": rights_matrix,
     },
 }

@@ -12,7 +12,7 @@ import typer
 from components.settings.check import check_project
 from components.settings.declaration import Declaration, declare, stack_files
 from components.settings.problems import InvalidSettings
-from terrarium import store_commands
+from terrarium import backup_commands, store_commands
 from terrarium.errors import CommandFailed, Exit, InvalidInput, Refused
 from terrarium.explanation import explanation, shown
 from terrarium.interruption import Interrupted, Interruption
@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 
 app.add_typer(store_commands.app, name="store")
+app.command()(backup_commands.backup)
+app.command()(backup_commands.restore)
 
 StackName = Annotated[str, typer.Argument(help="The stack, as in Pulumi.<stack>.yaml.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; progress stays on stderr.")]
