@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +42,7 @@ def backup(
     manifest = taking.take(environment, screen.say)
     removed = shelf.Removed()
     if not environment.administration.versions_expire:
-        removed = shelf.expire(environment)
+        removed = shelf.expire(environment, datetime.now(UTC))
         if removed.words():
             screen.say(f"removed, because they had had their days: {removed.words()}")
     document = {"stack": stack, "removed": vars(removed), "backup": _summary(manifest)}

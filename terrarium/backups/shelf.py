@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from components.stores import layout
 from terrarium.backups import moments, versions
@@ -69,15 +69,16 @@ class Removed:
         return ", ".join(f"{count:,} {what}" for what, count in counted.items() if count)
 
 
-def expire(environment: Environment) -> Removed:
+def expire(environment: Environment, now: datetime) -> Removed:
     """Remove what has had its days from a store that does not do it by itself, and return what.
 
     A version that a kept backup names stays, however old: without it that backup could not be restored.
 
     Args:
         environment: Whose store; a backup of it must just have been taken.
+        now: The present time.
     """
-    now, store, objects = datetime.now(UTC), environment.settings.store, environment.objects
+    store, objects = environment.settings.store, environment.objects
     removed = Removed()
     removed.backups = _expire_backups(environment, now - timedelta(days=store.recovery.keep_backups_days), now)
     for kind in (kind for kind in layout.KINDS if objects.versioned(environment.buckets[kind])):

@@ -83,7 +83,9 @@ def require_restored(new: Data, old: Data) -> None:
     assert new.rows("SELECT id, value FROM metric WHERE id % 2 = 1 AND value >= 0 ORDER BY id") == old.rows(
         "SELECT id, value FROM metric WHERE id % 2 = 1 AND value >= 0 ORDER BY id"
     )
-    assert new.rows("SELECT nextval('runs')") == [(1005,)]
+    # The log has a sequence 32 values ahead, so that it is written to less often.
+    [(following,)] = new.rows("SELECT nextval('runs')")
+    assert 1005 <= following <= 1005 + 32
     assert new.rows("SELECT count(*) FROM doubled") == [(1000,)]
     assert new.rows("SELECT * FROM words") == [("kept",)]
     assert new.rows("SELECT indexname FROM pg_indexes WHERE indexname = 'metric_value'") == [("metric_value",)]
