@@ -80,8 +80,12 @@ class Administrator:
             # Deleted ones count: they can be brought back until the bucket goes.
             count = len({version["Key"] for version in page.get("Versions", ())})
             more = " or more" if page.get("IsTruncated") else ""
+            # What marks an object as deleted outlives its last version, and S3 deletes no bucket that holds one.
+            marks = len(page.get("DeleteMarkers", ()))
             if count:
                 yield f"{count}{more} object{'s' if count > 1 else ''} in {kind}"
+            elif marks:
+                yield f"{marks}{more} mark{'s' if marks > 1 else ''} of deleted objects in {kind}"
 
     def _tables(self, database: Mapping[str, Any] | None) -> Iterator[str]:
         # Imported here: most commands ask no store.

@@ -17,6 +17,7 @@ KINDS = (
     ("v1", "ConfigMap"),
     ("v1", "LimitRange"),
     ("v1", "ResourceQuota"),
+    ("v1", "Secret"),
     ("v1", "ServiceAccount"),
     ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"),
     ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"),
