@@ -152,7 +152,7 @@ def decode(text: bytes, where: str) -> Manifest:
 def listing(items: Iterable[Item]) -> tuple[bytes, int, int]:
     """Return a listing, and how many objects and bytes it names.
 
-    A hundred thousand objects take about 5 MB of it.
+    A hundred thousand objects take about 2 MB of it.
 
     Args:
         items: The objects.
