@@ -187,6 +187,10 @@ class CloudAdapter(Protocol):
     def cluster_id(self) -> str | None:
         """What tells an existing cluster from others, for people; None where the stack makes its own."""
 
+    @property
+    def access(self) -> Mapping[str, str]:
+        """How a person reaches an existing cluster, as `Cluster.access`; empty where the stack makes its own."""
+
     def contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
         """Yield (key, message) for what this cloud can't do or would refuse; pure, no call to the cloud."""
 

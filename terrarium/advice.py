@@ -12,6 +12,11 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = (
         "over on purpose with pulumi import.",
     ),
     (
+        re.compile("EntityAlreadyExists"),
+        "An IAM user of this name exists and is not this stack's; it was left alone. Delete it, or take it over on "
+        "purpose with pulumi import.",
+    ),
+    (
         re.compile(r"(database|role|schema) \S+ already exists", re.IGNORECASE),
         "It is not this stack's and was left alone. Rename or drop it, or take it over on purpose with pulumi import.",
     ),

@@ -81,9 +81,12 @@ class Deployment:
         self._recover(state)
         self._say(f"planned: {self._plan(Watch(), refresh).summary(' to ')}")
         stack = self.engine.open()
-        result = self.engine.operate(
-            lambda: stack.up(on_event=watch, refresh=refresh, show_secrets=False, **self._options()), watch
-        )
+        try:
+            result = self.engine.operate(
+                lambda: stack.up(on_event=watch, refresh=refresh, show_secrets=False, **self._options()), watch
+            )
+        finally:
+            self._revoke_doubled_keys(watch)
         return Outcome(watch, {key: item.value for key, item in result.outputs.items() if not item.secret})
 
     def destroy(self, watch: Watch) -> Watch:
@@ -207,13 +210,27 @@ class Deployment:
             self._read_back(known)
 
     def _revoke_lost_keys(self, state: Mapping[str, Any], pending: list[recovery.PendingCreate]) -> None:
-        users = {item.user for item in pending if item.user is not None}
+        self._revoke(state, {item.user for item in pending if item.user is not None}, "when up was interrupted")
+
+    def _revoke_doubled_keys(self, watch: Watch) -> None:
+        """Revoke what a store made whose answer was lost: the provider asked again, and IAM made a second key."""
+        made = {step.urn for step in watch.steps if step.type == recovery.ACCESS_KEY and step.op != "delete"}
+        if not made:
+            return
+        state = self.engine.state()
+        try:
+            self._revoke(state, recovery.key_users(state, made), "when the store failed to answer")
+        except CommandFailed as error:
+            # Said and not raised: what `up` itself came to is what counts.
+            self._say(f"whether a key was made twice is not known: {error}")
+
+    def _revoke(self, state: Mapping[str, Any], users: set[str], when: str) -> None:
         administrator = self._administrator() if users else None
-        for user in sorted(users) if administrator else ():
-            for key in administrator.revoke_unknown(user, recovery.keys_in_use(state)) if administrator else ():
-                self._say(
-                    f"revoked access key {key} of {user}: it was made, and its secret lost, when up was interrupted"
-                )
+        if administrator is None:
+            return
+        for user in sorted(users):
+            for key in administrator.revoke_unknown(user, recovery.keys_in_use(state)):
+                self._say(f"revoked access key {key} of {user}: it was made, and its secret lost, {when}")
 
     def _administrator(self) -> Administrator | None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -108,7 +108,7 @@ class PendingCreate:
     user: str | None = None
 
 
-_ACCESS_KEY = "aws:iam/accessKey:AccessKey"
+ACCESS_KEY = "aws:iam/accessKey:AccessKey"
 # Of these, how the id follows from the inputs that the engine noted.
 _NAMED: Mapping[str, Callable[[Mapping[str, Any]], str | None]] = {
     "aws:s3/bucket:Bucket": lambda inputs: inputs.get("bucket"),
@@ -151,12 +151,12 @@ def pending_creates(deployment: Mapping[str, Any]) -> Iterator[PendingCreate]:
                 name=_name(token, inputs),
                 labels=_marks(inputs),
                 again=_again(token, custom=bool(resource.get("custom"))),
-                user=inputs.get("user") if token == _ACCESS_KEY else None,
+                user=inputs.get("user") if token == ACCESS_KEY else None,
             )
 
 
 def _again(token: str, *, custom: bool) -> bool:
-    return not custom or token.startswith(("pulumi:", "random:")) or token in _IDEMPOTENT or token == _ACCESS_KEY
+    return not custom or token.startswith(("pulumi:", "random:")) or token in _IDEMPOTENT or token == ACCESS_KEY
 
 
 def _marks(content: Mapping[str, Any]) -> Mapping[str, str]:
@@ -199,9 +199,19 @@ def adopted(state: Mapping[str, Any], pending: Iterable[PendingCreate]) -> dict[
     return {**state, "resources": [*kept, *confirmed], "pending_operations": []}
 
 
+def key_users(state: Mapping[str, Any], urns: Collection[str]) -> set[str]:
+    """Return the IAM users whose access keys have these URNs.
+
+    Args:
+        state: The exported state.
+        urns: The keys' URNs.
+    """
+    return {r["inputs"]["user"] for r in state.get("resources") or () if r["urn"] in urns and r["type"] == ACCESS_KEY}
+
+
 def keys_in_use(state: Mapping[str, Any]) -> frozenset[str]:
     """Return the ids of the IAM access keys that a state knows of."""
-    return frozenset(r["id"] for r in state.get("resources") or () if r["type"] == _ACCESS_KEY and r.get("id"))
+    return frozenset(r["id"] for r in state.get("resources") or () if r["type"] == ACCESS_KEY and r.get("id"))
 
 
 def _replaced(resource: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from terrarium.client.connection import KINDS
 from terrarium.client.environment import Environment, locate
 from terrarium.client.faults import StoreFailed, as_command
 from terrarium.errors import Exit, InvalidInput, Refused
@@ -196,7 +195,7 @@ def _hint(error: Any, statement: str) -> str:
 
 
 def _kinds(store: Store) -> list[str]:
-    return [*KINDS, *(["lake"] if store.connection.lake else [])]
+    return [*store.connection.objects.buckets, *(["lake"] if store.connection.lake else [])]
 
 
 def _entries(store: Store, place: Remote, *, recursive: bool) -> list[dict[str, Any]]:

@@ -38,7 +38,8 @@ class KubernetesAdapter:
         return f"context {self.settings.context}" + (f" of {kubeconfig}" if kubeconfig else "")
 
     @property
-    def _access(self) -> dict[str, str]:
+    def access(self) -> Mapping[str, str]:
+        """The context, and its kubeconfig if the stack names one; see the contract."""
         kubeconfig = self.settings.kubeconfig
         return {"context": self.settings.context} | ({"kubeconfig": kubeconfig} if kubeconfig else {})
 
@@ -126,7 +127,7 @@ class KubernetesAdapter:
             name=self.settings.context,
             provider=provider,
             platform=self.settings.platform,
-            access=self._access,
+            access=self.access,
         )
 
     def store(

@@ -74,7 +74,7 @@ class Connection:
         identity: `rw`, `ro` or `bucket-<name>`.
         bucket: The bucket of the environment that this is limited to; None for all of it.
         objects: Where objects are.
-        database: libpq parameters by their names.
+        database: libpq parameters by their names; none for a lake.
         schema: The database's schema to work in.
         lake: S3 bucket of the lake's datasets, if the environment reads one.
     """
@@ -90,7 +90,7 @@ class Connection:
     @property
     def who(self) -> str:
         """The identity, for messages."""
-        return f"identity {self.identity} of environment {self.environment}"
+        return f"identity {self.identity} of {self.environment}"
 
     def narrowed(self, bucket: str) -> Connection:
         """Return the same identity's view of one bucket. It leads people; rights stay what they were.
@@ -119,7 +119,7 @@ def parse(files: Mapping[str, str], source: str) -> Connection:
     Raises:
         InvalidInput: If one lacks, or is not what it should be. What it holds is never quoted.
     """
-    missing = [name for name in (CONFIG, SERVICE, DESCRIPTION) if name not in files]
+    missing = [name for name in (CONFIG, DESCRIPTION) if name not in files]
     if missing:
         raise InvalidInput(f"{source} is no store's connection: it lacks {', '.join(missing)}")
     try:
@@ -144,12 +144,12 @@ def _parsed(files: Mapping[str, str]) -> Connection:
         objects=Objects(
             endpoint=str(where["endpoint"]),
             region=str(where["region"]),
-            buckets={kind: str(where["buckets"][kind]) for kind in KINDS},
+            buckets={kind: str(where["buckets"][kind]) for kind in KINDS if kind in where["buckets"]},
             prefix=str(where["prefix"]),
             keys=_keys(files),
         ),
-        database=_section(files[SERVICE], "store"),
-        schema=str(facts["database"]["schema"]),
+        database=_section(files[SERVICE], "store") if facts["database"] else {},
+        schema=str(facts["database"]["schema"]) if facts["database"] else layout.PUBLIC,
         lake=str(lake["bucket"]) if lake else None,
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from terrarium.client.connection import Connection
 from terrarium.client.faults import StoreFailed, right
+from terrarium.errors import InvalidInput
 
 if TYPE_CHECKING:
     import psycopg
@@ -46,10 +47,13 @@ class Database:
             kwargs: What `psycopg.connect` takes, over what the environment says.
 
         Raises:
+            InvalidInput: If there is no database, as in a lake.
             StoreFailed: If the server can't be reached or refuses.
         """
         import psycopg  # noqa: PLC0415 - 0.1 s, and some only want objects
 
+        if not self._where.database:
+            raise InvalidInput(f"{self._where.environment} has no database, only objects")
         options = str(kwargs.pop("options", ""))
         if self._where.schema != "public":
             options = f"-c search_path={self._where.schema},public {options}".strip()

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from components.stores import layout
 from components.stores.files import MOUNT
 from terrarium.client.sources import Folder, InCluster, Source
 from terrarium.client.store import Store
@@ -113,7 +114,7 @@ def locate(name: str | None, context: str | None, root: str | os.PathLike[str] |
 
 def _declared(name: str, root: Path | None) -> InCluster:
     # Here and below imported when a checkout is read: in a pod the settings' models would cost 0.3 s for nothing.
-    from components.settings.models import EnvironmentSettings  # noqa: PLC0415
+    from components.settings.models import LakeSettings, PlatformSettings  # noqa: PLC0415
     from terrarium.site import site  # noqa: PLC0415
 
     found = _root(root)
@@ -123,10 +124,16 @@ def _declared(name: str, root: Path | None) -> InCluster:
             "or give the kubeconfig context of its cluster as context"
         )
     declaration = _declaration(name, found)
-    settings = declaration.settings
-    if not isinstance(settings, EnvironmentSettings):
-        raise InvalidInput(f"stack {name} is a {declaration.kind}, not an environment: it has no store to connect to")
-    return InCluster(settings.id, _access(declaration), site(found, declaration.tiers).kubeconfig)
+    access, settings = declaration.adapter.access, declaration.settings
+    if isinstance(settings, PlatformSettings):
+        raise InvalidInput(f"stack {name} is a platform: it has no store to connect to")
+    if not access:
+        raise InvalidInput(
+            f"stack {name} makes its own cluster: give the kubeconfig context of it as context "
+            f"(`terrarium status {name}` shows it)"
+        )
+    owner = layout.lake_id(settings.name) if isinstance(settings, LakeSettings) else settings.id
+    return InCluster(owner, access, site(found, declaration.tiers).kubeconfig)
 
 
 def _mounted() -> Folder:
@@ -173,14 +180,3 @@ def _declaration(name: str, root: Path) -> Declaration:
         ids += [found] if found else []
     known = ", ".join([*stacks, *ids]) or "none"
     raise InvalidInput(f"{root} declares no environment `{name}`; stacks and ids there: {known}")
-
-
-def _access(declaration: Declaration) -> dict[str, str]:
-    """Return how to reach the cluster. Every cloud that uses an existing one names it by these two keys."""
-    block = declaration.settings.cloud[declaration.adapter.name]
-    if "context" not in block:
-        raise InvalidInput(
-            f"stack {declaration.stack} makes its own cluster: give the kubeconfig context of it as context "
-            f"(`terrarium status {declaration.stack}` shows it)"
-        )
-    return {key: str(block[key]) for key in ("context", "kubeconfig") if block.get(key)}

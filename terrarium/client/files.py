@@ -26,6 +26,7 @@ from obstore.store import S3Store
 from terrarium.client.connection import KINDS, Connection
 from terrarium.client.faults import nearest, told
 from terrarium.client.objects import CONCURRENCY, MEBIBYTE, PART, part_size, same_process
+from terrarium.client.reading import read
 from terrarium.client.whole import whole
 
 # Bytes of one request of a file that is read piece by piece. 1 MiB, obstore's default, took 2.6 times as long (64 MiB
@@ -185,19 +186,17 @@ class Files(FsspecStore):
         store, key = self.objects, self._strip_protocol(path)
         with self.at(path):
             if start is None and end is None:
-                return (await to_thread(lambda: store.get(key).bytes())).to_bytes()
+                return await to_thread(read, store, key)
             # As a slice: from the end where a bound is negative, to the end where there is none.
             first, last = start or 0, end
             if last is None or last < 0 or first < 0:
                 first, last, _step = slice(start, end).indices((await to_thread(store.head, key))["size"])
-            return (await to_thread(store.get_range, key, start=first, end=last)).to_bytes() if last > first else b""
+            return await to_thread(read, store, key, first, last) if last > first else b""
 
     def between(self, path: str, start: int, end: int) -> bytes:
-        """Return the bytes of an object from one to before another, by one request."""
+        """Return the bytes of an object from one to before another."""
         with self.at(path):
-            got = self.objects.get(self._strip_protocol(path), options={"range": (start, end)})
-            # Joined from pieces: as one they would be copied once more on the way.
-            return b"".join(got.stream(min_chunk_size=MEBIBYTE))
+            return read(self.objects, self._strip_protocol(path), start, end)
 
     async def _pipe_file(self, path: str, value: Any, mode: str = "overwrite", **_: Any) -> None:
         how: Any = {"mode": "create"} if mode == "create" else {"chunk_size": PART, "max_concurrency": CONCURRENCY}

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from terrarium.client import objects
-from terrarium.client.connection import KINDS, Connection
+from terrarium.client.connection import Connection
 from terrarium.client.database import Database
 from terrarium.errors import InvalidInput
 
@@ -102,7 +102,7 @@ class Store:
         if kind in where.buckets:
             return where.buckets[kind], where.prefix
         if kind != "lake":
-            raise InvalidInput(f"there is no kind `{kind}`; there are {', '.join(KINDS)} and lake")
+            raise InvalidInput(f"there is no kind `{kind}`; there are {', '.join(where.buckets)} and lake")
         if self.connection.lake is None:
             raise InvalidInput(
                 f"environment {self.connection.environment} reads no lake: name one in its stack file under store.lake"

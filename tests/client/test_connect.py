@@ -141,7 +141,7 @@ def test_a_checkout_knows_stacks_and_ids(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert terrarium.connect("dev", root=ROOT).id == terrarium.connect("churn-dev", root=ROOT).id == "churn-dev"
     with pytest.raises(InvalidInput, match=r"no environment `churn-dve`.*churn-dev"):
         terrarium.connect("churn-dve", root=ROOT)
-    with pytest.raises(InvalidInput, match="is a platform, not an environment"):
+    with pytest.raises(InvalidInput, match="is a platform: it has no store"):
         terrarium.connect("platform", root=ROOT)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidInput, match="nothing says where environment churn-dev is"):

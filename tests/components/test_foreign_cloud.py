@@ -27,6 +27,10 @@ class MeadowAdapter:
     platform: str | None = None
     cluster_id: str | None = None
 
+    @property
+    def access(self) -> dict[str, str]:
+        return {}
+
     def contradictions(self, settings: object) -> Iterator[tuple[str, str]]:
         del settings
         yield from ()
