@@ -8,36 +8,32 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from rehearsal.platform import Platform
 from tests.support.api import KINDS, Person
 from tests.support.checkout import PATIENCE, Checkout
+from tests.support.declared import with_store
+from tests.support.stores import Keys, Servers
 
-# The resource in whose making the engine is killed, by its logical name; `{}` is the environment's id. Every kind that
-# the engine treats apart is among them: the stack, providers, components, what has nothing outside the state, what has.
+# Where the engine is killed, one after the other, by the type and logical name of what it makes then; `{}` is the
+# environment's id. Each kind that the engine, a plugin or the recovery treats apart is among them: the stack, a
+# provider, a component, what has nothing outside the state, what is found by its name, what may be made twice, and a
+# key whose secret half is lost.
 POINTS = (
-    "terrarium-{stack}",
-    "{}-cluster",
-    "{}-random",
-    "{}",
-    "{}-identity",
-    "{}-namespace",
-    "{}-default-deny",
-    "{}-quota",
-    "{}-runner",
-    "{}-writer",
-    "{}-writer-binding",
-    "{}-descriptor",
+    ("Stack::terrarium-{stack}", "RandomId::{}-identity", "Namespace::{}-namespace"),
+    ("providers:kubernetes::{}-cluster", "Bucket::{}-store-results", "Secret::{}-store-rw-1"),
+    ("index:Environment::{}", "User::{}-store-rw", "AccessKey::{}-store-rw-key-1", "ConfigMap::{}-descriptor"),
+    ("UserPolicy::{}-store-ro-store", "Role::{}-store-database-owner", "Database::{}-store-database"),
+    ("Grant::{}-store-database-public", "Schema::{}-store-database-bucket-alice", "RoleBinding::{}-writer-binding"),
+    ("GrantRole::{}-store-database-bucket-alice-member", "Role::{}-store-database-rw-1"),
 )
 SEED = 20_261_121
 
@@ -60,33 +56,39 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, platform: Platform) -> Ch
     return checkout
 
 
-def declare(checkout: Checkout, platform: Platform, name: str) -> None:
+def declare(checkout: Checkout, platform: Platform, name: str, *, store: bool = False) -> None:
     checkout.declare(
         name,
         "environment",
         project="kill",
         name=name,
         tier="experimentation",
-        cloud={"kubernetes": {"context": platform.context, "platform": "shared"}},
+        cloud={"kubernetes": with_store(platform) if store else {"context": platform.context, "platform": "shared"}},
         people={"members": ["team"], "readers": ["auditors"]},
+        **({"buckets": {"alice": {"users": ["alice@example.org"]}}} if store else {}),
     )
     checkout.pulumi("stack", "init", name)
 
 
+def state_file(checkout: Checkout, stack: str) -> Path:
+    return checkout.folder / f"state/shared/.pulumi/stacks/terrarium/{stack}.json"
+
+
 def kill_engine(checkout: Checkout, stack: str, point: str, delay: float) -> None:
     """Kill the engine in mid-`up`: a moment after its state says that it makes, or has made, a resource."""
-    path = checkout.folder / f"state/shared/.pulumi/stacks/terrarium/{stack}.json"
-    command = ["pulumi", "up", "--yes", "--skip-preview", "--stack", stack, "--non-interactive", "--color=never"]
-    environment = checkout.environment("experimentation")
-    with subprocess.Popen(command, cwd=checkout.folder, env=environment, stdout=subprocess.DEVNULL) as engine:
+    path = state_file(checkout, stack)
+    with checkout.start("up", stack) as running:
         end = time.monotonic() + PATIENCE
-        while point not in path.read_text() and engine.poll() is None and time.monotonic() < end:
+        while point not in path.read_text() and running.poll() is None and time.monotonic() < end:
             time.sleep(0.001)
         time.sleep(delay)
-        engine.send_signal(signal.SIGKILL)
-    assert engine.returncode == -signal.SIGKILL
-    locks = checkout.folder / f"state/shared/.pulumi/locks/organization/terrarium/{stack}"
-    assert list(locks.glob("*.json")), "the up had ended before it was killed"
+        engines = [each for each in psutil.Process(running.pid).children() if each.name() == "pulumi"]
+        for engine in engines:
+            engine.kill()
+        _, said = running.communicate(timeout=PATIENCE)
+    assert engines, f"the up had ended before it was killed: {said}"
+    assert running.returncode == 1, said
+    assert "it goes on where this one ended" in said
 
 
 def in_state(checkout: Checkout, stack: str) -> set[str]:
@@ -97,18 +99,48 @@ def in_state(checkout: Checkout, stack: str) -> set[str]:
     return {f"{kinds[resource['type']]} {resource['id']}" for resource in own}
 
 
+STORED = {
+    "aws:s3/bucket:Bucket": "bucket",
+    "aws:iam/user:User": "user",
+    "postgresql:index/database:Database": "database",
+    "postgresql:index/role:Role": "role",
+}
+
+
+def stored_in_state(checkout: Checkout, stack: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {kind: set() for kind in STORED.values()}
+    for resource in checkout.state(stack)["resources"]:
+        if kind := STORED.get(resource["type"]):
+            found[kind].add(resource["id"])
+    return found
+
+
+def keys_in_state(checkout: Checkout, stack: str) -> set[str]:
+    resources = checkout.state(stack)["resources"]
+    return {resource["id"] for resource in resources if resource["type"] == "aws:iam/accessKey:AccessKey"}
+
+
 @pytest.mark.parametrize("number", range(len(POINTS)))
 def test_a_killed_up_is_taken_to_its_end(checkout: Checkout, platform: Platform, number: int) -> None:
-    stack = f"s{number}"
-    declare(checkout, platform, stack)
-    delay = random.Random(SEED + number).uniform(0, 0.05)  # noqa: S311 - a seed is the point
-    kill_engine(checkout, stack, f'::{POINTS[number].format(f"kill-{stack}", stack=stack)}"', delay)
+    stack, servers = f"s{number}", Servers(platform)
+    before = servers.listing()
+    declare(checkout, platform, stack, store=True)
+    chance = random.Random(SEED + number)  # noqa: S311 - a seed is the point
+    for point in POINTS[number]:
+        mark = f'{point.format(f"kill-{stack}", stack=stack)}"'
+        # What the engine makes side by side may be there from the time before.
+        if mark not in state_file(checkout, stack).read_text():
+            kill_engine(checkout, stack, mark, chance.uniform(0, 0.05))
 
     checkout.terrarium("up", stack)
 
     assert not checkout.state(stack).get("pending_operations")
     checkout.pulumi("preview", "--stack", stack, "--expect-no-changes")
     assert in_state(checkout, stack) == Person(platform).owned("terrarium.dev/environment", f"kill-{stack}")
+    made = {kind: names - before[kind] for kind, names in servers.listing().items()}
+    assert made == stored_in_state(checkout, stack)
+    # Each key that IAM takes is in the state: what was made and never noted would be valid for ever.
+    assert set().union(*(servers.keys(user) for user in made["user"])) == keys_in_state(checkout, stack)
 
 
 def pending(checkout: Checkout, stack: str, logical: str) -> None:
@@ -116,7 +148,7 @@ def pending(checkout: Checkout, stack: str, logical: str) -> None:
 
     In the file itself: `pulumi stack import` drops what is unconfirmed.
     """
-    path = checkout.folder / f"state/shared/.pulumi/stacks/terrarium/{stack}.json"
+    path = state_file(checkout, stack)
     document = json.loads(path.read_text())
     deployment = document["checkpoint"]["latest"]
     [made] = [r for r in deployment["resources"] if r["urn"].endswith(f"::{logical}")]
@@ -135,6 +167,24 @@ def test_what_was_made_but_not_confirmed_is_adopted(checkout: Checkout, platform
     assert Person(platform).core.read_namespaced_resource_quota("quota", "kill-adopt").metadata.uid == before
 
 
+def test_a_key_whose_secret_was_lost_is_revoked_and_made_anew(checkout: Checkout, platform: Platform) -> None:
+    declare(checkout, platform, "key", store=True)
+    checkout.terrarium("up", "key")
+    [lost] = Servers(platform).keys(iam_user(checkout, "key", "rw"))
+    pending(checkout, "key", "kill-key-store-rw-key-1")
+    said = checkout.terrarium("up", "key")
+    [made] = Servers(platform).keys(iam_user(checkout, "key", "rw"))
+    assert made != lost
+    assert f"revoked access key {lost}" in said
+    keys = Keys.of(Person(platform), "kill-key", "store-rw-1")
+    keys.s3().list_objects_v2(Bucket=keys.bucket("results"))
+
+
+def iam_user(checkout: Checkout, stack: str, identity: str) -> str:
+    [name] = [name for name in stored_in_state(checkout, stack)["user"] if name.startswith(f"kill-{stack}-{identity}-")]
+    return name
+
+
 def test_somebody_elses_object_of_the_same_name_is_not_adopted(checkout: Checkout, platform: Platform) -> None:
     declare(checkout, platform, "stranger")
     checkout.terrarium("up", "stranger")
@@ -151,11 +201,7 @@ def test_somebody_elses_object_of_the_same_name_is_not_adopted(checkout: Checkou
 
 def test_an_interrupted_up_lets_the_engine_end_and_frees_the_stack(checkout: Checkout, platform: Platform) -> None:
     declare(checkout, platform, "interrupted")
-    command = [str(Path(sys.executable).with_name("terrarium")), "up", "interrupted", "--json"]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "KUBE"))}
-    with subprocess.Popen(
-        command, cwd=checkout.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+    with checkout.start("up", "interrupted", "--json") as running:
         assert running.stderr is not None
         for line in running.stderr:
             if "Namespace" in line:  # the first of many objects is made
