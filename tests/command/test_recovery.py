@@ -122,6 +122,8 @@ def test_a_key_whose_secret_was_lost_is_known_by_its_user_and_those_in_use_by_th
     [pending] = recovery.pending_creates(state)
     assert pending.user == "a-dev-rw"
     assert recovery.keys_in_use(state) == {"AKIA1"}
+    assert recovery.key_users(state, {made["urn"]}) == {"a-dev-rw"}
+    assert recovery.key_users(state, {"another"}) == set()
 
 
 @pytest.mark.parametrize("tags", [{}, {"terrarium.dev/environment": "b-dev"}])

@@ -135,7 +135,18 @@ def _empty(remote: Account, bucket: str) -> None:
 
 
 class User(Thing):
-    """A user, who can be renamed and moved."""
+    """A user, who can be renamed and moved, and must not be there when made."""
+
+    def create(self, remote: Account, wanted: Properties) -> tuple[str, Properties]:
+        # Asked first: if nobody was there, whom the second try finds is the one that the first, its answer lost, made.
+        doing = f"creating IAM User ({wanted['name']})"
+        there = remote.find(doing, self.operations[1], **self._which(wanted)) is not None
+        try:
+            return super().create(remote, wanted)
+        except ApiError as error:
+            if there or error.code != "EntityAlreadyExists":
+                raise
+            return wanted["name"], {}
 
     def update(self, remote: Account, old: Properties, wanted: Properties) -> None:
         doing, name = f"updating IAM User ({old['name']})", wanted["name"]
