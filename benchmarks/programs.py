@@ -19,6 +19,7 @@ import yaml
 from benchmarks import measured, workshop
 from benchmarks.figures import Figure, Spread
 from rehearsal import engine, paths
+from rehearsal.platform import Platform
 from rehearsal.progress import Report
 
 TARGET = 1.10
@@ -50,11 +51,11 @@ class Programs:
 
     Args:
         folder: Where the projects, the state and the engine's home are made.
-        kubeconfig: Of the platform that they deploy to.
+        platform: The one that they deploy to.
         parts: The engine.
     """
 
-    def __init__(self, folder: Path, kubeconfig: Path, parts: engine.EngineParts) -> None:
+    def __init__(self, folder: Path, platform: Platform, parts: engine.EngineParts) -> None:
         self._folder = folder
         self._note = folder / "cpu"
         self._pulumi = parts.bin_dir / "pulumi"
@@ -64,7 +65,8 @@ class Programs:
             "PULUMI_CONFIG_PASSPHRASE": "benchmark",
             "PULUMI_HOME": str(home),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "KUBECONFIG": str(kubeconfig),
+            "KUBECONFIG": str(platform.kubeconfig),
+            **platform.connections.variables(),
         }
         path = self._environment["PATH"]
         self._environment["PATH"] = os.pathsep.join([str(parts.bin_dir), str(Path(sys.executable).parent), path])
@@ -94,7 +96,8 @@ class Programs:
 
     def registered(self, stack: str) -> dict[str, dict[str, Any]]:
         """Return what the last `up` registered: all that the state holds of each resource, by URN."""
-        exported = json.loads(self._run(OURS, "stack", "export", "--stack", stack))
+        # As plain text: no secret is encrypted twice alike. The keys are of a store that goes with the run.
+        exported = json.loads(self._run(OURS, "stack", "export", "--show-secrets", "--stack", stack))
         return {
             resource["urn"]: {key: _ordered(key, value) for key, value in resource.items() if key not in _NOTES}
             for resource in exported["deployment"]["resources"]
@@ -149,7 +152,7 @@ def programs(report: Report) -> Iterator[Programs]:
         cluster = workshop.platform(folder)
         cluster.start(report)
         report.step("Bringing up the platform stack")
-        yield Programs(folder, cluster.kubeconfig, parts)
+        yield Programs(folder, cluster, parts)
 
 
 def differences(ours: Mapping[str, Mapping[str, Any]], flat: Mapping[str, Mapping[str, Any]]) -> list[str]:

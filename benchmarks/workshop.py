@@ -64,8 +64,8 @@ def reset_clone(folder: Path) -> None:
 
 
 def bare_environment() -> dict[str, str]:
-    """Return the environment of a fresh shell: nothing of Pulumi, make or an activated checkout."""
-    dropped = ("PULUMI_", "MAKE", "MFLAGS", "KUBECONFIG", "VIRTUAL_ENV", "PYTHON")
+    """Return the environment of a fresh shell: nothing of Pulumi, make, a store or an activated checkout."""
+    dropped = ("PULUMI_", "MAKE", "MFLAGS", "KUBECONFIG", "AWS_", "PG", "VIRTUAL_ENV", "PYTHON")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     root = paths.root()
     entries = [entry for entry in os.environ.get("PATH", "").split(os.pathsep) if entry]

@@ -10,8 +10,9 @@ import pytest
 from benchmarks import programs
 from rehearsal.progress import Silent
 
-DEV = 24
+DEV = 76
 WIDE = DEV + 40
+KINDS = ("results", "datasets", "models", "scratch", "backups")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,8 @@ def test_flat_program_registers_the_same(both: programs.Programs, stack: str, co
     # The stack itself is in the state too. Two empty sets would be equal as well.
     assert len(resources) == count + 1
     protected = {urn.rsplit("::", 1)[-1] for urn, resource in resources.items() if resource.get("protect")}
-    assert protected == {f"churn-{stack}-identity", f"churn-{stack}-namespace"}
+    own = ("identity", "namespace", "store-database", *(f"store-{kind}" for kind in KINDS))
+    assert protected == {f"churn-{stack}-{name}" for name in own}
     for program in (programs.OURS, programs.FLAT):
         taken = both.preview(program, stack)
         assert taken.cpu > 0
