@@ -40,14 +40,14 @@ def write_copy(source: Declared, new: str) -> Path:
         )
     root = source.site.root
     old = stack_files(root)[source.stack]
-    path = old.with_name(f"Pulumi.{new}.yaml")
     text = renamed(old.read_text(encoding="utf-8"), _name(source, new))
     try:
+        path = old.with_name(f"Pulumi.{new}.yaml")  # refuses a name with a `/`, which would lead elsewhere
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except (OSError, ValueError):
         raise InvalidInput(
-            f"{path.name} can't be written: is `{new}` a stack's name, and the folder writable?"
+            f"Pulumi.{new}.yaml can't be written: is `{new}` a stack's name, and the folder writable?"
         ) from None
     report = check_project(root, [new])
     if not report.ok:
