@@ -12,9 +12,9 @@ from pathlib import Path
 
 MODULES = {
     "pulumi-language-python": "language_python",
-    "pulumi-resource-aws": "aws.provider",
+    "pulumi-resource-aws": "aws",
     "pulumi-resource-kubernetes": "kubernetes.provider",
-    "pulumi-resource-postgresql": "postgresql.provider",
+    "pulumi-resource-postgresql": "postgresql",
     "pulumi-resource-random": "random",
 }
 

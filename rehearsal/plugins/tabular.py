@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Generic, TypeVar
 
@@ -32,28 +31,27 @@ class Kind(ABC, Generic[Remote]):
     """A resource type; values are plain here, without marks.
 
     Attributes:
-        defaults: all inputs, each with its value when the program gives none.
         required: inputs that must be given.
+        defaults: all other inputs, each with its value when the program gives none.
         key: inputs that say which thing it is: two with the same can't be there at once; empty when any number can.
-        fixed: inputs that only a new resource can have.
-        named: the input that is made up when it isn't given; empty for none.
-        filled: inputs that the server chooses when they aren't given.
-        documents: inputs that are policies in JSON, compared by meaning.
-        sets: inputs whose order and repetitions say nothing.
+        fixed: inputs that only a new resource can have; None for those of `key`.
+        ordered: inputs that are lists in which the order says something; in others it says nothing, nor do repetitions.
         outputs: what there is besides the inputs.
-        importable: whether the official provider can import it.
+        importable: whether what is there can be taken over by its id.
     """
 
-    defaults: Properties
-    required: tuple[str, ...] = ()
+    required: tuple[str, ...]
+    defaults: Properties = field(default_factory=dict)
     key: tuple[str, ...] = ()
-    fixed: tuple[str, ...] = ()
-    named: str = ""
-    filled: tuple[str, ...] = ()
-    documents: tuple[str, ...] = ()
-    sets: tuple[str, ...] = ()
+    fixed: tuple[str, ...] | None = None
+    ordered: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     importable: bool = True
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All inputs."""
+        return (*self.required, *self.defaults)
 
     def problems(self, given: Properties) -> dict[str, str]:  # noqa: ARG002 - for those that have some
         """What is wrong with inputs, by input; those that aren't known yet are left out."""
@@ -61,7 +59,8 @@ class Kind(ABC, Generic[Remote]):
 
     def alike(self, name: str, one: Any, other: Any) -> bool:
         """Whether two values of an input mean the same."""
-        return bool(meaning(json.loads(one)) == meaning(json.loads(other)) if name in self.documents else one == other)
+        unordered = isinstance(one, list) and isinstance(other, list) and name not in self.ordered
+        return bool(set(one) == set(other) if unordered else one == other)
 
     @abstractmethod
     def create(self, remote: Remote, wanted: Properties) -> tuple[str, Properties]:
@@ -89,14 +88,19 @@ class TabularProvider(ResourceProvider, Generic[Remote]):
     No changed setting replaces what was made, as with the official ones: a store whose port moved keeps its data.
 
     Attributes:
+        remote: makes the connection that all kinds use, at its first use, which no preview is: of the settings, and of
+            what is set when the engine cancels.
         kinds: by type, without the package: `s3/bucket:Bucket`.
         settings: of the provider, that can be met.
         hidden: inputs and outputs of any kind that are secret by their nature.
+        instead: what a person can do about a type that is not among the kinds.
     """
 
+    remote: Callable[[Mapping[str, str], threading.Event], Remote]
     kinds: Mapping[str, Kind[Remote]]
     settings: frozenset[str]
-    hidden: frozenset[str] = frozenset()
+    hidden: frozenset[str]
+    instead: str
 
     given: Mapping[str, str] = {}
 
@@ -104,38 +108,25 @@ class TabularProvider(ResourceProvider, Generic[Remote]):
         """Keep the settings until something is done with them."""
         self.given = settings
 
-    @abstractmethod
-    def connect(self) -> Remote:
-        """Make the connection that all kinds use: at its first use, which no preview is."""
-
-    def setting_problems(self, given: Properties) -> dict[str, str]:  # noqa: ARG002 - for those that have some
-        """What is wrong with the provider's settings, by setting."""
-        return {}
-
     def CheckConfig(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:  # noqa: ARG002 - protocol
         """Refuse settings that can't be met instead of ignoring them."""
         given = {name: item for name, item in plain(from_struct(request.news)).items() if item not in (None, "")}
         unmet = sorted(given.keys() - self.settings - _ALWAYS)
         problems = dict.fromkeys(unmet, f"the stand-in {self.package} provider can't do this: leave it out")
-        problems |= self.setting_problems({name: item for name, item in given.items() if not holds(item, Unknown)})
         failures = [pb.CheckFailure(property=name, reason=reason) for name, reason in problems.items()]
         return pb.CheckResponse(inputs=request.news, failures=failures)
 
-    def check(self, step: Step, old_inputs: Properties, inputs: Properties, name: str) -> Properties:
-        """Fill in defaults and a name; refuse what can't be used."""
+    def check(self, step: Step, old_inputs: Properties, inputs: Properties, name: str) -> Properties:  # noqa: ARG002 - nothing is named here
+        """Fill in defaults; refuse what can't be used."""
         kind, inputs = self._kind(step), without_none(inputs)
         problems = {
             item: f"the stand-in {self.package} provider can't do this: leave it out, or use one of "
-            f"{', '.join(kind.defaults)}"
-            for item in sorted(inputs.keys() - kind.defaults.keys())
+            f"{', '.join(kind.inputs)}"
+            for item in sorted(inputs.keys() - set(kind.inputs))
         }
+        problems |= {item: f"{item} is required" for item in kind.required if item not in inputs}
         filled = without_none({**kind.defaults, **inputs})
-        if kind.named and kind.named not in filled and (made := plain(old_inputs.get(kind.named)) or name):
-            filled[kind.named] = made
-        wanted = (*kind.required, kind.named) if kind.named else kind.required
-        problems |= {item: f"{item} is required" for item in wanted if item not in filled}
         known = {item: value for item, value in plain(filled).items() if not holds(value, Unknown)}
-        problems |= {item: "this is no JSON object" for item in kind.documents if not _is_object(known.get(item, "{}"))}
         problems |= kind.problems(known) if not problems else {}
         if problems:
             raise InputError(problems)
@@ -145,20 +136,20 @@ class TabularProvider(ResourceProvider, Generic[Remote]):
         """Compare by meaning; a thing that keeps its key is deleted before its successor is made."""
         kind = self._kind(step)
         olds, news = _of(kind, state), _of(kind, inputs)
-        for name in kind.defaults:
-            if (name in kind.filled and name not in news and name in olds) or _same(kind, name, olds, news):
+        fixed = kind.key if kind.fixed is None else kind.fixed
+        for name in kind.inputs:
+            if _same(kind, name, olds, news):
                 news = {**news, name: olds[name]} if name in olds else _without(news, name)
         found = changes(olds, olds, news, step.ignore)
         for change in found:
-            change.replace = change.path[0] in kind.fixed
+            change.replace = change.path[0] in fixed
         return found, bool(kind.key) and all(olds.get(name) == news.get(name) for name in kind.key)
 
     def create(self, step: Step, inputs: Properties) -> tuple[str, Properties]:
         """Make it; what is there but unfinished stays in state."""
         kind = self._kind(step)
         if step.preview or holds(inputs, Unknown):
-            later = (*kind.outputs, *(name for name in kind.filled if name not in inputs))
-            return "", self._stored(inputs, dict.fromkeys(later, UNKNOWN))
+            return "", self._stored(inputs, dict.fromkeys(kind.outputs, UNKNOWN))
         remote, wanted = self._remote(), plain(inputs)
         identifier, made = kind.create(remote, wanted)
         made["id"] = identifier
@@ -172,7 +163,7 @@ class TabularProvider(ResourceProvider, Generic[Remote]):
     def update(self, step: Step, state: Properties, inputs: Properties) -> Properties:
         """Change it in place."""
         kind = self._kind(step)
-        rest = {name: item for name, item in state.items() if name not in kind.defaults or name in kind.filled}
+        rest = {name: item for name, item in state.items() if name not in kind.inputs}
         if step.preview or holds(inputs, Unknown):
             return self._stored(inputs, {**rest, **inputs})
         remote, wanted = self._remote(), plain(inputs)
@@ -186,14 +177,14 @@ class TabularProvider(ResourceProvider, Generic[Remote]):
         """Look at what is there."""
         kind, known = self._kind(step), plain(state)
         if not known and not kind.importable:
-            raise ProviderError(f"a {step.token.rsplit(':', 1)[-1]} can't be imported, as in the official provider")
+            raise ProviderError(f"a {step.token.rsplit(':', 1)[-1]} can't be imported")
         live = kind.read(self._remote(), identifier, known)
         if live is None:
             return None
         live = _in_known_forms(kind, known, live)
         unseen = {name: item for name, item in kind.defaults.items() if item is not None} | known
         values = without_none({**unseen, **live, "id": live.get("id", identifier)})
-        given = inputs if known else dict.fromkeys(kind.defaults)
+        given = inputs if known else kind.inputs
         found = hidden_as(inputs, {name: values[name] for name in given if name in values})
         return values["id"], self._stored(inputs, values), self.with_secrets(found)
 
@@ -216,7 +207,8 @@ class TabularProvider(ResourceProvider, Generic[Remote]):
         token = step.token.removeprefix(f"{self.package}:")
         if token not in self.kinds:
             raise ProviderError(
-                f"the stand-in {self.package} provider has no {token}; it has {', '.join(sorted(self.kinds))}"
+                f"the stand-in {self.package} provider has no {token}; it has {', '.join(sorted(self.kinds))}: "
+                f"{self.instead}"
             )
         return self.kinds[token]
 
@@ -225,34 +217,13 @@ class TabularProvider(ResourceProvider, Generic[Remote]):
 
     def _remote(self) -> Remote:
         with self._connecting:
-            self._connection = self._connection or self.connect()
+            self._connection = self._connection or type(self).remote(self.given, self.stopping)
             return self._connection
 
 
-def meaning(value: Any) -> Any:
-    """A policy, or a part of it, in one form for all that mean the same: lists in order, a list of one as its item."""
-    if isinstance(value, dict):
-        return "*" if value == {"AWS": "*"} else {key: meaning(item) for key, item in value.items()}
-    if isinstance(value, list):
-        items = sorted((meaning(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
-        return items[0] if len(items) == 1 else items
-    # A condition's true and "true" are one thing.
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _is_object(text: Any) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except (TypeError, ValueError):
-        return False
-
-
 def _of(kind: Kind[Any], properties: Properties) -> Properties:
-    """The inputs among properties, sets in order, without what is empty: none and an empty list mean the same."""
-    found = {name: plain(properties[name]) for name in kind.defaults if name in properties}
-    for name in kind.sets:
-        if isinstance(found.get(name), list) and not holds(found[name], Unknown):
-            found[name] = sorted(set(found[name]))
+    """The inputs among properties, without what is empty: none and an empty list mean the same."""
+    found = {name: plain(properties[name]) for name in kind.inputs if name in properties}
     return {name: item for name, item in found.items() if item not in (None, [], {})}
 
 
@@ -270,7 +241,7 @@ def _same(kind: Kind[Any], name: str, olds: Properties, news: Properties) -> boo
 def _in_known_forms(kind: Kind[Any], known: Properties, live: Properties) -> Properties:
     """What the server says, inputs as they were written where both mean the same: a refresh then shows no change."""
     olds, news = _of(kind, known), _of(kind, live)
-    same = {name for name in kind.defaults if name in known and name in live and _same(kind, name, olds, news)}
+    same = {name for name in kind.inputs if name in known and name in live and _same(kind, name, olds, news)}
     return {name: known[name] if name in same else item for name, item in live.items()}
 
 
