@@ -133,7 +133,7 @@ def _stacks(root: Path) -> list[str]:
 
 
 def _block(root: Path, stack: str, kind: str = "") -> dict[str, Any] | None:
-    """Return what a stack declares, of any kind or of one; None without a file, and nothing if it is of another kind."""
+    """Return what a stack declares, of any kind or of one: nothing if it is of another, None without a file."""
     path = next((path for pattern in _FILES for path in root.glob(pattern.format(stack=stack))), None)
     if path is None:
         return None
