@@ -9,7 +9,7 @@ from components.settings.problems import InvalidSettings
 
 # The Kubernetes SDK brings 100,000 objects that live as long as the program. Searching them for garbage takes a third
 # of its processor time: 0.1 s while they are imported, 0.3 s at the end. SDKs load their modules at first use, so the
-# collector stays off until all is declared: that a store's were searched cost another tenth. What is made then is searched.
+# collector stays off until all is declared: that a store's were searched cost another tenth.
 gc.disable()
 from stacks.program import build  # noqa: E402 - imported while the collector is off
 
