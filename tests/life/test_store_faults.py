@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,7 @@ import pytest
 from rehearsal.platform import Platform
 from tests.client.flaky import flaky
 from tests.support.api import Person
-from tests.support.checkout import Checkout
+from tests.support.checkout import ROOT, Checkout
 from tests.support.declared import environment, with_store
 from tests.support.stores import Keys, Servers
 
@@ -133,3 +137,57 @@ def test_a_store_that_does_not_run_is_said_to(checkout: Checkout, platform: Plat
     declare(checkout, "gone", with_store(platform))
     checkout.terrarium("up", "gone")
     finished(checkout, platform, "gone")
+
+
+# Mounted where nobody but the server sees it, so that it goes with it; `base` has the databases' tables, and a database
+# is made as a copy of 7 MB, of which 2 are written at once. Not the objects' disk: versitygw v1.8.0 answers 507 to an
+# object that does not fit, but 500 to a bucket, which every S3 client takes for passing, and asks again for minutes.
+SMALL = """
+set -e
+cd "$1"
+mkdir "$2"
+mount -t tmpfs -o mode=0700,size=400m full "$2"
+cp -a base/. "$2"
+mount --move "$2" base
+chown --reference=. base
+mount -o remount,size=$(($(du -sk base | cut -f1) + 500))k base
+cd /
+shift 2
+exec "$@"
+"""
+START = """
+import sys
+from pathlib import Path
+from rehearsal.platform import Platform
+Platform(sys.argv[1], Path(sys.argv[2]), nodes=1).start()
+"""
+
+
+@pytest.fixture
+def full(platform: Platform, platform_home: Path, tmp_path: Path) -> Iterator[list[str]]:
+    """The platform with its database on a full disk; gives the command that makes room."""
+    unshare = shutil.which("unshare")
+    private = [str(unshare), "--mount"]
+    if not unshare or subprocess.run([*private, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here without a right to")
+    platform.stop()
+    data = str(platform_home / platform.name / "postgresql")
+    start = [sys.executable, "-c", START, platform.name, str(platform_home)]
+    try:
+        command = [*private, "sh", "-c", SMALL, "full", data, str(tmp_path / "new"), *start]
+        subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+        [server] = [part.pid for part in platform.status().parts if part.name == "postgresql"]
+        yield ["nsenter", f"--mount=/proc/{server}/ns/mnt", "mount", "-o", "remount,size=400m", f"{data}/base"]
+    finally:
+        platform.stop()
+
+
+def test_a_full_disk_is_said_to_be_and_with_room_it_goes_on(
+    checkout: Checkout, platform: Platform, full: list[str]
+) -> None:
+    declare(checkout, "full", with_store(platform))
+    said = checkout.answer("up", "full", code=1)["error"]
+    assert "The store's disk is full" in said
+    subprocess.run(full, check=True)
+    checkout.terrarium("up", "full")
+    finished(checkout, platform, "full")
