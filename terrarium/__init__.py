@@ -21,6 +21,6 @@ def __getattr__(name: str) -> Any:
     # On first use: `import terrarium` must cost nothing, and the command imports this package too.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module  # noqa: PLC0415 - whoever imports the package pays for what they use
 
     return getattr(import_module(_HOMES[name]), name)

@@ -149,7 +149,7 @@ def _mounted() -> Folder:
 
 
 def _root(given: Path | None) -> Path | None:
-    from terrarium.site import find_root  # noqa: PLC0415
+    from terrarium.site import find_root  # noqa: PLC0415 - see _declared
 
     if given is not None:
         return find_root(given)
@@ -161,8 +161,8 @@ def _root(given: Path | None) -> Path | None:
 
 def _declaration(name: str, root: Path) -> Declaration:
     """Return the stack of this name, or else the one that declares the environment of this id."""
-    from components.settings.declaration import declare, stack_files  # noqa: PLC0415
-    from components.settings.problems import InvalidSettings  # noqa: PLC0415
+    from components.settings.declaration import declare, stack_files  # noqa: PLC0415 - see _declared
+    from components.settings.problems import InvalidSettings  # noqa: PLC0415 - see _declared
 
     stacks = stack_files(root)
     if name in stacks:

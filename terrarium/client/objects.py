@@ -146,7 +146,7 @@ def boto_client(connection: Connection) -> S3Client:
 
 def _session(keys: S3Credential | None, region: str) -> boto3.Session:
     import boto3  # noqa: PLC0415 - 0.3 s, and few need it
-    from botocore.session import Session  # noqa: PLC0415
+    from botocore.session import Session  # noqa: PLC0415 - see above
 
     # A profile that the shell names, and that the files lack, would be an error.
     unset: Any = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}

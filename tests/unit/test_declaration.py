@@ -181,8 +181,7 @@ def test_a_stack_of_two_kinds_is_refused(project: Any) -> None:
     assert (place, key) == ("Pulumi.dev.yaml:1", "config")
     assert (
         "exactly one of terrarium:environment, terrarium:platform, terrarium:lake; "
-        "found terrarium:environment and terrarium:platform"
-        in message
+        "found terrarium:environment and terrarium:platform" in message
     )
 
 
