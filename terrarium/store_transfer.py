@@ -110,7 +110,7 @@ class Transfer:
             size: Its size in bytes.
         """
         from boto3.s3.transfer import TransferConfig  # noqa: PLC0415 - 0.3 s, and only this needs it
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
 
         self._check()
         (from_bucket, from_key), (to_bucket, to_key) = self._key(source), self._key(target)

@@ -83,7 +83,8 @@ def kill_engine(checkout: Checkout, stack: str, point: str, delay: float) -> Non
         while point not in path.read_text() and running.poll() is None and time.monotonic() < end:
             time.sleep(0.001)
         time.sleep(delay)
-        engines = [each for each in psutil.Process(running.pid).children() if each.name() == "pulumi"]
+        children = psutil.Process(running.pid).children() if running.poll() is None else []
+        engines = [each for each in children if each.name() == "pulumi"]
         for engine in engines:
             engine.kill()
         _, said = running.communicate(timeout=PATIENCE)
