@@ -81,6 +81,9 @@ def database(place: Place, buckets: Sequence[str], *, protected: bool) -> Made:
         protected: Whether a bucket that is taken out of the declaration must be empty; else its tables go with it.
     """
     owner = _role(place, "owner")
+    of_buckets = {bucket: _role(place, "b", bucket) for bucket in buckets}
+    # Whoever writes the whole environment is a member of every bucket: what a bucket makes there, they may change.
+    groups = {RW: _role(place, RW, members_of=list(of_buckets.values())), RO: _role(place, RO)}
     made = postgresql.Database(
         f"{place.name}-database",
         name=place.uid.apply(lambda uid: layout.database(place.owner, uid)),
@@ -90,11 +93,11 @@ def database(place: Place, buckets: Sequence[str], *, protected: bool) -> Made:
         lc_collate=_SERVER_LOCALE,
         lc_ctype=_SERVER_LOCALE,
         # Dropping it drops all that is in it; `terrarium destroy` lifts this after asking.
-        opts=pulumi.ResourceOptions.merge(place.opts, pulumi.ResourceOptions(protect=True)),
+        # After the roles, so that it goes before them: one that owns a table can't be dropped, and a destroy ended there.
+        opts=pulumi.ResourceOptions.merge(
+            place.opts, pulumi.ResourceOptions(protect=True, depends_on=[*groups.values(), *of_buckets.values()])
+        ),
     )
-    of_buckets = {bucket: _role(place, "b", bucket) for bucket in buckets}
-    # Whoever writes the whole environment is a member of every bucket: what a bucket makes there, they may change.
-    groups = {RW: _role(place, RW, members_of=list(of_buckets.values())), RO: _role(place, RO)}
     ready: list[pulumi.Resource] = [_closed(place, made)]
     inside = _Inside(place, made)
     ready += [
