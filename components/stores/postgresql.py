@@ -93,7 +93,7 @@ def database(place: Place, buckets: Sequence[str], *, protected: bool) -> Made:
         lc_collate=_SERVER_LOCALE,
         lc_ctype=_SERVER_LOCALE,
         # Dropping it drops all that is in it; `terrarium destroy` lifts this after asking.
-        # After the roles, so that it goes before them: one that owns a table can't be dropped, and a destroy ended there.
+        # After the roles, so that it goes before them: one that owns a table can't be dropped, which ended a destroy.
         opts=pulumi.ResourceOptions.merge(
             place.opts, pulumi.ResourceOptions(protect=True, depends_on=[*groups.values(), *of_buckets.values()])
         ),
