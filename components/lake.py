@@ -83,8 +83,8 @@ class Lake(pulumi.ComponentResource):
             self.outputs,
             called=called,
             namespace=where,
-            # An environment's own stack reads it, whoever runs that.
-            readers=subjects(["system:authenticated"]),
+            # The environments' stacks read it by the rights with which they publish their own.
+            readers=subjects(sorted(set(settings.store.writers))),
             labels=labels,
             opts=in_cluster,
         )

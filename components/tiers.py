@@ -161,6 +161,12 @@ _AUTOMATION_APART = HardRule(
     why="a person in CI's group could deploy without review",
 )
 
+_NO_BUCKETS_OF_PEOPLE = HardRule(
+    key="buckets",
+    holds=lambda s: not any(bucket.users or bucket.groups for bucket in s.buckets.values()),
+    demand="buckets without users and groups",
+    why="whoever has a bucket writes to it, and nobody writes to production's data by hand",
+)
 _VERSIONED = HardRule(
     key="store.versioned",
     holds=lambda s: s.store.versioned,
@@ -240,11 +246,20 @@ TIERS: Mapping[Tier, TierTable] = {
             ),
         ),
         rights={"readers": Right.READ, "automation": Right.DEPLOY, "promoters": Right.LAUNCH},
-        # Written by what runs there and by promotion alone: no person, and no deployment, holds its keys.
+        # Written by what runs there and by promotion alone: no person and no deployment may read the keys that write.
         store={"readers": StoreRight.READ},
         priority=100_000,
         preempts=True,
-        rules=(_RESTRICTED, _EGRESS_LISTED, _NO_WORLD, _NO_MEMBERS, _AUTOMATION_APART, _VERSIONED, _PROTECTED),
+        rules=(
+            _RESTRICTED,
+            _EGRESS_LISTED,
+            _NO_WORLD,
+            _NO_MEMBERS,
+            _AUTOMATION_APART,
+            _NO_BUCKETS_OF_PEOPLE,
+            _VERSIONED,
+            _PROTECTED,
+        ),
     ),
 }
 

@@ -34,6 +34,10 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = (
         "The store's disk is full. Make room; then run the same command again, it goes on where this one ended.",
     ),
     (
+        re.compile(r"cannot drop schema \S+ because other objects depend on it"),
+        "The bucket holds tables. Drop them, or move them, then run the same command again.",
+    ),
+    (
         re.compile("is being accessed by other users"),
         "End their work, or wait; then run the same command again.",
     ),

@@ -30,14 +30,18 @@ class Cluster:
         self._context = str(access["context"])
         self._kubeconfig = access.get("kubeconfig") or kubeconfig
 
-    def environments(self) -> list[str]:
-        """Return the ids of the environments that live on the cluster.
+    def occupants(self) -> list[str]:
+        """Return the environments, by id, and the lakes that live on the cluster.
 
         Raises:
             CommandFailed: If the cluster can't be reached.
         """
-        namespaces = self._ask("list_namespace", label_selector=f"{LABEL}/environment")
-        return sorted(item.metadata.labels[f"{LABEL}/environment"] for item in namespaces)
+        environments = self._labelled("environment")
+        return sorted([*environments, *(f"lake {name}" for name in self._labelled("lake"))])
+
+    def _labelled(self, kind: str) -> list[str]:
+        namespaces = self._ask("list_namespace", label_selector=f"{LABEL}/{kind}")
+        return [item.metadata.labels[f"{LABEL}/{kind}"] for item in namespaces]
 
     def contents(self, namespace: str) -> list[str]:
         """Return what would be lost with a namespace, as counted kinds (`2 PersistentVolumeClaims`).

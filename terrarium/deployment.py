@@ -118,8 +118,16 @@ class Deployment:
 
     def _held(self, found: Mapping[str, Any]) -> list[str]:
         """Return what the stack's store holds, as counted kinds."""
-        store, administrator = found.get("store"), self._administrator()
-        return administrator.contents(store) if store and administrator else []
+        store = found.get("store")
+        if not store:
+            return []
+        administrator = self._administrator()
+        if administrator is None:
+            raise Refused(
+                f"the stack made a data store, and its file no longer says how to reach it: put back what stood under "
+                f"cloud.{self.declaration.adapter.name}.store; without it nobody can tell what would be lost"
+            )
+        return administrator.contents(store)
 
     def _options(self) -> dict[str, Any]:
         """Return what every operation is told."""
@@ -167,11 +175,11 @@ class Deployment:
             _refuse(changed, "Declare a new stack for a new environment, and promote what should move there.")
 
     def _refuse_occupied(self, found: dict[str, Any]) -> None:
-        everybody = Cluster(found["access"], self._site.kubeconfig).environments()
+        everybody = Cluster(found["access"], self._site.kubeconfig).occupants()
         occupants = [name for name in everybody if name != found.get("id")]
         if occupants:
             raise Refused(
-                f"environments live on the cluster of {found['kind']} {found['name']}: {', '.join(occupants)}. "
+                f"others live on the cluster of {found['kind']} {found['name']}: {', '.join(occupants)}. "
                 "Destroy them first",
                 occupants=occupants,
             )
@@ -180,7 +188,7 @@ class Deployment:
         """Refuse to destroy a protected store that holds data; asked before anything is deleted."""
         if not (found.get("store") or {}).get("protected"):
             return
-        held = [item for item in self._held(found) if "connection" not in item]
+        held = self._held(found)
         if held:
             raise Refused(
                 f"the store of {found['kind']} {found.get('id') or found['name']} is protected and holds "
@@ -217,8 +225,8 @@ class Deployment:
         made = {step.urn for step in watch.steps if step.type == recovery.ACCESS_KEY and step.op != "delete"}
         if not made:
             return
-        state = self.engine.state()
         try:
+            state = self.engine.state()
             self._revoke(state, recovery.key_users(state, made), "when the store failed to answer")
         except CommandFailed as error:
             # Said and not raised: what `up` itself came to is what counts.

@@ -20,7 +20,6 @@ STATEFUL: Mapping[str, str] = {
     "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition": "every object of the kind, in every namespace",
     "aws:s3/bucket:Bucket": "every object in the bucket",
     "postgresql:index/database:Database": "every table of the database",
-    "postgresql:index/schema:Schema": "every table of the bucket",
     "random:index/randomId:RandomId": "the environment's identity, to which its data is bound",
 }
 _DESTRUCTIVE = {"delete", "replace"}

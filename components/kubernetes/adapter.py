@@ -10,13 +10,11 @@ from components.contract import RO, RW, Administration, Cluster, LakeFacts, Netw
 from components.kubernetes import connections
 from components.kubernetes.settings import KubernetesSettings
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
+from components.settings.store import BACKUP_INTERVAL
 from components.stores import layout
 
 if TYPE_CHECKING:
     import pulumi
-
-
-_BACKUP_INTERVAL = 1440  # minutes; `terrarium backup` is run once a day
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,8 @@ class KubernetesAdapter:
         if self.settings.store is None:
             yield "cloud.kubernetes.store", "is missing: a lake is a data store; say where it is"
             return
-        found = [*self.settings.store.contradictions({RW}), *(("objects", r) for r in layout.refusals(settings.name))]
+        refused = layout.refusals(layout.lake_id(settings.name), database=False)
+        found = [*self.settings.store.contradictions({RW}), *(("objects", reason) for reason in refused)]
         yield from ((f"cloud.kubernetes.store.{name}", message) for name, message in found)
 
     def _environment_contradictions(self, settings: EnvironmentSettings) -> Iterator[tuple[str, str]]:
@@ -90,13 +89,24 @@ class KubernetesAdapter:
         schemas = [layout.schema(bucket) for bucket in settings.buckets]
         if len(set(schemas)) < len(schemas):
             yield "buckets", "two buckets would share a schema of the database"
+        if store.objects.accounts and settings.store.lake:
+            yield "store.lake", "the accounts that the stack file names have no right to it: let the lake's owner copy"
+        if store.objects.accounts and len(settings.store.generations) > 1:
+            yield "store.generations", "accounts have one key each; whoever made them changes it"
+        recovery = settings.store.recovery
+        if "lifecycle" not in store.objects.without and recovery.keep_backups_days > settings.store.keep_versions_days:
+            yield (
+                "store.recovery.keep_backups_days",
+                f"{recovery.keep_backups_days} days are more than store.keep_versions_days, "
+                f"{settings.store.keep_versions_days}: a backup names versions, and the store would have deleted them",
+            )
         if store.database is None:
             yield f"{key}.database", "is missing: an environment has a database"
-        elif settings.store.recovery.rpo_minutes < _BACKUP_INTERVAL and not store.database.point_in_time:
+        elif settings.store.recovery.rpo_minutes < BACKUP_INTERVAL and not store.database.point_in_time:
             yield (
                 f"{key}.database.point_in_time",
                 f"is missing: store.recovery.rpo_minutes promises {settings.store.recovery.rpo_minutes} minutes, and "
-                f"backups alone are a day apart; give the command, or promise {_BACKUP_INTERVAL}",
+                f"backups alone are a day apart; give the command, or promise {BACKUP_INTERVAL}",
             )
 
     def network(self, name: str, settings: EnvironmentSettings, opts: pulumi.ResourceOptions) -> Network:

@@ -16,6 +16,8 @@ from components.kubernetes.settings import DatabaseSettings, ObjectsSettings
 _DEFAULT_REGION = "us-east-1"
 _DEFAULT_PORT = "5432"
 _VERIFIED = ("verify-full", "verify-ca")
+SYSTEM = "system"
+"""What libpq calls the system's certificate authorities."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,29 @@ def server(settings: DatabaseSettings, variables: Mapping[str, str], key: str) -
     """
     own = {"host": settings.host, "port": settings.port, "sslmode": settings.sslmode}
     found = service(settings.service, variables)
-    return verified(found | {word: str(value) for word, value in own.items() if value is not None}, key)
+    found |= {word: str(value) for word, value in own.items() if value is not None}
+    if found["sslmode"] == _VERIFIED[0] and not is_here(found["host"]):
+        # libpq would look for a file in the home folder, and end without it.
+        found = {"sslrootcert": SYSTEM, **found}
+    return verified(found, key)
+
+
+def authorities(keywords: Mapping[str, str]) -> str | None:
+    """Return the certificate authorities that a connection names by a file; None for the system's.
+
+    Args:
+        keywords: libpq's.
+
+    Raises:
+        NotReached: If the file can't be read.
+    """
+    file = keywords.get("sslrootcert", SYSTEM)
+    if file == SYSTEM:
+        return None
+    try:
+        return Path(file).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotReached(f"sslrootcert {file} can't be read: {type(error).__name__}") from None
 
 
 @dataclass(frozen=True)

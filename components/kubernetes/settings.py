@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints, WithJsonSchema
 
 from components.settings.fields import Cidr, Key, Line, NamespaceName, Port, Settings
 
 Feature = Literal["lifecycle", "encryption", "public_access_block"]
-# Verified against the system's certificate authorities, or those of `sslrootcert` in the service file.
+# Verified against the system's certificate authorities (verify-full), or those of `sslrootcert` in the service file.
 SslMode = Literal["verify-full", "verify-ca", "require", "disable"]
 
 
@@ -82,6 +82,8 @@ class DatabaseSettings(Settings):
     """The server's port; by default the service's, else 5432."""
     sslmode: SslMode | None = None
     """How TLS is verified; by default the service's, else verify-full."""
+    superuser: StrictBool = True
+    """Whether the service's user is a superuser; managed servers give none."""
     point_in_time: tuple[Line, ...] = ()
     """Command that serves a copy of the server as it was (docs/store.md); without it, only backups are restored."""
     cidrs: tuple[Cidr, ...] = ()
@@ -112,6 +114,9 @@ class StoreConnections(Settings):
             if unknown:
                 known = ", ".join(sorted(identities))
                 yield "objects.accounts", f"no identity is called {', '.join(sorted(unknown))}; there are {known}"
+            for field in ("principal", "profile"):
+                if len({getattr(account, field) for account in objects.accounts.values()}) < len(objects.accounts):
+                    yield "objects.accounts", f"two identities have one {field}, and would have each other's rights"
 
 
 class KubernetesSettings(Settings):

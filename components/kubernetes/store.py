@@ -57,18 +57,19 @@ class Builder:
         made = objects.buckets(place, (*layout.KINDS, layout.BACKUPS), keeping)
         # The backups are none of a workload's business: its identities neither reach them nor know of them.
         own = {kind: made[kind] for kind in layout.KINDS}
-        keys = self._keys(place, own, who, self._lake_bucket(lake))
+        keys = self._keys(place, made, who, self._lake_bucket(lake))
+        destinations = self._destinations()
         server = self._database_place(settings.id)
-        database = postgresql.database(server, sorted(settings.buckets), protected=store.protected)
+        database = postgresql.database(server, sorted(settings.buckets))
         served = {**self._server, "name": database.name}
         shared = {"name": lake.name, "bucket": lake.bucket} if lake else None
-        known = _Known(settings.id, self._objects_public(own), served, shared)
+        known = _Known(settings.id, self._objects_public(own), served, shared, self._authorities)
         identities: list[Identity] = []
         for each in who:
             logins = postgresql.logins(server, database, each, store.generations)
             by_generation = keys(each, store.generations)
             identities += [known.to(each, n, by_generation[n], logins[n]) for n in store.generations]
-        return Store(self._objects_public(made), served, identities, self._destinations())
+        return Store(self._objects_public(made), served, identities, destinations)
 
     def lake(self, settings: LakeSettings) -> Store:
         """Make a lake's store; see the contract."""
@@ -134,7 +135,7 @@ class Builder:
         who: Iterable[Who],
         lake: pulumi.Output[str | None] | None,
     ) -> accounts.Keys:
-        names = pulumi.Output.all(*(bucket.bucket for bucket in made.values()))
+        names = pulumi.Output.all(*(bucket.bucket for kind, bucket in made.items() if kind != layout.BACKUPS))
         rights = accounts.Rights(names, lake or pulumi.Output.from_input(None))
         tokens, given = self.settings.objects.tokens, self.settings.objects.accounts
         if given:
@@ -175,17 +176,28 @@ class Builder:
         return {"host": found["host"], "port": int(found["port"]), "sslmode": found["sslmode"]}
 
     @cached_property
+    def _authorities(self) -> str | None:
+        """The certificate authorities that the server is verified by, if they are not the system's."""
+        return connections.authorities(self._service)
+
+    @cached_property
     def _postgresql(self) -> postgresql_sdk.Provider:
+        return self._connected("database", self._service["dbname"])
+
+    def _connected(self, name: str, database: pulumi.Input[str]) -> postgresql_sdk.Provider:
         found = self._service
+        authorities = found.get("sslrootcert")
         return postgresql_sdk.Provider(
-            f"{self.name}-database",
+            f"{self.name}-{name}",
             host=found["host"],
             port=int(found["port"]),
             username=found["user"],
             password=pulumi.Output.secret(found["password"]),
-            database=found["dbname"],
+            database=database,
             sslmode=found["sslmode"],
-            sslrootcert=found.get("sslrootcert"),
+            # The provider takes the system's authorities when none are named, and libpq when they are called so.
+            sslrootcert=None if authorities == connections.SYSTEM else authorities,
+            superuser=self._database.superuser,
             opts=self.opts,
         )
 
@@ -201,15 +213,22 @@ class Builder:
             uid=self.uid,
             opts=merge(self.opts, pulumi.ResourceOptions(provider=self._postgresql)),
             random=merge(self.opts, pulumi.ResourceOptions(provider=self._random)),
+            administrator=None if self._database.superuser else self._service["user"],
+            inside=lambda name: merge(self.opts, pulumi.ResourceOptions(provider=self._connected("logins", name))),
         )
 
     # ------------------------------------------------------------------ network
 
     def _destinations(self) -> list[Destination]:
-        url = urlsplit(self._endpoint.url)
-        port, objects_ = url.port or _PORTS[url.scheme], self.settings.objects
-        found = {(cidr, port) for cidr in _cidrs(objects_.cidrs, url.hostname or "")}
-        found |= {(cidr, self._server["port"]) for cidr in _cidrs(self._database.cidrs, self._server["host"])}
+        """Return where pods must get through to; asked before anything is made."""
+        written, server = self.settings.objects, self._server
+        urls = [self._endpoint.url, *([self._endpoint.sts] if self._endpoint.sts else [])]
+        found = set()
+        for url in map(urlsplit, urls):
+            cidrs = _cidrs(written.cidrs, url.hostname or "", f"{_KEY}.objects.cidrs")
+            found |= {(cidr, url.port or _PORTS[url.scheme]) for cidr in cidrs}
+        cidrs = _cidrs(self._database.cidrs, server["host"], f"{_KEY}.database.cidrs")
+        found |= {(cidr, server["port"]) for cidr in cidrs}
         return [Destination(*pair) for pair in sorted(found)]
 
 
@@ -221,6 +240,7 @@ class _Known:
     objects: Mapping[str, Any]
     database: Mapping[str, Any] | None
     lake: Mapping[str, Any] | None
+    authorities: str | None = None
 
     def to(self, who: Who, generation: int, key: accounts.Key, login: postgresql.Login | None) -> Identity:
         """Return an identity with the files of one generation."""
@@ -234,13 +254,20 @@ class _Known:
         }
         made = {**key.files, files.DESCRIPTION: pulumi.Output.from_input(content).apply(files.description)}
         if login and self.database:
+            if self.authorities:
+                made[files.AUTHORITIES] = pulumi.Output.from_input(self.authorities)
             every = pulumi.Output.all(database=dict(self.database), user=login.user, password=login.password)
-            made[files.SERVICE] = every.apply(lambda v: files.pg_service(v["database"], v["user"], v["password"]))
+            own = bool(self.authorities)
+            made[files.SERVICE] = every.apply(
+                lambda v: files.pg_service(v["database"], v["user"], v["password"], authorities=own)
+            )
         return Identity(who.name, who.bucket, generation, made, key.service_account)
 
 
-def _cidrs(written: Sequence[str], host: str) -> Sequence[str]:
+def _cidrs(written: Sequence[str], host: str, key: str) -> Sequence[str]:
     own = connections.address(host)
+    if not written and own is None and not connections.is_here(host):
+        raise NotReached(f"{key} is missing: network policies know addresses only, so say where {host} is")
     return written or ([own] if own else [])
 
 

@@ -171,14 +171,19 @@ def _automation(every: Sequence[Declaration]) -> Iterator[Problem]:
         for other, others in environments:
             if other is production or others.project != settings.project:
                 continue
-            for kind in ("members", "readers", "promoters"):
-                for group in sorted({*settings.people.automation} & {*getattr(others.people, kind)}):
+            of_buckets = {group for bucket in others.buckets.values() for group in bucket.groups}
+            kinds = {kind: {*getattr(others.people, kind)} for kind in ("members", "readers", "promoters")}
+            for key, named in {
+                **{f"people.{kind}": found for kind, found in kinds.items()},
+                "buckets": of_buckets,
+            }.items():
+                for group in sorted({*settings.people.automation} & named):
                     message = (
                         f"{quoted(group)} deploys to production as people.automation of "
                         f"{_named(production, ('people', 'automation'))}: a person in it could deploy without review; "
                         "keep people and CI in different groups"
                     )
-                    yield _problem(other, ("people", kind), message, production)
+                    yield _problem(other, tuple(key.split(".")), message, production)
 
 
 def _problem(declaration: Declaration, path: Path_, message: str, *others: Declaration) -> Problem:

@@ -9,6 +9,9 @@ from pydantic import Field, StrictBool
 
 from components.settings.fields import Days, Generation, Group, Minutes, Settings, ShortName, User
 
+BACKUP_INTERVAL = 1440
+"""Minutes between two backups: `terrarium backup` is run once a day (docs/store-recovery.md)."""
+
 
 class RecoverySettings(Settings):
     """What a loss may cost, and for how long one can go back."""
@@ -44,6 +47,12 @@ class StoreSettings(Settings):
         generations = self.generations
         if len(generations) == 2 and generations[1] != generations[0] + 1:
             yield "store.generations", f"[{generations[0]}, {generations[1]}] do not follow each other; the next is +1"
+        if not self.versioned and self.recovery.rpo_minutes < BACKUP_INTERVAL:
+            yield (
+                "store.versioned",
+                f"false, and store.recovery.rpo_minutes promises {self.recovery.rpo_minutes} minutes: without versions "
+                "objects are as old as the last backup, a day",
+            )
 
 
 class BucketSettings(Settings):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 from pulumi_aws import iam
@@ -175,8 +175,8 @@ class Account:
     """
 
     principal: str
-    access_key: str
-    secret_key: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
 
 
 def supplied(endpoint: Endpoint, accounts: Mapping[str, Account]) -> Keys:

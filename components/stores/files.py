@@ -9,6 +9,8 @@ from typing import Any
 MOUNT = "/var/run/terrarium/store"
 """Where a pod finds them, as a folder."""
 CONFIG, CREDENTIALS, SERVICE, DESCRIPTION = "config", "credentials", "pg_service.conf", "store.json"
+AUTHORITIES = "ca.crt"
+"""The certificate authorities that the database server is verified by, where they are not the system's."""
 TOKEN = f"{MOUNT}-token/token"
 """Where a pod finds the token of its service account, if the store takes those."""
 VERSION = 1
@@ -38,13 +40,14 @@ def aws_credentials(access_key: str, secret_key: str) -> str:
     return f"[default]\naws_access_key_id = {access_key}\naws_secret_access_key = {secret_key}\n"
 
 
-def pg_service(database: Mapping[str, Any], user: str, password: str) -> str:
+def pg_service(database: Mapping[str, Any], user: str, password: str, *, authorities: bool = False) -> str:
     """Return a libpq connection service file.
 
     Args:
         database: `host`, `port`, `name` and `sslmode`.
         user: The login role.
         password: Its password: letters and digits, as the file's format has no quoting.
+        authorities: Whether certificate authorities stand beside it, see `AUTHORITIES`.
     """
     values = {
         "host": database["host"],
@@ -54,6 +57,11 @@ def pg_service(database: Mapping[str, Any], user: str, password: str) -> str:
         "user": user,
         "password": password,
     }
+    if authorities:
+        values["sslrootcert"] = f"{MOUNT}/{AUTHORITIES}"
+    elif database["sslmode"] == "verify-full":
+        # Else libpq looks for a file in the home folder, and ends without it.
+        values["sslrootcert"] = "system"
     return "[store]\n" + "".join(f"{key}={value}\n" for key, value in values.items())
 
 

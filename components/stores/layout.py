@@ -60,7 +60,7 @@ def iam_user(owner: str, identity: str, uid: str) -> str:
     return naming.IAM_USER.fit(owner, identity, uid)
 
 
-def database(owner: str, uid: str) -> str:
+def database_name(owner: str, uid: str) -> str:
     """Return the name of an environment's database.
 
     Raises:
@@ -78,8 +78,13 @@ def role(owner: str, uid: str, *suffix: str) -> str:
     return naming.POSTGRESQL.fit(owner.replace("-", "_"), uid, *(part.replace("-", "_") for part in suffix), joint="_")
 
 
-def refusals(owner: str) -> list[str]:
-    """Return why services would refuse names that begin with an owner's id; empty if none would."""
+def refusals(owner: str, *, database: bool = True) -> list[str]:
+    """Return why services would refuse names that begin with an owner's id; empty if none would.
+
+    Args:
+        owner: The environment's id, or the lake's.
+        database: Whether it has one.
+    """
     found = []
     for name in (s3_bucket, iam_user):
         try:
@@ -87,7 +92,8 @@ def refusals(owner: str) -> list[str]:
         except naming.NameRefused as error:
             found.append(str(error))
     try:
-        database(owner, "00000000")
+        if database:
+            database_name(owner, "00000000")
     except naming.NameRefused as error:
         found.append(str(error))
     return found

@@ -121,9 +121,15 @@ def _rules(kind: str, keeping: Keeping, *, versioned: bool) -> list[s3.BucketLif
         )
     if versioned:
         old = s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(noncurrent_days=keeping.versions_days)
+        # What marks an object as deleted would outlive its last version, and S3 deletes no bucket that holds one.
+        marks = s3.BucketLifecycleConfigurationRuleExpirationArgs(expired_object_delete_marker=True)
         rules.append(
             s3.BucketLifecycleConfigurationRuleArgs(
-                id="old-versions", status="Enabled", filter=everything, noncurrent_version_expiration=old
+                id="old-versions",
+                status="Enabled",
+                filter=everything,
+                noncurrent_version_expiration=old,
+                expiration=marks,
             )
         )
     return rules

@@ -6,7 +6,7 @@ change all that the one before made. Nobody but they may connect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -18,6 +18,11 @@ from components.stores import layout
 from components.stores.accounts import Who
 
 _SERVER_LOCALE = "C"  # sorts the same on every machine and version; glibc's changed order between releases
+_READ: Mapping[str, Sequence[str]] = {"table": ["SELECT"], "sequence": ["SELECT"]}
+_CHANGE: Mapping[str, Sequence[str]] = {
+    "table": ["DELETE", "INSERT", "SELECT", "UPDATE"],
+    "sequence": ["SELECT", "UPDATE", "USAGE"],
+}
 _PASSWORD = 40  # letters and digits: 238 bits
 
 
@@ -31,6 +36,8 @@ class Place:
         uid: The environment's uid.
         opts: Parent and provider.
         random: Options with the provider that draws passwords.
+        administrator: Who makes it, if that is no superuser: then a right to connect must be given to them, too.
+        inside: Returns options with a provider that is connected to a database of a given name.
     """
 
     name: str
@@ -38,6 +45,8 @@ class Place:
     uid: pulumi.Output[str]
     opts: pulumi.ResourceOptions
     random: pulumi.ResourceOptions
+    administrator: str | None
+    inside: Callable[[pulumi.Output[str]], pulumi.ResourceOptions]
 
     def role(self, *suffix: str) -> pulumi.Output[str]:
         """Return the name of a role."""
@@ -65,20 +74,21 @@ class Made:
         name: The database's name.
         groups: The group role of each identity.
         ready: What must be there before anybody logs in.
+        opts: Parent and a provider that is connected to it.
     """
 
     name: pulumi.Output[str]
     groups: Mapping[str, postgresql.Role]
     ready: Sequence[pulumi.Resource]
+    opts: pulumi.ResourceOptions
 
 
-def database(place: Place, buckets: Sequence[str], *, protected: bool) -> Made:
+def database(place: Place, buckets: Sequence[str]) -> Made:
     """Make the database, its roles, and what they may do.
 
     Args:
         place: Where.
         buckets: The environment's buckets; each has a schema.
-        protected: Whether a bucket that is taken out of the declaration must be empty; else its tables go with it.
     """
     owner = _role(place, "owner")
     of_buckets = {bucket: _role(place, "b", bucket) for bucket in buckets}
@@ -86,7 +96,7 @@ def database(place: Place, buckets: Sequence[str], *, protected: bool) -> Made:
     groups = {RW: _role(place, RW, members_of=list(of_buckets.values())), RO: _role(place, RO)}
     made = postgresql.Database(
         f"{place.name}-database",
-        name=place.uid.apply(lambda uid: layout.database(place.owner, uid)),
+        name=place.uid.apply(lambda uid: layout.database_name(place.owner, uid)),
         owner=owner.name,
         template="template0",
         encoding="UTF8",
@@ -98,19 +108,19 @@ def database(place: Place, buckets: Sequence[str], *, protected: bool) -> Made:
             place.opts, pulumi.ResourceOptions(protect=True, depends_on=[*groups.values(), *of_buckets.values()])
         ),
     )
-    ready: list[pulumi.Resource] = [_closed(place, made)]
     inside = _Inside(place, made)
-    ready += [
+    ready = [
+        *inside.closed(),
         inside.grant(RW, groups[RW], "database", ["CONNECT", "TEMPORARY"]),
         inside.grant(RO, groups[RO], "database", ["CONNECT"]),
         inside.grant(RW, groups[RW], "schema", ["CREATE", "USAGE"], layout.PUBLIC),
         inside.grant(RO, groups[RO], "schema", ["USAGE"], layout.PUBLIC),
-        *inside.readable(RW, groups[RW], groups[RO], layout.PUBLIC),
+        *inside.shared(RW, groups[RW], groups[RO], layout.PUBLIC, _READ),
     ]
     for bucket, role in of_buckets.items():
-        ready += inside.bucket(bucket, role, groups, keep=protected)
+        ready += inside.bucket(bucket, role, groups)
         groups[layout.bucket_identity(bucket)] = role
-    return Made(made.name, groups, ready)
+    return Made(made.name, groups, ready, place.inside(made.name))
 
 
 def logins(place: Place, made: Made, who: Who, generations: Sequence[int]) -> Mapping[int, Login]:
@@ -138,9 +148,9 @@ def _login(place: Place, made: Made, who: Who, group: postgresql.Role, generatio
         # What it makes then belongs to the group, and outlives this generation.
         assume_role=group.name,
         search_paths=[layout.schema(who.bucket)],
-        # It owns nothing, and the official provider would need to own the roles to look.
-        skip_reassign_owned=True,
-        opts=pulumi.ResourceOptions.merge(place.opts, pulumi.ResourceOptions(depends_on=list(made.ready))),
+        # Through a connection to this very database. Whoever holds a key can go back to the login (SET ROLE NONE) and
+        # make something of its own; elsewhere it would not be found, the login could not be dropped, and stay valid.
+        opts=pulumi.ResourceOptions.merge(made.opts, pulumi.ResourceOptions(depends_on=list(made.ready))),
     )
     return Login(role.name, pulumi.Output.secret(password.result))
 
@@ -156,24 +166,28 @@ def _role(place: Place, *suffix: str, members_of: Sequence[postgresql.Role] = ()
     )
 
 
-def _closed(place: Place, database_: postgresql.Database) -> postgresql.Grant:
-    # PostgreSQL lets every role of the server connect to a new database, and make temporary tables there.
-    return postgresql.Grant(
-        f"{place.name}-database-public",
-        database=database_.name,
-        role="public",
-        object_type="database",
-        privileges=[],
-        opts=place.opts,
-    )
-
-
 @dataclass(frozen=True)
 class _Inside:
-    """What is made inside a database."""
+    """What is made inside a database. All of it goes when the database is dropped: nothing is deleted one by one."""
 
     place: Place
     database: postgresql.Database
+
+    @property
+    def opts(self) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions.merge(self.place.opts, pulumi.ResourceOptions(deleted_with=self.database))
+
+    def closed(self) -> list[pulumi.Resource]:
+        """Take from everybody what PostgreSQL gives them: to connect, and the schema `public` (before 15 to fill it)."""
+        administrator = self.place.administrator
+        kept = [self._grant("administrator", administrator, "database", ["CONNECT"])] if administrator else []
+        public = "public"
+        opts = pulumi.ResourceOptions.merge(self.opts, pulumi.ResourceOptions(depends_on=kept))
+        return [
+            *kept,
+            self._grant(f"{public}-schema", public, "schema", [], layout.PUBLIC),
+            self._grant(public, public, "database", [], opts=opts),
+        ]
 
     def grant(
         self,
@@ -183,50 +197,72 @@ class _Inside:
         privileges: Sequence[str],
         schema: pulumi.Input[str] | None = None,
     ) -> postgresql.Grant:
+        """Let a role do something with the database or a schema of it."""
+        return self._grant(f"{name}-{kind}", role.name, kind, privileges, schema)
+
+    def _grant(
+        self,
+        name: str,
+        role: pulumi.Input[str],
+        kind: str,
+        privileges: Sequence[str],
+        schema: pulumi.Input[str] | None = None,
+        *,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> postgresql.Grant:
         return postgresql.Grant(
-            f"{self.place.name}-database-{name}-{kind}",
+            f"{self.place.name}-database-{name}",
             database=self.database.name,
-            role=role.name,
+            role=role,
             object_type=kind,
             schema=schema,
             privileges=list(privileges),
-            opts=self.place.opts,
+            opts=opts or self.opts,
         )
 
-    def readable(
-        self, name: str, owner: postgresql.Role, reader: postgresql.Role, schema: pulumi.Input[str]
+    def shared(
+        self,
+        name: str,
+        owner: postgresql.Role,
+        other: postgresql.Role,
+        schema: pulumi.Input[str],
+        privileges: Mapping[str, Sequence[str]],
     ) -> list[pulumi.Resource]:
-        """Let a reader read what an owner will make."""
+        """Let another role use what an owner will make in a schema."""
         return [
             postgresql.DefaultPrivileges(
-                f"{self.place.name}-database-{name}-readable-{kind}s",
+                f"{self.place.name}-database-{name}-shared-{kind}s",
                 database=self.database.name,
                 schema=schema,
                 owner=owner.name,
-                role=reader.name,
+                role=other.name,
                 object_type=kind,
-                privileges=["SELECT"],
-                opts=self.place.opts,
+                privileges=list(allowed),
+                opts=self.opts,
             )
-            for kind in ("table", "sequence")
+            for kind, allowed in privileges.items()
         ]
 
     def bucket(
-        self, bucket: str, role: postgresql.Role, groups: Mapping[str, postgresql.Role], *, keep: bool
+        self, bucket: str, role: postgresql.Role, groups: Mapping[str, postgresql.Role]
     ) -> list[pulumi.Resource]:
         """Make a bucket's schema and let its role, and those of the whole environment, work there."""
         identity = layout.bucket_identity(bucket)
-        logical = f"{self.place.name}-database-{identity}"
         schema = postgresql.Schema(
-            logical,
+            f"{self.place.name}-database-{identity}",
             name=layout.schema(bucket),
             database=self.database.name,
             owner=role.name,
-            drop_cascade=not keep,
-            opts=self.place.opts,
+            # A bucket that is taken out of the declaration must be empty: PostgreSQL refuses to drop it otherwise.
+            drop_cascade=False,
+            opts=self.opts,
         )
+        rw, ro = groups[RW], groups[RO]
         return [
             self.grant(identity, role, "database", ["CONNECT", "TEMPORARY"]),
-            self.grant(f"{identity}-{RO}", groups[RO], "schema", ["USAGE"], schema.name),
-            *self.readable(identity, role, groups[RO], schema.name),
+            self.grant(f"{identity}-{RO}", ro, "schema", ["USAGE"], schema.name),
+            *self.shared(identity, role, ro, schema.name, _READ),
+            # What the environment's writers make in a bucket is the bucket's to use, and everybody's who reads all.
+            *self.shared(f"{identity}-{RW}", rw, role, schema.name, _CHANGE),
+            *self.shared(f"{identity}-{RW}-{RO}", rw, ro, schema.name, _READ),
         ]

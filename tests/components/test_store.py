@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 HERE = {"objects": {"profile": "terrarium-shared"}, "database": {"service": "terrarium-shared"}}
-REMOTE = {"objects": {"profile": "remote"}, "database": {"service": "remote"}}
+REMOTE = {"objects": {"profile": "remote", "cidrs": ["10.9.0.0/24"]}, "database": {"service": "remote"}}
 WITHOUT = {"lifecycle": "w", "encryption": "w", "public_access_block": "w"}
 Block = Callable[..., dict[str, Any]]
 
@@ -60,6 +62,7 @@ def test_a_store_beyond_this_machine_is_versioned_encrypted_closed_and_kept_as_t
     ] == {"status": "Enabled"}
     rules = of(recorded, "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
     assert _days(rules[f"{logical}-lifecycle"]) == {"unfinished-uploads": 7, "old-versions": 7}
+    assert rules[f"{logical}-lifecycle"]["rules"][1]["expiration"] == {"expiredObjectDeleteMarker": True}
     assert _days(rules["churn-x-store-scratch-lifecycle"]) == {"unfinished-uploads": 7, "old-objects": 14}
     assert _days(rules["churn-x-store-backups-lifecycle"]) == {"unfinished-uploads": 7, "old-objects": 7}
     closed = of(recorded, "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
@@ -68,7 +71,9 @@ def test_a_store_beyond_this_machine_is_versioned_encrypted_closed_and_kept_as_t
     assert (
         len(of(recorded, "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration")) == 5
     )
-    for inputs in of(recorded, "aws:s3/bucketPolicy:BucketPolicy").values():
+    denials = of(recorded, "aws:s3/bucketPolicy:BucketPolicy")
+    assert len(denials) == 5
+    for inputs in denials.values():
         [statement] = json.loads(inputs["policy"])["Statement"]
         assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -80,7 +85,8 @@ def _days(configuration: dict[str, Any]) -> dict[str, int]:
         [days] = [
             value
             for part in ("abortIncompleteMultipartUpload", "expiration", "noncurrentVersionExpiration")
-            for value in rule.get(part, {}).values()
+            for name, value in rule.get(part, {}).items()
+            if name != "expiredObjectDeleteMarker"
         ]
         found[rule["id"]] = days
     return found
@@ -203,10 +209,59 @@ def test_nobody_connects_to_the_database_but_its_identities(run: Any) -> None:
     assert {r["name"] for r in roles.values() if r["login"]} == {
         f"churn_dev_0badcafe_{who}_1" for who in ("rw", "ro", "bucket_alice")
     }
+    assert grants["churn-dev-store-database-public-schema"]["privileges"] == []
     for role in roles.values():
         assert not {key for key in role if key in {"superuser", "createDatabase", "createRole", "replication"}}
         if role["login"]:
             assert role["assumeRole"] == role["roles"][0]
+
+
+def test_logins_are_dropped_by_a_connection_to_the_database_where_they_might_own_something(run: Any) -> None:
+    recorded = run("dev")
+    providers = {r.provider.split("::")[-2] for r in recorded.registrations if r.inputs.get("assumeRole")}
+    assert providers == {"churn-dev-store-logins"}
+    assert of(recorded, "pulumi:providers:postgresql")["churn-dev-store-logins"]["database"] == "churn_dev_0badcafe"
+
+
+def test_an_administrator_who_is_no_superuser_keeps_the_right_to_connect(run: Any, environment: Block) -> None:
+    place = {**HERE, "database": {**HERE["database"], "superuser": False}}
+    recorded = run("dev", environment(cloud=cloud(place)))
+    grant = of(recorded, "postgresql:index/grant:Grant")["churn-x-store-database-administrator"]
+    assert (grant["role"], grant["privileges"]) == ("terrarium", ["CONNECT"])
+    assert of(recorded, "pulumi:providers:postgresql")["churn-x-store-database"]["superuser"] == "false"
+
+
+def test_what_writers_make_in_a_bucket_is_the_buckets_to_use(run: Any) -> None:
+    shared = of(run("dev"), "postgresql:index/defaultPrivileges:DefaultPrivileges")
+    tables = {
+        (i["owner"][19:], i["role"][19:], i["schema"]): i["privileges"]
+        for i in shared.values()
+        if i["objectType"] == "table"
+    }
+    assert tables == {
+        ("rw", "ro", "public"): ["SELECT"],
+        ("b_alice", "ro", "alice"): ["SELECT"],
+        ("rw", "ro", "alice"): ["SELECT"],
+        ("rw", "b_alice", "alice"): ["DELETE", "INSERT", "SELECT", "UPDATE"],
+    }
+
+
+def test_clients_verify_a_database_server_by_the_systems_authorities_or_those_that_the_service_names(
+    run: Any, environment: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def service(recorded: Any) -> dict[str, str]:
+        return dict(plain(recorded.of("Secret")["churn-x-store-ro-1"].inputs["stringData"]))
+
+    usual = service(run("dev", environment(cloud=cloud(REMOTE))))
+    assert "sslrootcert=system" in usual["pg_service.conf"]
+    assert "ca.crt" not in usual
+    authorities = tmp_path / "own.crt"
+    authorities.write_text("-----BEGIN CERTIFICATE-----", encoding="utf-8")
+    file = Path(os.environ["PGSERVICEFILE"])
+    file.write_text(f"{file.read_text(encoding='utf-8')}sslrootcert={authorities}\n", encoding="utf-8")
+    own = service(run("dev", environment(cloud=cloud(REMOTE))))
+    assert "sslrootcert=/var/run/terrarium/store/ca.crt" in own["pg_service.conf"]
+    assert own["ca.crt"] == "-----BEGIN CERTIFICATE-----"
 
 
 def test_who_may_read_which_keys_is_the_tiers_to_say(run: Any, environment: Block) -> None:
@@ -261,7 +316,7 @@ def test_pods_get_through_to_a_store_beyond_the_cluster(run: Any, environment: B
 
 def test_a_store_that_takes_tokens_gets_no_key(run: Any, environment: Block) -> None:
     tokens = {"provider_arn": "arn:aws:iam::1:oidc-provider/k8s", "issuer": "k8s.example.org"}
-    place = {**REMOTE, "objects": {"profile": "remote", "tokens": tokens}}
+    place = {**REMOTE, "objects": {**REMOTE["objects"], "tokens": tokens}}
     recorded = run("dev", environment(cloud=cloud(place)))
     assert not of(recorded, "aws:iam/accessKey:AccessKey")
     trust = json.loads(of(recorded, "aws:iam/role:Role")["churn-x-store-rw"]["assumeRolePolicy"])
@@ -305,6 +360,7 @@ def test_a_store_without_an_iam_api_gives_supplied_accounts_their_rights_by_buck
             "sslmode require, which does not verify",
         ),
         ({"objects": {"profile": "account-rw"}, "database": HERE["database"]}, "says where the store is"),
+        ({"objects": {"profile": "remote"}, "database": HERE["database"]}, "objects.cidrs is missing"),
     ],
 )
 def test_a_store_that_can_not_be_reached_safely_is_refused_before_anything_is_made(
@@ -326,6 +382,22 @@ def test_a_store_that_can_not_be_reached_safely_is_refused_before_anything_is_ma
         ({"cloud": cloud(HERE), "store": {"generations": [1, 3]}}, "do not follow each other"),
         ({"cloud": cloud(HERE), "buckets": {"public": {}}}, "can't name a bucket"),
         ({"cloud": cloud(HERE), "store": {"recovery": {"rpo_minutes": 5}}}, "point_in_time"),
+        ({"cloud": cloud(HERE), "store": {"versioned": False, "recovery": {"rpo_minutes": 5}}}, "store.versioned"),
+        ({"cloud": cloud(HERE), "store": {"recovery": {"keep_backups_days": 30}}}, "store.recovery.keep_backups_days"),
+        (
+            {
+                "cloud": cloud(
+                    {
+                        **HERE,
+                        "objects": {
+                            "profile": "p",
+                            "accounts": {who: {"principal": "p", "profile": who} for who in ("rw", "ro")},
+                        },
+                    }
+                )
+            },
+            "two identities have one principal",
+        ),
         (
             {
                 "cloud": cloud(
