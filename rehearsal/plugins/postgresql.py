@@ -31,7 +31,7 @@ _PASSING = re.compile("refused|reset by peer|starting up|shutting down|too many|
 _PASSING_CODES = frozenset({"40001", "40P01", "57P03", "53300"})
 _GIVEN = ("host", "port", "password", "sslmode", "sslrootcert")
 _HANDING_OVER = ("REASSIGN OWNED BY {name} TO CURRENT_USER", "DROP OWNED BY {name}")
-_TEXTS = frozenset({"encoding", "lcCollate", "lcCtype"})
+_TEXTS = ("encoding", "lcCollate", "lcCtype")
 PRIVILEGES: Final = {
     "database": ("CREATE", "CONNECT", "TEMPORARY"),
     "schema": ("CREATE", "USAGE"),
@@ -116,10 +116,8 @@ class Schema(Kind[Server]):
         self._do(remote, "updating", old, lambda cursor: self.put(cursor, old, wanted))
 
     def delete(self, remote: Server, state: Properties) -> None:
-        handing = () if state.get("skipReassignOwned", True) else _HANDING_OVER
-        every = (*handing, self.removal + " CASCADE" * bool(state.get("dropCascade")))
         if self.read(remote, state["id"], state):
-            self._do(remote, "deleting", state, lambda _: [_statement(words, state) for words in every])
+            self._delete(remote, state, self.removal + " CASCADE" * bool(state.get("dropCascade")))
 
     def put(self, cursor: Cursor, old: Properties, wanted: Properties) -> Iterator[Composed]:  # noqa: ARG002 - for roles
         """The statements that give it its name and owner."""
@@ -127,6 +125,9 @@ class Schema(Kind[Server]):
             yield _statement(f"ALTER {self.word} {{old}} RENAME TO {{name}}", {**wanted, "old": old["name"]})
         if "owner" in wanted:
             yield _statement(f"ALTER {self.word} {{name}} OWNER TO {{owner}}", wanted)
+
+    def _delete(self, remote: Server, state: Properties, *every: str) -> None:
+        self._do(remote, "deleting", state, lambda _: [_statement(words, state) for words in every])
 
     def _do(self, remote: Server, verb: str, values: Properties, work: Work) -> None:
         doing, where = f"{verb} {self.word} {_id(values)}", values.get("database", "")
@@ -174,6 +175,11 @@ class Role(Schema):
             items = [Identifier(value) for value in values or () if value]
             words = f"SET {setting} TO {{}}" if items else f"RESET {setting}"
             yield start + SQL(words).format(SQL(", ").join(items))
+
+    def _delete(self, remote: Server, state: Properties, *every: str) -> None:
+        # In a transaction of its own: one that can't be dropped, as it owns something elsewhere, still loses its key.
+        super()._delete(remote, state, "ALTER ROLE {name} NOLOGIN")
+        super()._delete(remote, state, *(() if state.get("skipReassignOwned") else _HANDING_OVER), *every)
 
 
 def _id(values: Properties) -> str:
@@ -259,24 +265,16 @@ class DefaultPrivileges(Grant):
 
 
 _GRANTED = ("role", "database", "objectType", "privileges")
+_OF_ROLES: Properties = dict.fromkeys(("password", "roles", "searchPaths", "assumeRole"))
+_OF_ROLES |= {"login": False, "skipReassignOwned": False}
 KINDS: Final[Mapping[str, Kind[Server]]] = {
     "index/database:Database": Database(
-        ("name", "owner", "encoding", "lcCollate", "lcCtype"),
-        {"template": "template0"},
-        key=("name",),
-        fixed=("template", "encoding", "lcCollate", "lcCtype"),
+        ("name", "owner", *_TEXTS), {"template": "template0"}, key=("name",), fixed=("template", *_TEXTS)
     ),
     "index/schema:Schema": Schema(
         ("name", "database", "owner"), {"dropCascade": False}, key=("name", "database"), fixed=("database",)
     ),
-    "index/role:Role": Role(
-        ("name",),
-        ordered=("searchPaths",),
-        defaults={"login": False, "skipReassignOwned": False}
-        | dict.fromkeys(("password", "roles", "searchPaths", "assumeRole")),
-        key=("name",),
-        fixed=(),
-    ),
+    "index/role:Role": Role(("name",), _OF_ROLES, key=("name",), fixed=(), ordered=("searchPaths",)),
     "index/grant:Grant": Grant(_GRANTED, {"schema": None}, key=Grant.names, importable=False),
     "index/defaultPrivileges:DefaultPrivileges": DefaultPrivileges(
         (*_GRANTED, "owner", "schema"), key=DefaultPrivileges.names, importable=False
@@ -291,7 +289,7 @@ class Provider(TabularProvider[Server]):
     remote = Server
     kinds = KINDS
     hidden = frozenset({"password"})
-    settings = frozenset({*_GIVEN, "username", "database", "connectTimeout"})
+    settings = frozenset({*_GIVEN, "username", "database", "connectTimeout", "superuser"})
     instead = "leave it out, or use Pulumi's own plugin"
 
 

@@ -18,24 +18,31 @@ from .project import Project
 
 PROGRAM = """
 import pulumi, pulumi_postgresql as pg
-provider = pg.Provider("p", host="{host}", port={port}, username="{user}", password="{password}", sslmode="disable")
+server = dict(host="{host}", port={port}, username="{user}", password="{password}", sslmode="disable", superuser=True)
+provider = pg.Provider("p", **server)
 to = pulumi.ResourceOptions(provider=provider)
 owner = pg.Role("owner", name="plugin_owner", opts=to)
 alice = pg.Role("alice", name="plugin_alice", opts=to)
 ro = pg.Role("ro", name="plugin_ro", opts=to)
 rw = pg.Role("rw", name="plugin-rw", roles=[alice.name, ro.name], opts=to)
-login = pg.Role("login", name="plugin_login", login=True, password=pulumi.Output.secret("{word}"), roles=[rw.name],
-    assume_role=rw.name, search_paths=[{paths}], skip_reassign_owned=True, opts=to)
 database = pg.Database("database", name="plugin_db", owner=owner.name, template="template0", encoding="UTF8",
     lc_collate="C", lc_ctype="C", opts=to)
 closed = pg.Grant("closed", database=database.name, role="public", object_type="database", privileges=[], opts=to)
 connect = pg.Grant("connect", database=database.name, role=rw.name, object_type="database",
     privileges=["TEMPORARY", "CONNECT"], opts=to)
+inside = pg.Provider("inside", **server, database=database.name)
+login = pg.Role("login", name="plugin_login", login=True, password=pulumi.Output.secret("{word}"), roles=[rw.name],
+    assume_role=rw.name, search_paths=[{paths}], opts=pulumi.ResourceOptions(provider=inside))
+public = pg.Grant("public", database=database.name, role="public", schema="public", object_type="schema",
+    privileges=[], opts=to)
 schema = pg.Schema("schema", name="alice", database=database.name, owner=alice.name, drop_cascade=True, opts=to)
 usage = pg.Grant("usage", database=database.name, role=ro.name, schema=schema.name, object_type="schema",
     privileges=["USAGE"], opts=to)
 later = pg.DefaultPrivileges("later", database=database.name, role=ro.name, owner=alice.name, schema=schema.name,
     object_type="table", privileges=["SELECT"], opts=to)
+shared = [pg.DefaultPrivileges(kind + "s", database=database.name, role=alice.name, owner=rw.name, schema=schema.name,
+    object_type=kind, privileges=words, opts=to) for kind, words in (
+        ("table", ["SELECT", "INSERT", "UPDATE", "DELETE"]), ("sequence", ["SELECT", "UPDATE", "USAGE"]))]
 """
 BY_HAND = (
     "GRANT CONNECT ON DATABASE plugin_db TO PUBLIC",
@@ -48,6 +55,10 @@ BY_HAND = (
     "ALTER DEFAULT PRIVILEGES FOR ROLE plugin_alice IN SCHEMA alice REVOKE SELECT ON TABLES FROM plugin_ro",
     'REVOKE plugin_ro FROM "plugin-rw"',
     "GRANT plugin_owner TO plugin_login",
+    "GRANT USAGE ON SCHEMA public TO PUBLIC",
+    'ALTER DEFAULT PRIVILEGES FOR ROLE "plugin-rw" IN SCHEMA alice REVOKE DELETE ON TABLES FROM plugin_alice',
+    "CREATE TABLE public.stray ()",
+    "ALTER TABLE public.stray OWNER TO plugin_login",
 )
 
 
@@ -82,6 +93,7 @@ def test_a_database_is_made_changed_mended_and_deleted(
     assert ids["usage"] == "plugin_ro_plugin_db_alice_schema"
     assert ids["closed"] == "public_plugin_db_database"
     assert ids["schema"] == "plugin_db.alice"
+    assert ids["public"] == "public_plugin_db_public_schema"
     assert ids["later"] == "plugin_ro_plugin_db_alice_plugin_alice_table"
     project.pulumi("up", "--yes", "--skip-preview", "--refresh", "--expect-no-changes")
 
@@ -92,6 +104,8 @@ def test_a_database_is_made_changed_mended_and_deleted(
     # A session that stays open must not keep the database from being deleted.
     with closing(psycopg.connect(**mine)) as session:  # type: ignore[arg-type] # libpq's names
         assert session.execute("SELECT current_user, current_schema").fetchone() == ("plugin-rw", "alice")
+        # What the login itself owns goes to the administrator before it is dropped; so does the table made by hand.
+        session.execute("SET ROLE NONE; SELECT lo_from_bytea(0, 'x')")
         session.commit()
 
         with closing(psycopg.connect(**{**server, "dbname": "plugin_db"}, autocommit=True)) as hand:  # type: ignore[arg-type] # libpq's names
@@ -104,6 +118,9 @@ def test_a_database_is_made_changed_mended_and_deleted(
         assert owner == "plugin_owner"
         assert "{=" not in acl
         assert ",=" not in acl
+        with closing(psycopg.connect(**{**server, "dbname": "plugin_db"})) as there:  # type: ignore[arg-type] # libpq's names
+            acl = there.execute("SELECT nspacl::text FROM pg_namespace WHERE nspname = 'public'").fetchone() or ("",)
+        assert ",=" not in acl[0]
         project.pulumi("destroy", "--yes", "--skip-preview")
     left = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'plugin%'"
     assert administrator.execute(left).fetchone() == (0,)
@@ -116,6 +133,27 @@ def test_a_refused_role_is_told_without_its_password(project: Project, values: d
     assert f'creating role {values["user"]}: role "{values["user"]}" already exists' in written
     for part in ("a word", "SCRAM-SHA-256", "Traceback"):
         assert part not in written
+
+
+def test_what_would_lose_something_is_not_dropped_and_a_key_ends_all_the_same(
+    project: Project, values: dict[str, Any], administrator: psycopg.Connection[Any]
+) -> None:
+    project.write(
+        PROGRAM.split("owner =", maxsplit=1)[0].format(**values)
+        + f's = pg.Schema("s", name="plugin_kept", database="postgres", owner="{values["user"]}", opts=to)\n'
+        + 'inside = pulumi.ResourceOptions(provider=pg.Provider("inside", **server, database="template1"))\n'
+        + 'r = pg.Role("r", name="plugin_busy", login=True, password=pulumi.Output.secret("x"), opts=inside)\n'
+    )
+    project.up()
+    administrator.execute("CREATE TABLE plugin_kept.busy (); ALTER TABLE plugin_kept.busy OWNER TO plugin_busy")
+    written = project.pulumi("destroy", "--yes", "--skip-preview", "--continue-on-error", fails=True)
+    assert "cannot drop schema plugin_kept because other objects depend on it; table plugin_kept.busy" in written
+    assert 'role "plugin_busy" cannot be dropped because some objects depend on it; 1 object in database' in written
+    login = "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'plugin_busy'"
+    assert administrator.execute(login).fetchone() == (False,)
+    administrator.execute("DROP TABLE plugin_kept.busy")
+    project.pulumi("destroy", "--yes", "--skip-preview")
+    assert not administrator.execute(login).fetchall()
 
 
 def test_databases_roles_and_schemas_are_imported(
