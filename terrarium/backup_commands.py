@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +12,12 @@ import typer
 from terrarium.errors import Exit, Refused
 from terrarium.screen import Screen
 from terrarium.site import find_root
+from terrarium.sizes import size
 
 if TYPE_CHECKING:
     from terrarium.backups.environments import Environment
     from terrarium.backups.manifest import Manifest
+    from terrarium.backups.objective import Verdict
 
 _Stack = Annotated[str, typer.Argument(help="The environment's stack, as in Pulumi.<stack>.yaml.", show_default=False)]
 _Root = Annotated[
@@ -32,17 +34,20 @@ def backup(
 ) -> None:
     """Back up an environment's data now, or show its backups and whether its recovery point objective is kept."""
     # Imported here, as in `restore`: S3, PostgreSQL and the engine cost a second that `--help` need not spend.
-    from terrarium.backups import shelf, taking  # noqa: PLC0415
+    from terrarium.backups import expiry, shelf, taking  # noqa: PLC0415
 
     screen = Screen(as_json=as_json)
     environment = _environment(stack, root, screen)
     if list_:
-        _list(environment, shelf.manifests(environment), screen)
+        _list(environment, shelf.manifests(environment, screen.say), screen)
         return
     manifest = taking.take(environment, screen.say)
-    removed = shelf.Removed()
+    for what, why in manifest.not_covered.items():
+        screen.say(f"{what}: {why}")
+    removed = expiry.Removed()
     if not environment.administration.versions_expire:
-        removed = shelf.expire(environment, datetime.now(UTC))
+        # By the server's clock, as the backup: with this machine's, a wrong year would remove everything.
+        removed = expiry.expire(environment, manifest.moment, screen.say)
         if removed.words():
             screen.say(f"removed, because they had had their days: {removed.words()}")
     document = {"stack": stack, "removed": vars(removed), "backup": _summary(manifest)}
@@ -99,23 +104,44 @@ def _environment(stack: str, root: Path | None, screen: Screen) -> Environment:
 
 
 def _list(environment: Environment, found: list[Manifest], screen: Screen) -> None:
-    from terrarium.backups import moments, taking  # noqa: PLC0415 - see backup
+    from terrarium.backups import moments  # noqa: PLC0415 - see backup
+
+    now = environment.now(screen.say)
+
+    def age(manifest: Manifest) -> float:
+        return (now - manifest.moment).total_seconds()
 
     minutes = environment.settings.store.recovery.rpo_minutes
-    by_log = bool(environment.administration.point_in_time) and environment.settings.store.versioned
-    fresh = bool(found) and taking.age(found[-1]) <= minutes * 60
-    kept = by_log or fresh
-    reason = "by versions and the server's log" if by_log else "by the newest backup"
-    shown = [{**_summary(manifest), "age_seconds": round(taking.age(manifest))} for manifest in found]
-    document = {"stack": environment.declared.stack, "backups": shown, "rpo_minutes": minutes, "rpo_kept": kept}
-    said = f"kept {reason}" if kept else "not kept: run `terrarium backup` now, and from a timer"
+    verdict = _verdict(environment, age(found[-1]) if found else None)
+    shown = [{**_summary(manifest), "age_seconds": round(age(manifest))} for manifest in found]
+    known = {"rpo_minutes": minutes, "rpo_kept": verdict.kept, "rpo_reason": verdict.reason}
+    document = {"stack": environment.declared.stack, "backups": shown, **known}
+    said = (
+        f"kept {verdict.reason}"
+        if verdict.kept
+        else f"not kept: {verdict.reason}; run `terrarium backup`, now and by a timer"
+    )
     screen.result(document, title=f"{environment.id}: at most {minutes} minutes may be lost; {said}")
     if not screen.as_json:
         header = ("time", "age", "database", "objects")
-        rows = [(m.time, moments.duration(taking.age(m)), _size(m.database.size), _counted(m)) for m in found]
+        rows = [(m.time, moments.duration(age(m)), size(m.database.size), _counted(m)) for m in found]
         screen.table(rows or [("no backup", "", "", "")], header)
-    if not kept:
+    if not verdict.kept:
         raise typer.Exit(Exit.FAILED)
+
+
+def _verdict(environment: Environment, age: float | None) -> Verdict:
+    """Ask the store and the server what they do, not the stack file what they should."""
+    from terrarium.backups import objective, restoring  # noqa: PLC0415 - see backup
+
+    log = bool(environment.administration.point_in_time)
+    return objective.judge(
+        timedelta(minutes=environment.settings.store.recovery.rpo_minutes),
+        log=log,
+        archiving=environment.server.archiving() if log else None,
+        unversioned=restoring.unversioned(environment),
+        age=age,
+    )
 
 
 def _summary(manifest: Manifest) -> dict[str, Any]:
@@ -123,8 +149,8 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
         "time": manifest.time,
         "database": {
             "bytes": manifest.database.size,
-            "tables": len(manifest.database.tables),
-            "rows": sum(table["rows"] for table in manifest.database.tables.values()),
+            "tables": len(manifest.database.held.tables),
+            "rows": manifest.database.held.rows,
         },
         "objects": {
             kind: {"objects": kept.objects, "bytes": kept.size, "how": kept.how}
@@ -135,11 +161,11 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
 
 
 def _rows(manifest: Manifest) -> list[tuple[str, str]]:
-    tables = manifest.database.tables
-    counted = f"{len(tables):,} tables, {sum(table['rows'] for table in tables.values()):,} rows"
+    held = manifest.database.held
+    counted = f"{len(held.tables):,} tables, {held.rows:,} rows"
     return [
-        ("database", f"{counted}, {_size(manifest.database.size)}"),
-        *((kind, f"{kept.objects:,} objects, {_size(kept.size)}") for kind, kept in manifest.objects.items()),
+        ("database", f"{counted}, {size(manifest.database.size)}"),
+        *((kind, f"{kept.objects:,} objects, {size(kept.size)}") for kind, kept in manifest.objects.items()),
         *manifest.not_covered.items(),
     ]
 
@@ -151,7 +177,7 @@ def _restored(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("database", f"{taken['tables']:,} tables, {taken['rows']:,} rows, as of {taken['as_of']}"),
         *(
-            (kind, f"{found['objects']:,} objects, {_size(found['bytes'])}, as of {found['as_of']}")
+            (kind, f"{found['objects']:,} objects, {size(found['bytes'])}, as of {found['as_of']}")
             for kind, found in result["objects"].items()
         ),
         ("took", f"{result['seconds']:.0f} s ({verdict})"),
@@ -160,13 +186,4 @@ def _restored(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _counted(manifest: Manifest) -> str:
     kept = manifest.objects.values()
-    return f"{sum(each.objects for each in kept):,} ({_size(sum(each.size for each in kept))})"
-
-
-def _size(count: int) -> str:
-    size, unit = float(count), "bytes"
-    for following in ("KiB", "MiB", "GiB", "TiB"):
-        if size < 1024:
-            break
-        size, unit = size / 1024, following
-    return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+    return f"{sum(each.objects for each in kept):,} ({size(sum(each.size for each in kept))})"

@@ -8,16 +8,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from terrarium.client.environment import Environment, locate
-from terrarium.client.faults import StoreFailed, as_command
-from terrarium.errors import Exit, InvalidInput, Refused
+from terrarium.client.faults import as_command
+from terrarium.errors import Exit, InvalidInput
 from terrarium.screen import Screen
+from terrarium.sizes import size
 from terrarium.store_places import Remote, parse_place, parse_remote
+from terrarium.store_query import answered
 
 if TYPE_CHECKING:
     from terrarium.client.store import Store
@@ -71,7 +74,7 @@ def ls(
         screen.result({"objects": entries})
     else:
         # Plain lines: a table of 5,000 rows took rich 2 s to lay out.
-        sys.stdout.writelines(f"{_size(e['size']):>10}  {_when(e['modified']):16}  {e['name']}\n" for e in entries)
+        sys.stdout.writelines(f"{_shown(e['size']):>10}  {_when(e['modified']):16}  {e['name']}\n" for e in entries)
 
 
 @app.command()
@@ -95,19 +98,17 @@ def cp(
     origin, place = parse_place(source), parse_place(target)
     if as_json and target == "-":
         raise InvalidInput("stdout can't take an object and a JSON document: leave --json out")
-    with _store(env, bucket, _WRITE if isinstance(place, Remote) else _READ, root, context) as store:
-        try:
-            outcome = carry_out(store, plan(store, origin, place, recursive=recursive))
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Whoever read stdout has had enough (`| head`). Python must not flush into it on its way out.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(Exit.FAILED) from None
+    with _store(env, bucket, _WRITE if isinstance(place, Remote) else _READ, root, context) as store, _readers_end():
+        outcome = carry_out(store, plan(store, origin, place, recursive=recursive))
     if target == "-":
         return
-    document = {"copied": outcome.copied, "skipped": outcome.skipped, "bytes": outcome.bytes}
+    for path in outcome.left_out:
+        screen.say(f"{path} was left out: it is a link to a folder, or neither file nor folder")
+    done = {"copied": outcome.copied, "skipped": outcome.skipped, "bytes": outcome.bytes}
     equal = f", {outcome.skipped} equal already" if outcome.skipped else ""
-    screen.result(document, title=f"copied {outcome.copied} ({_size(outcome.bytes)}){equal}")
+    screen.result(
+        {**done, "left_out": outcome.left_out}, title=f"copied {outcome.copied} ({size(outcome.bytes)}){equal}"
+    )
 
 
 @app.command()
@@ -127,23 +128,38 @@ def sql(
         raise InvalidInput("--csv and --json exclude each other")
     text = sys.stdin.read() if statement == "-" else statement
     screen = Screen(as_json=as_json)
-    with _store(env, bucket, _WRITE if write else _READ, root, context) as store, _rows(store, text, write) as cursor:
-        columns = [column.name for column in cursor.description or ()]
+    with (
+        _store(env, bucket, _WRITE if write else _READ, root, context) as store,
+        _readers_end(),
+        answered(store, text, write=write) as answer,
+    ):
         if as_csv:
             writer = csv.writer(sys.stdout, lineterminator="\n")
-            if columns:
-                writer.writerow(columns)
-                writer.writerows(cursor)
+            if answer.columns:
+                writer.writerow(answer.columns)
+                writer.writerows(answer.rows)
         elif as_json:
-            rows = [list(row) for row in cursor] if columns else []
-            screen.result({"columns": columns, "rows": rows, "status": cursor.statusmessage})
-        elif columns:
-            shown = [tuple("" if cell is None else str(cell) for cell in row) for row in cursor.fetchmany(_ROWS)]
-            screen.table(shown, columns)
-            if cursor.rowcount > len(shown):
-                screen.say(f"{cursor.rowcount - len(shown)} further rows are not shown; --csv prints all")
+            rows = [list(row) for row in answer.rows]
+            screen.result({"columns": answer.columns, "rows": rows, "status": answer.status})
+        elif answer.columns:
+            shown = [tuple("" if cell is None else str(cell) for cell in row) for row in islice(answer.rows, _ROWS)]
+            screen.table(shown, answer.columns)
+            if next(answer.rows, None) is not None:
+                screen.say(f"only the first {_ROWS:,} rows are shown; --csv prints all")
         else:
-            screen.say(cursor.statusmessage or "")
+            screen.say(answer.status or "")
+
+
+@contextmanager
+def _readers_end() -> Iterator[None]:
+    """End the command quietly when whoever reads stdout has had enough (`| head`)."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python must not flush into it on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(Exit.FAILED) from None
 
 
 @contextmanager
@@ -153,45 +169,6 @@ def _store(
     """Give the store, and turn what goes wrong there into the command's ending."""
     with as_command(), Environment(locate(name, context, root), identities, bucket) as environment:
         yield environment.store
-
-
-@contextmanager
-def _rows(store: Store, statement: str, write: bool) -> Iterator[Any]:
-    """Give a cursor that ran a statement in one transaction, which is committed at the end.
-
-    Raises:
-        Refused: If the identity may not, or would have to write.
-        InvalidInput: If the statement is wrong.
-        StoreFailed: If the server failed.
-    """
-    import psycopg  # noqa: PLC0415 - `ls` and `cp` do without
-
-    # For the whole session: a `commit` inside the statement ends the transaction, and not this.
-    options = "" if write else "-c default_transaction_read_only=on"
-    try:
-        with store.database.connect(options=options) as connection:
-            cursor: Any = connection.execute(statement)  # type: ignore[arg-type,unused-ignore]  # what a person typed
-            while cursor.nextset():
-                # Of several statements, people get the last one's rows, as psql -c gives them.
-                pass
-            yield cursor
-    except psycopg.errors.ReadOnlySqlTransaction:
-        raise Refused("the statement would change something; add --write to let it") from None
-    except psycopg.errors.InsufficientPrivilege as error:
-        who = store.connection.who
-        raise Refused(f"{who} may not do this: {error.diag.message_primary}") from None
-    except psycopg.Error as error:
-        said = error.diag.message_primary
-        # Classes of PostgreSQL's error codes: 22 data, 23 constraints, 25 transactions, 42 syntax and names.
-        if said and (error.sqlstate or "")[:2] in {"22", "23", "25", "42"}:
-            raise InvalidInput(f"the database refused the statement: {said}{_hint(error, statement)}") from None
-        raise StoreFailed(f"the database failed: {said or 'the connection broke'}; try again") from None
-
-
-def _hint(error: Any, statement: str) -> str:
-    hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
-    position = error.diag.statement_position
-    return f", at `{statement[int(position) - 1 :][:40].strip()}`{hint}" if position else hint
 
 
 def _kinds(store: Store) -> list[str]:
@@ -213,16 +190,8 @@ def _entries(store: Store, place: Remote, *, recursive: bool) -> list[dict[str, 
     ]
 
 
-def _size(number: int | None) -> str:
-    """Return a size as people say it: `1.5 MiB`; nothing for a folder."""
-    if number is None:
-        return ""
-    value, unit = float(number), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB", "PiB"):
-        if value < 1024:
-            break
-        value, unit = value / 1024, larger
-    return f"{number} B" if unit == "B" else f"{value:.1f} {unit}"
+def _shown(count: int | None) -> str:
+    return "" if count is None else size(count)
 
 
 def _when(moment: datetime | None) -> str:

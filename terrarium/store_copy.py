@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,6 +51,8 @@ class Outcome:
     """Bytes of what was copied."""
     jobs: list[Copy] = field(default_factory=list)
     """What is to be done."""
+    left_out: list[str] = field(default_factory=list)
+    """Local paths that are neither file nor folder, or links to a folder."""
 
 
 class _Counter:
@@ -148,15 +150,16 @@ def _from_store(store: Store, source: Remote, target: Place) -> Copy:
 
 
 def _all(store: Store, source: Place, target: Place) -> Outcome:
+    outcome = Outcome()
     if isinstance(source, Local) and isinstance(target, Remote):
-        jobs = _uploads(store, source, target)
+        files, outcome.left_out = _tree(source)
+        jobs = _uploads(store, files, target)
     elif isinstance(source, Remote) and isinstance(target, Local):
         jobs = _downloads(store, source, target)
     elif isinstance(source, Remote) and isinstance(target, Remote):
         jobs = _copies(store, source, target)
     else:
         raise InvalidInput("standard input and output hold one object: leave -r out")
-    outcome = Outcome()
     for job in jobs:
         if job is None:
             outcome.skipped += 1
@@ -166,9 +169,9 @@ def _all(store: Store, source: Place, target: Place) -> Outcome:
 
 
 # Each of these yields None for what is there already, equal.
-def _uploads(store: Store, source: Local, target: Remote) -> Iterator[Copy | None]:
+def _uploads(store: Store, files: Mapping[str, Path], target: Remote) -> Iterator[Copy | None]:
     present = _listed(store, target, missing_ok=True)
-    for relative, path in _tree(source).items():
+    for relative, path in files.items():
         there = present.get(relative)
         equal = there is not None and same(path, there["size"], there["e_tag"])
         yield None if equal else _upload(path, target.below(relative))
@@ -191,16 +194,21 @@ def _copies(store: Store, source: Remote, target: Remote) -> Iterator[Copy | Non
         yield None if equal else _copy(source.below(relative), target.below(relative), info["size"])
 
 
-def _tree(source: Local) -> dict[str, Path]:
+def _tree(source: Local) -> tuple[dict[str, Path], list[str]]:
     if not source.path.is_dir():
         raise InvalidInput(f"{source} is no folder" if source.path.exists() else f"{source} does not exist")
-    return tree(source)
+    return tree(source.path)
 
 
 def _listed(store: Store, place: Remote, *, missing_ok: bool = False) -> dict[str, Any]:
-    found = store.files(place.kind).find(place.path, detail=True)
-    if not found and place.path and not missing_ok:
-        raise InvalidInput(f"{place} does not exist")
+    files = store.files(place.kind)
+    found = files.find(place.path, detail=True)
+    if not missing_ok:
+        if not found and place.path:
+            # Says that it does not exist; an empty folder does.
+            files.info(place.path)
+        # An empty folder's mark, `folder/`, is listed as an empty object `folder`, which can't be had.
+        found = {name: one for name, one in found.items() if one["size"] or files.info(name)["type"] == "file"}
     skip = len(place.path) + 1 if place.path else 0
     # An object lists as itself: below a target of its name there is nothing yet.
     return {name[skip:] or name.rpartition("/")[2]: info for name, info in found.items()}

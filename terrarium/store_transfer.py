@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import select
 import threading
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from terrarium.client.faults import StoreFailed, from_client_error
-from terrarium.client.objects import CONCURRENCY, MEBIBYTE, boto_client, part_size
+from terrarium.client.objects import CONCURRENCY, MEBIBYTE, Boto, part_size
 from terrarium.client.whole import whole
 from terrarium.errors import InvalidInput
-from terrarium.store_places import Local, Remote
+from terrarium.store_places import Remote
 
 if TYPE_CHECKING:
     from terrarium.client.files import Files
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 # Bytes of a part when nobody knows how many there will be: 10,000 of them are 312 GiB.
 _PIPE_PART = 32 * MEBIBYTE
+# Seconds until a pipe that is silent, or that ended, is known to end by an interruption of all.
+_PATIENCE = 0.2
 _PLAIN_ETAG = re.compile(r'^"?([0-9a-f]{32})(?:-(\d+))?"?$')
 
 Count = Callable[[int], None]
@@ -43,6 +48,7 @@ class Transfer:
         self._store = store
         self._count = count
         self._stop = threading.Event()
+        self._boto = Boto(store.connection)
 
     def stop(self) -> None:
         """Let running copies end at their next piece, leaving nothing behind."""
@@ -54,28 +60,32 @@ class Transfer:
         Raises:
             StoreFailed: If the file changed meanwhile, or less arrived than it holds.
         """
-        before = source.stat()
-        size = part_size(before.st_size)
         files = self._files(target)
         with files.at(target.path), source.open("rb") as file:
-            pieces: Any = self._pieces(file) if before.st_size > size else file.read()
+            before = os.fstat(file.fileno())
+            size = part_size(before.st_size)
+            pieces: Any = self._unchanged(file, before, f"{source} changed while it was uploaded to {target}")
+            if before.st_size <= size:
+                pieces = b"".join(pieces)
             files.objects.put(target.path, pieces, chunk_size=size, max_concurrency=CONCURRENCY)
             arrived = files.objects.head(target.path)["size"]
-        if before.st_size <= size:
-            self._count(before.st_size)
-        after = source.stat()
-        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-            raise StoreFailed(f"{source} changed while it was uploaded to {target}; run the same command again")
         if arrived != before.st_size:
             raise StoreFailed(f"{target} has {arrived} of {before.st_size} bytes: somebody else wrote it meanwhile")
 
     def upload_pipe(self, source: BinaryIO, target: Remote) -> None:
-        """Upload what a pipe gives until it ends."""
+        """Upload what a pipe gives until it ends.
+
+        Args:
+            source: The pipe, of which nothing was read yet.
+            target: The object.
+        """
         files = self._files(target)
         with files.at(target.path):
-            first = source.read(MEBIBYTE)
-            pieces: Any = self._pieces(source, first) if first else b""
-            files.objects.put(target.path, pieces, chunk_size=_PIPE_PART, max_concurrency=CONCURRENCY)
+            pieces = self._arriving(source)
+            # No object comes of no piece.
+            first = next(pieces, None)
+            content: Any = b"" if first is None else chain([first], pieces)
+            files.objects.put(target.path, content, chunk_size=_PIPE_PART, max_concurrency=CONCURRENCY)
 
     def download(self, source: Remote, target: Path) -> None:
         """Download an object: the file has its name only when it is whole."""
@@ -118,7 +128,7 @@ class Transfer:
         part = part_size(size)
         how = TransferConfig(multipart_threshold=part + 1, multipart_chunksize=part)
         try:
-            boto_client(self._store.connection).copy(
+            self._boto.client().copy(
                 {"Bucket": from_bucket, "Key": from_key}, to_bucket, to_key, Config=how, Callback=self._count
             )
         except (ClientError, BotoCoreError) as error:
@@ -131,28 +141,62 @@ class Transfer:
     def _files(self, place: Remote) -> Files:
         return self._store.files(place.kind)
 
-    def _pieces(self, file: BinaryIO, first: bytes = b"") -> Iterator[bytes]:
-        if first:
-            self._count(len(first))
-            yield first
+    # What is raised in these ends the upload in its middle: no part of it becomes an object, and an older one stays.
+    def _unchanged(self, file: BinaryIO, before: os.stat_result, otherwise: str) -> Iterator[bytes]:
         while piece := file.read(MEBIBYTE):
             self._check()
             self._count(len(piece))
             yield piece
+        self._check()
+        after = os.fstat(file.fileno())
+        if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise StoreFailed(f"{otherwise}; run the same command again")
+
+    def _arriving(self, pipe: BinaryIO) -> Iterator[bytes]:
+        # Never blocked in a read: a command that was ended waited for whoever held the pipe's other end.
+        while True:
+            while not select.select([pipe], [], [], _PATIENCE)[0]:
+                self._check()
+            self._check()
+            piece = os.read(pipe.fileno(), MEBIBYTE)
+            if not piece:
+                break
+            self._count(len(piece))
+            yield piece
+        # Ctrl-C ends the one who writes as well, and the pipe may end before this command is told. What had arrived
+        # became the object, as if it were whole.
+        if self._stop.wait(_PATIENCE):
+            raise Stopped
 
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
 
 
-def tree(place: Local) -> dict[str, Path]:
-    """Return the files below a folder by their relative paths with `/`. Links to folders are not followed."""
-    found = {}
-    for path in sorted(place.path.rglob("*")):
-        linked = any(parent.is_symlink() for parent in path.parents if place.path in parent.parents)
-        if path.is_file() and not linked:
-            found[path.relative_to(place.path).as_posix()] = path
-    return found
+def tree(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """Return the files below a folder by their relative paths with `/`, and what is left out.
+
+    Links to folders are not followed: one may lead to a folder around it. Links to nothing and devices hold nothing.
+
+    Raises:
+        OSError: If a folder can't be read: what is in it would be missed in silence.
+    """
+
+    def unreadable(error: OSError) -> None:
+        raise error
+
+    files, left = {}, []
+    for above, folders, names in os.walk(folder, onerror=unreadable):
+        folders.sort()
+        here = Path(above)
+        left += [str(here / name) for name in folders if (here / name).is_symlink()]
+        for name in sorted(names):
+            path = here / name
+            if path.is_file():
+                files[path.relative_to(folder).as_posix()] = path
+            else:
+                left.append(str(path))
+    return files, left
 
 
 def inside(folder: Path, relative: str) -> Path:

@@ -178,7 +178,7 @@ class _Inside:
         return pulumi.ResourceOptions.merge(self.place.opts, pulumi.ResourceOptions(deleted_with=self.database))
 
     def closed(self) -> list[pulumi.Resource]:
-        """Take from everybody what PostgreSQL gives them: to connect, and the schema `public` (before 15 to fill it)."""
+        """Take from everybody what PostgreSQL gives them: to connect, and to use (before 15: fill) `public`."""
         administrator = self.place.administrator
         kept = [self._grant("administrator", administrator, "database", ["CONNECT"])] if administrator else []
         public = "public"

@@ -11,6 +11,9 @@ from terrarium.backups import moments
 from terrarium.backups.manifest import Manifest
 from terrarium.errors import InvalidInput, Refused
 
+MARGIN = timedelta(days=1)
+"""How much sooner than versions go no restore begins to read them: it takes its time, and may be interrupted."""
+
 
 @dataclass(frozen=True)
 class Possible:
@@ -60,16 +63,50 @@ class Choice:
             yield f"objects of other kinds: as of {wanted}, to the second, from their versions"
 
 
-def within(moment: datetime, now: datetime, made: datetime | None) -> None:
-    """Refuse a time at which there was nothing, or that is still to come.
+def within(moment: datetime, now: datetime) -> None:
+    """Refuse a time that is still to come.
 
     Raises:
         InvalidInput: If it is.
     """
     if moment > now:
         raise InvalidInput(f"{moments.written(moment)} is in the future; it is {moments.written(now)}")
-    if made is not None and moment < made:
-        raise InvalidInput(f"{moments.written(moment)} is before the environment was made, {moments.written(made)}")
+
+
+def doubt(moment: datetime, made: datetime | None, oldest: datetime | None) -> str | None:
+    """Return, for people, why there may be nothing as of a time; None if there is something.
+
+    Args:
+        moment: The time.
+        made: When the environment was made, by its state. After an import into a new state it is the import's time: to
+            refuse all before would refuse what is still there.
+        oldest: The time of the oldest backup; None if there is none.
+    """
+    if made is None or moment >= made or (oldest is not None and oldest <= moment):
+        return None
+    return (
+        f"{moments.written(moment)} is before the environment was made or imported, {moments.written(made)}, and no "
+        "backup is as old"
+    )
+
+
+def reachable(moment: datetime, now: datetime, store: StoreSettings, versions: Sequence[str]) -> None:
+    """Refuse to go on with a restore whose versions have had their days: what is missing would not be missed.
+
+    Args:
+        moment: The time that is restored to.
+        now: The present time.
+        store: The environment's settings.
+        versions: Kinds that are taken from versions.
+
+    Raises:
+        Refused: If it is too late.
+    """
+    if versions and moment < now - timedelta(days=store.keep_versions_days):
+        raise Refused(
+            f"this restore to {moments.written(moment)} was interrupted for too long: versions are kept for "
+            f"{store.keep_versions_days} days, so parts of {', '.join(versions)} may be gone; restore into a new stack"
+        )
 
 
 def choose(moment: datetime, now: datetime, store: StoreSettings, possible: Possible, *, accept_older: bool) -> Choice:
@@ -86,7 +123,7 @@ def choose(moment: datetime, now: datetime, store: StoreSettings, possible: Poss
         Refused: If nothing reaches that time.
     """
     # What was current then was overwritten later, and is kept for so many days from then.
-    whole = moment < now - timedelta(days=store.keep_versions_days)
+    whole = moment < now - timedelta(days=store.keep_versions_days) + MARGIN
     from_log = possible.point_in_time and not whole
     if from_log and not possible.unversioned:
         return Choice(None, database=False, kinds=(), whole=False)
@@ -112,7 +149,7 @@ def choose(moment: datetime, now: datetime, store: StoreSettings, possible: Poss
 
 def _reason(store: StoreSettings, possible: Possible, *, whole: bool) -> str:
     if whole:
-        return f"versions are kept for {store.keep_versions_days} days"
+        return f"versions are kept for {store.keep_versions_days} days, and a restore needs the last of them to end"
     if not possible.point_in_time:
         return "the stack file names no point_in_time command, so the database is as old as its backup"
     return f"{', '.join(possible.unversioned)} are not versioned"

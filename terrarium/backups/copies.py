@@ -11,7 +11,8 @@ from terrarium.backups import shelf
 from terrarium.backups.environments import Environment
 from terrarium.backups.manifest import Manifest
 from terrarium.backups.parallel import at_once
-from terrarium.backups.taking import objects_at, progress
+from terrarium.backups.progress import progress
+from terrarium.backups.taking import objects_at
 from terrarium.backups.versions import Version
 from terrarium.engine import Say
 from terrarium.errors import CommandFailed
@@ -64,6 +65,7 @@ def bring(source: Environment, target: Environment, kind: str, wanted: Iterable[
     Raises:
         CommandFailed: If a copy fails, or something is not there in the end.
     """
+    say(f"{kind}: looking for what there is to bring")
     bucket, everything = target.buckets[kind], list(wanted)
     there = {found.key: found for found in target.objects.listed(bucket)}
     missing = [item for item in everything if not _same(item.version, there.get(item.key))]

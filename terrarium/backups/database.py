@@ -12,6 +12,11 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
+from terrarium import sizes
+from terrarium.backups.manifest import Inventory
+from terrarium.backups.objective import Archiving
+from terrarium.backups.progress import progress
+from terrarium.engine import Say
 from terrarium.errors import CommandFailed, Refused
 
 # PostgreSQL's own functions only: what a user made under the same name would run with the administrator's rights.
@@ -32,33 +37,40 @@ _CONTENTS: LiteralString = """
             WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')
     ORDER BY 1, 2, 3"""
 _TABLES: LiteralString = """
-    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    SELECT n.nspname, c.relname, pg_table_size(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^(pg_|information_schema$)'
         AND NOT EXISTS (SELECT FROM pg_depend e
             WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
     ORDER BY 1, 2"""
 # The text of a row by its type's own output: a cast to text could be a user's function. The sum has no order.
 _SUMMED: LiteralString = "SELECT count(*), sum(hashtextextended(textin(record_out(t)), 0))::text FROM ONLY {}.{} AS t"
+# What in one schema needs something in another: a view, a foreign key, a default, a type. What a rule, a constraint or
+# a trigger needs, its table needs; extensions are there before any schema. 16384: what is below is PostgreSQL's own.
+_USES: LiteralString = """
+    SELECT DISTINCT ON (1, 2) own.schema, other.schema, own.type || ' ' || own.identity
+    FROM pg_depend d
+    LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+    LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
+    LEFT JOIN pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid
+    LEFT JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid
+    LEFT JOIN pg_policy p ON d.classid = 'pg_policy'::regclass AND p.oid = d.objid
+    CROSS JOIN LATERAL (SELECT coalesce(r.ev_class, nullif(k.conrelid, 0), a.adrelid, t.tgrelid, p.polrelid)) o (rel)
+    CROSS JOIN LATERAL pg_identify_object(
+        CASE WHEN o.rel IS NULL THEN d.classid ELSE 'pg_class'::regclass END, coalesce(o.rel, d.objid), 0) own
+    CROSS JOIN LATERAL pg_identify_object(d.refclassid, d.refobjid, 0) other
+    WHERE d.objid >= 16384 AND d.refobjid >= 16384 AND own.schema <> other.schema
+        AND other.schema !~ '^pg_'
+        AND NOT EXISTS (SELECT FROM pg_depend e
+            WHERE e.classid = d.refclassid AND e.objid = d.refobjid AND e.deptype = 'e')
+    ORDER BY 1, 2, 3"""
+_ARCHIVING: LiteralString = """
+    SELECT current_setting('archive_mode') <> 'off',
+        (SELECT setting::int FROM pg_settings WHERE name = 'archive_timeout'),
+        last_archived_time, last_failed_time, now(),
+        (SELECT min(modification) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready')
+    FROM pg_stat_archiver"""
+_LARGE = 1 << 30  # bytes from which on one table takes so long that it is named
 _LOCK = 0x7465_7272  # one number for all restores: advisory locks are the database's own
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """What a database holds.
-
-    Args:
-        time: When, by the server's clock.
-        schemas: Those that hold something.
-        tables: Rows and checksum of each table, by quoted name.
-        extensions: The schema of each extension.
-        large_objects: How many there are.
-    """
-
-    time: datetime
-    schemas: Sequence[str]
-    tables: Mapping[str, Mapping[str, Any]]
-    extensions: Mapping[str, str]
-    large_objects: int
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,19 @@ class Server:
             where = f"{self.keywords.get('host')}:{self.keywords.get('port')}/{self.keywords['dbname']}"
             raise CommandFailed(f"database {where}: {said}") from None
 
+    def now(self) -> datetime:
+        """Return the time by the server's clock."""
+        with self.connect() as connection:
+            return now(connection)
+
+    def archiving(self) -> Archiving | None:
+        """Return how the server's log is archived; None if it does not say: not all show it to everybody."""
+        try:
+            with self.connect() as connection:
+                return Archiving(*connection.execute(_ARCHIVING).fetchall()[0])
+        except CommandFailed:
+            return None
+
     def major(self) -> int:
         """Return the server's major version."""
         with self.connect() as connection:
@@ -105,23 +130,42 @@ def snapshot(connection: psycopg.Connection[tuple[Any, ...]]) -> Iterator[str]:
             connection.execute("ROLLBACK")
 
 
-def inventory(connection: psycopg.Connection[tuple[Any, ...]]) -> Inventory:
-    """Return what a database holds; reads every table."""
-    tables = {}
-    for schema, name in connection.execute(_TABLES).fetchall():
+def now(connection: psycopg.Connection[tuple[Any, ...]]) -> datetime:
+    """Return the time by the server's clock; within a transaction, when it began."""
+    found: datetime = _one(connection, "SELECT now()")
+    return found.astimezone(UTC)
+
+
+def inventory(connection: psycopg.Connection[tuple[Any, ...]], say: Say) -> Inventory:
+    """Return what a database holds; reads every table.
+
+    Args:
+        connection: The database.
+        say: Takes a sentence now and then, and before each large table, for people.
+    """
+    tables: dict[str, dict[str, Any]] = {}
+    found = connection.execute(_TABLES).fetchall()
+    done = progress(say, f"database: {{}} of {len(found):,} tables summed up")
+    for schema, name, size in found:
+        if size >= _LARGE:
+            say(f"database: summing up {_quoted(schema)}.{_quoted(name)} ({sizes.size(size)})")
         quoted = sql.SQL(_SUMMED).format(sql.Identifier(schema), sql.Identifier(name))
         rows, checksum = connection.execute(quoted).fetchall()[0]
         tables[f"{_quoted(schema)}.{_quoted(name)}"] = {"rows": rows, "checksum": checksum or "0"}
+        done(len(tables))
     extensions = connection.execute(
         "SELECT extname, nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace "
         "WHERE extname <> 'plpgsql'"
     )
+    uses: dict[str, dict[str, str]] = {}
+    for schema, other, what in connection.execute(_USES).fetchall():
+        uses.setdefault(schema, {})[other] = what
     return Inventory(
-        time=_one(connection, "SELECT now()").astimezone(UTC),
         schemas=sorted(contents(connection)),
         tables=tables,
         extensions=dict(extensions.fetchall()),
         large_objects=_one(connection, "SELECT count(*) FROM pg_largeobject_metadata"),
+        uses=uses,
     )
 
 
@@ -198,6 +242,11 @@ def add_extensions(connection: psycopg.Connection[tuple[Any, ...]], extensions: 
 
 def _one(connection: psycopg.Connection[tuple[Any, ...]], query: LiteralString | str) -> Any:
     return connection.execute(query.encode()).fetchall()[0][0]
+
+
+def only(schema: str) -> str:
+    """Return the option of pg_dump for one schema, whose name is a pattern there if it is not quoted."""
+    return f"--schema={_quoted(schema)}"
 
 
 def _quoted(name: str) -> str:

@@ -20,7 +20,7 @@ from terrarium.backups.database import Server
 from terrarium.backups.objects import Objects
 from terrarium.deployment import Deployment
 from terrarium.engine import Say, outputs
-from terrarium.errors import InvalidInput, Refused
+from terrarium.errors import CommandFailed, InvalidInput, Refused
 from terrarium.plan import Watch
 from terrarium.site import Site, site
 
@@ -52,7 +52,7 @@ class Environment:
     Args:
         declared: What is declared.
         uid: Its uid.
-        made: When it was made, by the state; None if the state does not say it.
+        made: When it was made or imported, by the state; None if the state does not say it.
         buckets: Its S3 buckets by kind, that of backups included.
         database: Its database's name.
         administration: How its store is reached.
@@ -94,6 +94,18 @@ class Environment:
     def server(self) -> Server:
         """Its database."""
         return Server({**self.administration.database, "dbname": self.database})
+
+    def now(self, say: Say) -> datetime:
+        """Return the present time by the database server's clock: backups and the server's log have theirs from it.
+
+        Args:
+            say: Told if the server does not answer, and the time is this machine's; a backup is restored without it.
+        """
+        try:
+            return self.server.now()
+        except CommandFailed as error:
+            say(f"{error}; the time is taken from this machine's clock")
+            return datetime.now(UTC)
 
     @property
     def schemas(self) -> Mapping[str, str]:
@@ -163,7 +175,7 @@ def _administration(stack: Declared) -> Administration:
 
 
 def _made(state: Mapping[str, Any]) -> datetime | None:
-    """Return when the database was made: nothing can be restored to a time before."""
+    """Return when the database was made, or imported into this state."""
     times = [
         datetime.fromisoformat(resource["created"]).astimezone(UTC)
         for resource in state.get("resources") or ()

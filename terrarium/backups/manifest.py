@@ -1,7 +1,7 @@
 """What a backup holds: its manifest, written last, and its listings of objects.
 
 <time>/manifest.json          a backup without one does not exist
-<time>/database.dump          PostgreSQL's custom format
+<time>/database/<schema>.dump a schema of the database, in PostgreSQL's custom format
 <time>/<kind>.jsonl.gz        one object per line
 <time>/<kind>/<number>        copies of objects, for a kind that is not versioned
 """
@@ -23,7 +23,6 @@ from terrarium.errors import CommandFailed
 FORMAT = 1
 """Version of this form. A reader refuses one that it does not know."""
 MANIFEST = "manifest.json"
-DUMP = "database.dump"
 VERSIONS, COPIES = "versions", "copies"
 """How a kind is kept: by naming its objects' versions, or by copies."""
 
@@ -69,30 +68,64 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Inventory:
+    """What a database holds.
+
+    Args:
+        schemas: Those that hold something.
+        tables: Rows and checksum of each table, by quoted name.
+        extensions: The schema of each extension, by name.
+        large_objects: How many there are.
+        uses: For each schema the others that something in it needs, each with what that is, for people.
+    """
+
+    schemas: list[str]
+    tables: dict[str, dict[str, Any]]
+    extensions: dict[str, str]
+    large_objects: int
+    uses: dict[str, dict[str, str]]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(int(table["rows"]) for table in self.tables.values())
+
+
+@dataclass(frozen=True)
+class Dump:
+    """A schema in a backup.
+
+    Args:
+        key: Key of the dump.
+        size: Bytes of it.
+        sha256: Of it.
+    """
+
+    key: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Database:
     """The database in a backup.
 
     Args:
         name: Its name.
-        key: Key of the dump.
-        size: Bytes of the dump.
-        sha256: Of the dump.
         server_version: The server's, as it says it.
-        schemas: Those that hold something.
-        tables: Rows and checksum of each table, by quoted name.
-        extensions: The schema of each extension, by name.
-        large_objects: How many there are.
+        held: What it holds.
+        dumps: The dump of each schema.
     """
 
     name: str
-    key: str
-    size: int
-    sha256: str
     server_version: str
-    schemas: list[str]
-    tables: dict[str, dict[str, Any]]
-    extensions: dict[str, str]
-    large_objects: int
+    held: Inventory
+    dumps: dict[str, Dump]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all dumps."""
+        return sum(dump.size for dump in self.dumps.values())
 
 
 @dataclass(frozen=True)
@@ -144,9 +177,14 @@ def decode(text: bytes, where: str) -> Manifest:
         if found["format"] != FORMAT:
             raise CommandFailed(f"backup {where} has format {found['format']}, and this program reads {FORMAT}")
         objects = {kind: Kept(**kept) for kind, kept in found["objects"].items()}
-        return Manifest(**{**found, "database": Database(**found["database"]), "objects": objects})
+        database = found["database"]
+        dumps = {schema: Dump(**dump) for schema, dump in database["dumps"].items()}
+        held = Inventory(**database["held"])
+        return Manifest(
+            **{**found, "database": Database(**{**database, "held": held, "dumps": dumps}), "objects": objects}
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise CommandFailed(f"{MANIFEST} of backup {where} is damaged; choose a time of another backup") from None
+        raise CommandFailed(f"{MANIFEST} of backup {where} is damaged") from None
 
 
 def listing(items: Iterable[Item]) -> tuple[bytes, int, int]:

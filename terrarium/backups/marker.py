@@ -22,6 +22,7 @@ class Marker:
         uid: Its uid.
         asked: The time that was asked for, as it was typed.
         time: The time that it restores to, RFC 3339.
+        objects: The same time by the objects' own store's clock, RFC 3339.
         begun: When it was begun, RFC 3339.
         backup: Time of the backup that it takes from; None if it takes from none.
         database: Whether the database is from that backup; else it is from the server's log.
@@ -34,6 +35,7 @@ class Marker:
     uid: str
     asked: str
     time: str
+    objects: str
     begun: str
     backup: str | None
     database: bool

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 
 from components.contract import Administration
-from terrarium.backups import s3
+from terrarium.backups import answers
 from terrarium.backups.parallel import batches
-from terrarium.backups.versions import Version, made
+from terrarium.backups.versions import Version
 from terrarium.errors import CommandFailed
 
 # CopyObject takes no more (Amazon S3 API reference).
@@ -24,6 +31,14 @@ _COPIED_AT_ONCE = 5 << 30
 # 10,000 parts are allowed: a dump of 640 GB. One part is held in memory.
 _PART = 64 << 20
 _DELETED_AT_ONCE = 1_000
+_PIECE = 1 << 20
+# Seconds before a stream that was cut goes on: a store that cuts each at once is not asked in a tight loop.
+_PAUSE = 1.0
+# Seconds: within one answer (a copy of 5 GiB, or the end of an upload, takes minutes), of one request with all its
+# attempts, and without a byte of a download.
+_SILENCE, _PATIENCE = 300.0, 600.0
+# Seconds to find out that nobody is there.
+_PROBE = 10.0
 
 
 @dataclass(frozen=True)
@@ -52,12 +67,10 @@ class Objects:
     def __init__(self, administration: Administration) -> None:
         self.endpoint = administration.endpoint
         self._account = administration.access_key
-        # One answer in three may be a failure: 25 attempts make that one request in 800 thousand million.
-        self.client = s3.client(administration, 25)
+        self.client = answers.client(administration, _SILENCE, _PATIENCE)
         try:
-            # 25 attempts to find nobody take minutes.
-            s3.client(administration, 3).list_buckets()
-        except (EndpointConnectionError, ConnectTimeoutError):
+            answers.client(administration, _PROBE, _PROBE).list_buckets()
+        except (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError):
             raise CommandFailed(f"the object store {self.endpoint} does not answer: is it running?") from None
         except (ClientError, BotoCoreError):
             pass  # it answers; the right to list buckets is not needed
@@ -88,6 +101,11 @@ class Objects:
 
     # ------------------------------------------------------------------ read
 
+    def now(self, bucket: str) -> datetime:
+        """Return the time by the store's clock, to the second."""
+        with self.explained(f"bucket {bucket}"):
+            return answers.now(self.client.get_bucket_location(Bucket=bucket))
+
     def versioned(self, bucket: str) -> bool:
         """Tell whether a bucket keeps versions."""
         with self.explained(f"bucket {bucket}"):
@@ -98,7 +116,7 @@ class Objects:
         pending: dict[str, list[Version]] = {}
         with self.explained(f"versions in bucket {bucket}"):
             for page in self.client.get_paginator("list_object_versions").paginate(Bucket=bucket):
-                for version in _versions(page):
+                for version in answers.versions(page):
                     pending.setdefault(version.key, []).append(version)
                 # The last key of a page may go on in the next.
                 going_on = page.get("NextKeyMarker") if page.get("IsTruncated") else None
@@ -112,7 +130,7 @@ class Objects:
         with self.explained(f"versions of {key} in bucket {bucket}"):
             while True:
                 page = self.client.list_object_versions(**arguments)
-                found = list(_versions(page))
+                found = list(answers.versions(page))
                 if any(version.key != key for version in found):
                     return  # keys that this one begins sort behind it
                 yield from found
@@ -152,17 +170,30 @@ class Objects:
             return None
 
     def stream(self, bucket: str, key: str) -> Iterator[bytes]:
-        """Yield an object's content in pieces of 1 MiB.
+        """Yield an object's content in pieces of at most 1 MiB; a stream that is cut goes on where it was.
 
         Raises:
             FileNotFoundError: If there is no such object.
         """
+        got, size, etag, last = 0, 1, "", time.monotonic()
         with self.explained(f"{key} in bucket {bucket}"):
-            try:
-                body = self.client.get_object(Bucket=bucket, Key=key)["Body"]
-            except self.client.exceptions.NoSuchKey:
-                raise FileNotFoundError(key) from None
-            yield from body.iter_chunks(1 << 20)
+            while got < size:
+                # The same object: with a part of another, replaced meanwhile, it would be neither.
+                same: dict[str, Any] = {"IfMatch": etag} if etag else {}
+                rest: dict[str, Any] = {"Range": f"bytes={got}-"} if got else {}
+                try:
+                    answer = self.client.get_object(Bucket=bucket, Key=key, **same, **rest)
+                    etag, size = answer["ETag"], got + answer["ContentLength"]
+                    for piece in answer["Body"].iter_chunks(_PIECE):
+                        got += len(piece)
+                        yield piece
+                        last = time.monotonic()
+                except self.client.exceptions.NoSuchKey:
+                    raise FileNotFoundError(key) from None
+                except BotoCoreError:
+                    if not etag or time.monotonic() - last > _PATIENCE:
+                        raise
+                    time.sleep(_PAUSE)
 
     # ------------------------------------------------------------------ write
 
@@ -239,26 +270,15 @@ class Objects:
             elif version.size <= _COPIED_AT_ONCE:
                 self.client.copy_object(Bucket=target, Key=key, CopySource=place)
             else:
-                described = s3.described(source.client, place)
-                self.client.copy(place, target, key, ExtraArgs=described, SourceClient=source.client)
+                extra = answers.described(source.client, place)
+                self.client.copy(place, target, key, ExtraArgs=extra, SourceClient=source.client)
 
     def _transfer(self, source: Objects, place: Any, target: str, key: str) -> None:
         body = source.client.get_object(**place)["Body"]
         # Threads would read parts ahead, ten at a time, for each of the copies that run beside this one.
         plain = TransferConfig(use_threads=False, multipart_chunksize=_PART, multipart_threshold=_PART)
-        extra = s3.described(source.client, place)
+        extra = answers.described(source.client, place)
         self.client.upload_fileobj(body, target, key, ExtraArgs=extra, Config=plain)
-
-
-def _versions(page: Any) -> Iterator[Version]:
-    now = datetime.now(UTC)
-    for item in page.get("Versions", ()):
-        id_, etag = item["VersionId"], item["ETag"].strip('"')
-        time = made(id_, item["LastModified"], now)
-        yield Version(item["Key"], id_, time, item["IsLatest"], size=item["Size"], etag=etag)
-    for item in page.get("DeleteMarkers", ()):
-        id_ = item["VersionId"]
-        yield Version(item["Key"], id_, made(id_, item["LastModified"], now), item["IsLatest"], marker=True)
 
 
 def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:

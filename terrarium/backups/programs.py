@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -89,6 +89,8 @@ def output(command: Sequence[str | Path], keywords: Mapping[str, str]) -> Iterat
 def feed(command: Sequence[str | Path], keywords: Mapping[str, str], pieces: Iterable[bytes]) -> None:
     """Give a program its input, the last piece only when all pieces are there: if one fails, it never has the whole.
 
+    Pieces that it does not wait for are taken all the same: what yields them compares a checksum in the end.
+
     Args:
         command: The program and its arguments.
         keywords: libpq's, of the server.
@@ -107,7 +109,19 @@ def feed(command: Sequence[str | Path], keywords: Mapping[str, str], pieces: Ite
             process.stdin.write(held)
             process.stdin.close()
         except BrokenPipeError:
-            pass  # it has ended, and says why
+            # It has ended: if with a failure, it says why.
+            if not process.wait():
+                for _ in pieces:
+                    pass
+
+
+def counted(pieces: Iterable[bytes], done: Callable[[int], None]) -> Iterator[bytes]:
+    """Yield the pieces, and tell how many MiB they are so far."""
+    size = 0
+    for piece in pieces:
+        yield piece
+        size += len(piece)
+        done(size >> 20)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,19 +35,17 @@ class Request:
         at: The time, as typed.
         new: The stack of the environment that takes the data.
         accept_older: Whether an older backup than promised will do.
-        began: When the command was begun.
     """
 
     stack: str
     at: str
     new: str
     accept_older: bool = False
-    began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
-    def moment(self) -> datetime:
-        """The time; the latest is now."""
-        return self.began if self.at == moments.LATEST else moments.parse(self.at)
+    def moment(self) -> datetime | None:
+        """The time; None for the latest."""
+        return None if self.at == moments.LATEST else moments.parse(self.at)
 
 
 def restore(root: Path, request: Request, consent: Callable[[str], None], say: Say, watch: Watch) -> dict[str, Any]:
@@ -68,20 +66,27 @@ def restore(root: Path, request: Request, consent: Callable[[str], None], say: S
     if request.new == request.stack:
         raise Refused(f"{request.new} is the environment itself: data is restored beside the old one, never over it")
     declared = environments.declared(root, request.stack)
-    moment = request.moment
+    asked = request.moment
     source = environments.existing(declared, say)
     if source is None:
         raise Refused(f"stack {request.stack} is not up, so it has no data: terrarium up {request.stack}")
-    choice.within(moment, request.began, source.made)
+    now = source.now(say)
+    moment = asked or now
+    choice.within(moment, now)
     taker = environments.declared(root, request.new) if request.new in stack_files(root) else None
     if taker is not None:
         _fitting(declared, taker)
-    consent(_question(source, moment, request.new, taker))
+    consent(_doubt(source, moment) + _question(source, moment, request.new, taker))
     if taker is None:
         path = stackfile.write_copy(declared, request.new)
         say(f"wrote {path.relative_to(root)}, a copy of {request.stack}'s under its own name")
         taker = environments.declared(root, request.new)
-    return _Restore(request, source, _target(taker, say, watch), say).run()
+    return _Restore(request, moment, now, source, _target(taker, say, watch), say).run()
+
+
+def unversioned(environment: Environment) -> list[str]:
+    """Return the kinds of objects that keep no versions, asked of the store; scratch is left out."""
+    return [kind for kind in KINDS if not environment.objects.versioned(environment.buckets[kind])]
 
 
 def _fitting(source: Declared, taker: Declared) -> None:
@@ -98,6 +103,19 @@ def _fitting(source: Declared, taker: Declared) -> None:
     missing = sorted(set(was.buckets) - set(new.buckets))
     if missing:
         raise Refused(f"{taker.stack} lacks the buckets {', '.join(missing)} of {source.stack}; declare them there")
+
+
+def _doubt(source: Environment, moment: datetime) -> str:
+    """Return a sentence if there may be nothing as of a time.
+
+    Raises:
+        InvalidInput: If nothing could reach it.
+    """
+    names = shelf.names(source)
+    found = choice.doubt(moment, source.made, moments.named(names[0]) if names else None)
+    if found and not source.administration.point_in_time:
+        raise InvalidInput(found)
+    return f"{found}. " if found else ""
 
 
 def _question(source: Environment, moment: datetime, new: str, taker: Declared | None) -> str:
@@ -117,6 +135,8 @@ def _target(taker: Declared, say: Say, watch: Watch) -> Environment:
 @dataclass
 class _Restore:
     request: Request
+    moment: datetime
+    now: datetime
     source: Environment
     target: Environment
     say: Say
@@ -130,7 +150,7 @@ class _Restore:
             moment = moments.parse(mark.time)
             manifest = self._manifest(mark)
             taken = self._rows(mark, moment, manifest)
-            brought = {kind: self._objects(mark, kind, moment, manifest) for kind in KINDS}
+            brought = {kind: self._objects(mark, kind, manifest) for kind in KINDS}
             result = self._result(mark, taken, brought)
             marker.write(self.target, mark.done(result))
             return result
@@ -143,7 +163,9 @@ class _Restore:
         if found is None:
             self._require_empty()
             return self._begin()
-        asked = found.asked == request.at or moments.parse(found.time) == request.moment
+        # `latest` is another time with each call: only one that was not finished is meant by it.
+        unfinished = found.result is None and found.asked == request.at
+        asked = unfinished or moments.parse(found.time) == self.moment
         if found.uid != self.source.uid or not asked:
             state = "holds" if found.result else "holds a part of"
             raise Refused(
@@ -151,6 +173,8 @@ class _Restore:
                 + ("" if found.result else f", or finish that one with --at {found.asked}")
             )
         if found.result is None:
+            versions = [kind for kind in KINDS if kind not in found.kinds]
+            choice.reachable(moments.parse(found.time), self.now, self.source.settings.store, versions)
             self.say(f"going on with the restore that was begun {found.begun}")
         return found
 
@@ -167,12 +191,11 @@ class _Restore:
             )
 
     def _begin(self) -> Marker:
-        request, source, moment = self.request, self.source, self.request.moment
-        unversioned = [kind for kind in KINDS if not source.objects.versioned(source.buckets[kind])]
+        request, source, moment = self.request, self.source, self.moment
         point_in_time = bool(source.administration.point_in_time)
-        possible = Possible(point_in_time, unversioned, shelf.at(source, moment))
+        possible = Possible(point_in_time, unversioned(source), shelf.at(source, request.moment, self.say))
         store = source.settings.store
-        chosen = choice.choose(moment, request.began, store, possible, accept_older=request.accept_older)
+        chosen = choice.choose(moment, self.now, store, possible, accept_older=request.accept_older)
         for sentence in chosen.sentences(moment):
             self.say(sentence)
         mark = Marker(
@@ -180,7 +203,9 @@ class _Restore:
             uid=source.uid,
             asked=request.at,
             time=moments.written(moment),
-            begun=moments.written(request.began),
+            # The latest objects are those by their own store's clock, which is not the database server's.
+            objects=moments.written(request.moment or source.objects.now(source.buckets[KINDS[0]])),
+            begun=moments.written(datetime.now(UTC)),
             backup=chosen.backup.time if chosen.backup else None,
             database=chosen.database,
             kinds=tuple(chosen.kinds),
@@ -191,12 +216,12 @@ class _Restore:
     def _manifest(self, mark: Marker) -> Manifest | None:
         if mark.backup is None:
             return None
-        for found in shelf.manifests(self.source):
-            if found.time == mark.backup:
-                return found
-        raise CommandFailed(
-            f"the backup of {mark.backup}, with which this restore was begun, is gone: restore into a new stack"
-        )
+        found = shelf.read(self.source, moments.name(moments.parse(mark.backup)))
+        if found is None:
+            raise CommandFailed(
+                f"the backup of {mark.backup}, with which this restore was begun, is gone: restore into a new stack"
+            )
+        return found
 
     # ------------------------------------------------------------------ what is done
 
@@ -212,25 +237,28 @@ class _Restore:
         if manifest is not None and from_backup:
             source = rows.of_backup(self.source, manifest)
         else:
-            source = rows.of_time(self.source, moment)
+            source = rows.of_time(self.source, moment, self.say)
         with source as found:
             rows.bring(found, self.target, done, now_done, self.say)
+            self.say("database: comparing what was restored")
             with self.target.server.connect() as connection:
-                held = database.inventory(connection)
+                held = database.inventory(connection, self.say)
             wrong = rows.differences(found.held, held)
         if wrong:
-            raise CommandFailed("the restored database is not the one that was to be restored:\n" + "\n".join(wrong))
+            raise CommandFailed(
+                "the restored database is not the one that was to be restored; name another new stack:\n"
+                + "\n".join(wrong)
+            )
         as_of = mark.backup if from_backup else mark.time
-        total = sum(table["rows"] for table in found.held.tables.values())
-        return {"as_of": as_of, "from": found.from_, "tables": len(found.held.tables), "rows": total}
+        return {"as_of": as_of, "from": found.from_, "tables": len(found.held.tables), "rows": found.held.rows}
 
-    def _objects(self, mark: Marker, kind: str, moment: datetime, manifest: Manifest | None) -> dict[str, Any]:
+    def _objects(self, mark: Marker, kind: str, manifest: Manifest | None) -> dict[str, Any]:
         if manifest is not None and kind in mark.kinds:
             if kind not in manifest.objects:
                 raise InvalidInput(f"the backup of {manifest.time} does not hold {kind}; choose a later time")
             wanted, as_of = copies.of_backup(self.source, kind, manifest), manifest.time
         else:
-            wanted, as_of = copies.of_time(self.source, kind, moment), mark.time
+            wanted, as_of = copies.of_time(self.source, kind, moments.parse(mark.objects)), mark.time
         return {"as_of": as_of, **copies.bring(self.source, self.target, kind, wanted, self.say)}
 
     def _result(self, mark: Marker, taken: dict[str, Any], brought: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -1,32 +1,55 @@
-"""The backups that an environment has, and what of its store has had its days."""
+"""The backups that an environment has."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
-from components.stores import layout
-from terrarium.backups import moments, versions
+from terrarium.backups import moments
 from terrarium.backups.environments import Environment
-from terrarium.backups.manifest import MANIFEST, VERSIONS, Item, Manifest, decode, listed
-from terrarium.backups.versions import Version
+from terrarium.backups.manifest import MANIFEST, Item, Manifest, decode, listed
+from terrarium.engine import Say
 from terrarium.errors import CommandFailed
 
-# What is unfinished for so long was given up; a lifecycle rule of the store, where it has them, says the same.
-_GIVEN_UP = timedelta(days=7)
+
+def names(environment: Environment) -> list[str]:
+    """Return the names of the environment's backups, unfinished ones too, oldest first."""
+    found = environment.objects.folders(environment.backups)
+    return sorted(name for name in found if moments.named(name) is not None)
 
 
-def manifests(environment: Environment) -> list[Manifest]:
-    """Return the environment's backups, oldest first."""
-    return [found for _, found in _shelf(environment) if found is not None]
+def read(environment: Environment, name: str) -> Manifest | None:
+    """Return the manifest of a backup; None if it was never finished.
+
+    Raises:
+        CommandFailed: If it is damaged, or a later program's.
+    """
+    content = environment.objects.read(environment.backups, f"{name}/{MANIFEST}")
+    return None if content is None else decode(content, name)
 
 
-def at(environment: Environment, moment: datetime) -> Manifest | None:
-    """Return the newest backup of a time or before; None if there is none."""
-    before = [found for found in manifests(environment) if found.moment <= moment]
-    return before[-1] if before else None
+def manifests(environment: Environment, say: Say) -> list[Manifest]:
+    """Return the environment's backups, oldest first.
+
+    Args:
+        environment: Whose.
+        say: Takes a sentence on each that can't be read: one of them must not hide the others.
+    """
+    return list(_readable(environment, names(environment), say))
+
+
+def at(environment: Environment, moment: datetime | None, say: Say) -> Manifest | None:
+    """Return the newest backup of a time or before; None if there is none.
+
+    Args:
+        environment: Whose.
+        moment: The time; None for the newest of all.
+        say: As of `manifests`.
+    """
+    found = reversed(names(environment))
+    before = (name for name in found if moment is None or (moments.named(name) or moment) <= moment)
+    return next(_readable(environment, before, say), None)
 
 
 def items(environment: Environment, manifest: Manifest, kind: str) -> Iterator[Item]:
@@ -42,90 +65,12 @@ def items(environment: Environment, manifest: Manifest, kind: str) -> Iterator[I
     yield from listed(content, kept.listing)
 
 
-@dataclass
-class Removed:
-    """What was removed because it had had its days.
-
-    Args:
-        backups: Backups.
-        versions: Versions of objects that were overwritten or deleted, and markers that hid nothing any more.
-        scratch: Objects of scratch.
-        uploads: Uploads that never ended.
-    """
-
-    backups: int = 0
-    versions: int = 0
-    scratch: int = 0
-    uploads: int = 0
-
-    def words(self) -> str:
-        """Return it for people; empty if nothing was removed."""
-        counted = {
-            "old backups": self.backups,
-            "old versions": self.versions,
-            "old objects of scratch": self.scratch,
-            "unfinished uploads": self.uploads,
-        }
-        return ", ".join(f"{count:,} {what}" for what, count in counted.items() if count)
-
-
-def expire(environment: Environment, now: datetime) -> Removed:
-    """Remove what has had its days from a store that does not do it by itself, and return what.
-
-    A version that a kept backup names stays, however old: without it that backup could not be restored.
-
-    Args:
-        environment: Whose store; a backup of it must just have been taken.
-        now: The present time.
-    """
-    store, objects = environment.settings.store, environment.objects
-    removed = Removed()
-    removed.backups = _expire_backups(environment, now - timedelta(days=store.recovery.keep_backups_days), now)
-    for kind in (kind for kind in layout.KINDS if objects.versioned(environment.buckets[kind])):
-        removed.versions += _expire_versions(environment, kind, now)
-    scratch = environment.buckets[layout.SCRATCH]
-    limit = now - timedelta(days=store.expire_scratch_days)
-    removed.scratch = objects.delete(scratch, (found for found in objects.listed(scratch) if found.modified < limit))
-    removed.uploads = sum(objects.abort_uploads(bucket, now - _GIVEN_UP) for bucket in environment.buckets.values())
-    return removed
-
-
-def _shelf(environment: Environment) -> Iterator[tuple[str, Manifest | None]]:
-    """Yield each backup's name, oldest first, and its manifest if it is whole."""
-    objects, bucket = environment.objects, environment.backups
-    for name in sorted(objects.folders(bucket)):
-        if moments.named(name) is None:
+def _readable(environment: Environment, names: Iterable[str], say: Say) -> Iterator[Manifest]:
+    for name in names:
+        try:
+            found = read(environment, name)
+        except CommandFailed as error:
+            say(f"{error}; it is left out")
             continue
-        content = objects.read(bucket, f"{name}/{MANIFEST}")
-        yield name, None if content is None else decode(content, name)
-
-
-def _expire_backups(environment: Environment, limit: datetime, now: datetime) -> int:
-    objects, bucket, count = environment.objects, environment.backups, 0
-    for name, manifest in list(_shelf(environment)):
-        taken = moments.named(name) or now
-        if taken >= (limit if manifest is not None else now - _GIVEN_UP):
-            continue
-        # First, so that a backup of which a part is gone is none.
-        objects.delete(bucket, [Version(f"{name}/{MANIFEST}", "", taken, latest=True)])
-        objects.delete(bucket, objects.listed(bucket, f"{name}/"))
-        count += 1
-    return count
-
-
-def _expire_versions(environment: Environment, kind: str, now: datetime) -> int:
-    objects, bucket = environment.objects, environment.buckets[kind]
-    days = environment.settings.store.keep_versions_days
-    found = {
-        (version.key, version.id): version
-        for _, history in objects.histories(bucket)
-        for version in versions.expired(history, now, days)
-    }
-    # A version that was overwritten before the limit can only be in a backup that was taken before it.
-    limit = now - timedelta(days=days)
-    for manifest in manifests(environment) if found else ():
-        kept = manifest.objects.get(kind)
-        if kept is not None and kept.how == VERSIONS and manifest.moment < limit:
-            for item in items(environment, manifest, kind):
-                found.pop((item.key, item.version or ""), None)
-    return objects.delete(bucket, found.values())
+        if found is not None:
+            yield found

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from urllib.parse import quote
 
 from components.stores import layout
-from terrarium.backups import database, moments, programs, versions
-from terrarium.backups.database import Inventory
+from terrarium.backups import database, moments, programs, rows, versions
 from terrarium.backups.environments import Environment
-from terrarium.backups.manifest import COPIES, DUMP, MANIFEST, VERSIONS, Database, Item, Kept, Manifest, listing
-from terrarium.backups.objects import Objects, Poured
+from terrarium.backups.manifest import (
+    COPIES,
+    MANIFEST,
+    VERSIONS,
+    Database,
+    Dump,
+    Inventory,
+    Item,
+    Kept,
+    Manifest,
+    listing,
+)
+from terrarium.backups.objects import Objects
 from terrarium.backups.parallel import at_once
+from terrarium.backups.progress import progress
 from terrarium.backups.versions import OrderUnknown, Version
 from terrarium.engine import Say
 from terrarium.errors import CommandFailed
 
 NOT_COVERED = {layout.SCRATCH: "scratch is never backed up: what is there can be made again"}
-# Seconds between two sentences on one long task.
-_PAUSE = 5.0
-
-
-def progress(say: Say, sentence: str) -> Callable[[int], None]:
-    """Return what takes a count and says it now and then.
-
-    Args:
-        say: Takes a sentence, for people.
-        sentence: With `{}` for the count.
-    """
-    last = time.monotonic()
-
-    def done(count: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _PAUSE:
-            last = time.monotonic()
-            say(sentence.format(f"{count:,}"))
-
-    return done
 
 
 @dataclass(frozen=True)
@@ -61,28 +52,25 @@ def take(environment: Environment, say: Say) -> Manifest:
     Raises:
         CommandFailed: If a part fails; then there is no new backup, and the old ones are as they were.
     """
-    dump = programs.find("pg_dump", environment.root, environment.server.major())
-    objects = environment.objects
+    program = programs.find("pg_dump", environment.root, environment.server.major())
     with environment.server.connect() as connection, database.snapshot(connection) as snapshot:
-        held = database.inventory(connection)
-        backup = _Backup(environment, moments.name(held.time), say)
-        say(f"backup {backup.name}: dumping database {environment.database} ({len(held.tables):,} tables)")
-        command = [str(dump), "--format=custom", "--no-password", f"--snapshot={snapshot}"]
-        done = progress(say, "database: {} MiB dumped")
-        keywords = environment.server.keywords
-        dumped = objects.pour(environment.backups, backup.key(DUMP), _counted(programs.output(command, keywords), done))
-        major = connection.info.parameter_status("server_version") or ""
+        moment = database.now(connection)
+        backup = _Backup(environment, moments.name(moment), say)
+        say(f"backup {backup.name}: summing up the tables of database {environment.database}")
+        held = database.inventory(connection, say)
+        dumps = dict(_dumps(backup, held, [str(program), f"--snapshot={snapshot}"]))
+        version = connection.info.parameter_status("server_version") or ""
     kinds = [kind for kind in layout.KINDS if kind not in NOT_COVERED]
     manifest = Manifest(
-        time=moments.written(held.time),
+        time=moments.written(moment),
         environment=environment.id,
         uid=environment.uid,
         tier=environment.settings.tier.value,
-        database=_database(environment, backup, dumped, held, major),
-        objects={kind: _kind(backup, kind, held.time) for kind in kinds},
-        not_covered=dict(NOT_COVERED),
+        database=Database(environment.database, version, held, dumps),
+        objects={kind: _kind(backup, kind, moment) for kind in kinds},
+        not_covered=NOT_COVERED | _left_out(held),
     )
-    objects.write(environment.backups, backup.key(MANIFEST), manifest.encode())
+    environment.objects.write(environment.backups, backup.key(MANIFEST), manifest.encode())
     return manifest
 
 
@@ -103,36 +91,39 @@ def objects_at(objects: Objects, bucket: str, moment: datetime) -> Iterator[Vers
             yield found
 
 
-def _counted(pieces: Iterator[bytes], done: Callable[[int], None]) -> Iterator[bytes]:
-    size = 0
-    for piece in pieces:
-        yield piece
-        size += len(piece)
-        done(size >> 20)
+def _dumps(backup: _Backup, held: Inventory, dump: list[str]) -> Iterator[tuple[str, Dump]]:
+    """Dump each schema by itself: a restore reads each once, and has it whole before it is committed."""
+    environment = backup.environment
+    large = [layout.PUBLIC] if held.large_objects else []  # they stand in no schema
+    for schema in dict.fromkeys([*held.schemas, *large]):
+        backup.say(f"database: dumping schema {schema}")
+        command = [*dump, "--format=custom", "--no-password", database.only(schema)]
+        if schema in large:
+            command.append("-b")
+        pieces = programs.output(command, environment.server.keywords)
+        done = progress(backup.say, f"database: {{}} MiB of schema {schema} dumped")
+        key = backup.key("database", f"{quote(schema, safe='')}.dump")
+        poured = environment.objects.pour(environment.backups, key, programs.counted(pieces, done))
+        yield schema, Dump(key, poured.size, poured.sha256)
 
 
-def _database(environment: Environment, backup: _Backup, dumped: Poured, held: Inventory, version: str) -> Database:
+def _left_out(held: Inventory) -> dict[str, str]:
+    """Return what of a database is in its dumps and is not restored, and why."""
+    left = {}
     if held.large_objects:
-        backup.say(
-            f"{held.large_objects:,} large objects are dumped; `terrarium restore` brings none, `pg_restore` does"
+        left["large objects"] = (
+            f"{held.large_objects:,} are dumped; `pg_restore` brings them, `terrarium restore` does not"
         )
-    return Database(
-        name=environment.database,
-        key=backup.key(DUMP),
-        size=dumped.size,
-        sha256=dumped.sha256,
-        server_version=version,
-        schemas=list(held.schemas),
-        tables={name: dict(table) for name, table in held.tables.items()},
-        extensions=dict(held.extensions),
-        large_objects=held.large_objects,
-    )
+    if crossing := rows.crossing(held):
+        left["restore"] = f"it would be refused: {'; '.join(crossing)}"
+    return left
 
 
 def _kind(backup: _Backup, kind: str, moment: datetime) -> Kept:
     environment, objects = backup.environment, backup.environment.objects
     bucket = environment.buckets[kind]
     versioned = objects.versioned(bucket)
+    backup.say(f"{kind}: listing the objects")
     if versioned:
         found = objects_at(objects, bucket, moment)
         items: Iterator[Item] = (Item(v.key, v.size, v.etag, version=v.id) for v in found)
@@ -167,8 +158,3 @@ def _copied(backup: _Backup, kind: str, bucket: str) -> list[Item]:
     # As copied, not as listed: it may have been overwritten in between.
     copies = objects.listed(target, backup.key(kind, ""))
     return [Item(found[c.key].key, c.size, c.etag, copy=c.key) for c in copies]
-
-
-def age(manifest: Manifest) -> float:
-    """Return the age of a backup in seconds."""
-    return (datetime.now(UTC) - manifest.moment).total_seconds()

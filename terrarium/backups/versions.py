@@ -107,8 +107,8 @@ def first(history: Iterable[Version], moment: datetime) -> Version | None:
     return None
 
 
-def expired(history: Sequence[Version], now: datetime, days: int) -> list[Version]:
-    """Return the versions of an object that were overwritten or deleted at least so many days ago.
+def expired(history: Sequence[Version], now: datetime, kept: timedelta) -> list[Version]:
+    """Return the versions of an object that were overwritten or deleted at least so long ago.
 
     A marker that is current goes only if nothing else is left of the object: it hides the older versions, and without
     it the newest of them would be back.
@@ -116,9 +116,9 @@ def expired(history: Sequence[Version], now: datetime, days: int) -> list[Versio
     Args:
         history: All versions of one key.
         now: The present time.
-        days: Days that an overwritten or deleted object can be brought back.
+        kept: How long an overwritten or deleted object can be brought back.
     """
-    limit = now - timedelta(days=days)
+    limit = now - kept
     if len(history) == 1 and history[0].marker and history[0].latest:
         return list(history) if history[0].modified < limit else []
     # Those of one second go together: a marker that went before the version it hides would bring that back.

@@ -6,15 +6,19 @@ import configparser
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from components.stores import layout
 from components.stores.files import CONFIG, CREDENTIALS, DESCRIPTION, SERVICE, VERSION
+from terrarium.client.authorities import Authorities
 from terrarium.errors import InvalidInput
 
 KINDS = layout.KINDS
 """Kinds of objects; each is an S3 bucket of its own."""
-FILES = (CONFIG, CREDENTIALS, SERVICE, DESCRIPTION)
+AUTHORITIES = "ca.crt"
+"""Certificates of the authorities that vouch for the store's servers, where the machine does not know them."""
+FILES = (CONFIG, CREDENTIALS, SERVICE, DESCRIPTION, AUTHORITIES)
 """What a Secret or a folder may hold; the first or second lacks where the other says it all."""
 
 
@@ -77,6 +81,7 @@ class Connection:
         database: libpq parameters by their names; none for a lake.
         schema: The database's schema to work in.
         lake: S3 bucket of the lake's datasets, if the environment reads one.
+        authorities: Who vouches for the servers' certificates; None if the machine knows them.
     """
 
     environment: str
@@ -86,6 +91,7 @@ class Connection:
     database: Mapping[str, str] = field(repr=False)
     schema: str
     lake: str | None
+    authorities: Authorities | None = None
 
     @property
     def who(self) -> str:
@@ -109,12 +115,13 @@ class Connection:
         return replace(self, bucket=bucket, objects=objects, schema=layout.schema(bucket))
 
 
-def parse(files: Mapping[str, str], source: str) -> Connection:
+def parse(files: Mapping[str, str], source: str, folder: Path | None = None) -> Connection:
     """Return what the files say.
 
     Args:
         files: Content by name, see `FILES`.
         source: Where they come from, for messages.
+        folder: Where they stand as files, if they do.
 
     Raises:
         InvalidInput: If one lacks, or is not what it should be. What it holds is never quoted.
@@ -123,7 +130,7 @@ def parse(files: Mapping[str, str], source: str) -> Connection:
     if missing:
         raise InvalidInput(f"{source} is no store's connection: it lacks {', '.join(missing)}")
     try:
-        return _parsed(files)
+        return _parsed(files, folder)
     except (configparser.Error, KeyError, TypeError, ValueError):
         raise InvalidInput(
             f"{source} can't be read: its files {', '.join(FILES)} are damaged, or of another version than {VERSION}; "
@@ -131,7 +138,7 @@ def parse(files: Mapping[str, str], source: str) -> Connection:
         ) from None
 
 
-def _parsed(files: Mapping[str, str]) -> Connection:
+def _parsed(files: Mapping[str, str], folder: Path | None) -> Connection:
     facts: dict[str, Any] = json.loads(files[DESCRIPTION])
     if facts["version"] != VERSION:
         raise ValueError
@@ -151,6 +158,7 @@ def _parsed(files: Mapping[str, str]) -> Connection:
         database=_section(files[SERVICE], "store") if facts["database"] else {},
         schema=str(facts["database"]["schema"]) if facts["database"] else layout.PUBLIC,
         lake=str(lake["bucket"]) if lake else None,
+        authorities=Authorities(files[AUTHORITIES], folder and folder / AUTHORITIES) if AUTHORITIES in files else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,7 @@ class Database:
         # Empty options are said too: else libpq would take the shell's PGOPTIONS.
         given = {"connect_timeout": _PATIENCE, "application_name": "terrarium", "options": options}
         try:
-            return psycopg.connect(**{**given, **self._where.database, **kwargs})
+            return psycopg.connect(**{**given, **self._where.database, **self._trusted(), **kwargs})
         except psycopg.OperationalError as error:
             raise StoreFailed(self._refusal(str(error))) from None
 
@@ -104,19 +105,28 @@ class Database:
             self._owner = os.getpid()
         return kept
 
+    def _trusted(self) -> dict[str, str]:
+        # The service file names where pods have it; it may be elsewhere, or come from a Secret.
+        named, authorities = self._where.database.get("sslrootcert"), self._where.authorities
+        return {"sslrootcert": authorities.path} if named and authorities else {}
+
     def _refusal(self, text: str) -> str:
-        server = f"{self._where.database.get('host')}:{self._where.database.get('port')}"
-        if "authentication failed" in text:
-            return (
-                f"the database refused the password of {self._where.who}: it was renewed or taken back; connect again"
-            )
-        if "permission denied" in text:
-            return f"{self._where.who} may not connect to the database; {right(self._where.identity)}"
-        if "definition of service" in text:
+        where = self._where
+        server = f"{where.database.get('host')}:{where.database.get('port')}"
+        named = {**where.database, **self._trusted()}.get("sslrootcert", "system")
+        # The first that fits. Certificates come before what is gone: of theirs, too, libpq says "does not exist".
+        causes = {
+            "authentication failed": f"the database refused the password of {where.who}: it was renewed or taken back; "
+            "connect again",
+            "permission denied": f"{where.who} may not connect to the database; {right(where.identity)}",
             # libpq looks for it whatever else it is given.
-            return "PGSERVICE names a service that your service file lacks: unset it"
-        if "does not exist" in text:
-            return f"the database of environment {self._where.environment} is gone: was it destroyed?"
-        if "too many" in text or "remaining connection slots" in text:
-            return f"the database at {server} has no free connection: close some, or try again"
-        return f"the database at {server} does not answer: is it running, and does a way lead there?"
+            "definition of service": "PGSERVICE names a service that your service file lacks: unset it",
+            "certificate|does not support SSL|SSL off": f"the database at {server} is not trusted: it must offer TLS, "
+            f"by a certificate that {'this machine' if named == 'system' else named} vouches for",
+            'database ".*" does not exist': f"the database of environment {where.environment} is gone: "
+            "was it destroyed?",
+            "too many|remaining connection slots": f"the database at {server} has no free connection: close some, or "
+            "try again",
+        }
+        silent = f"the database at {server} does not answer: is it running, and does a way lead there?"
+        return next((said for pattern, said in causes.items() if re.search(pattern, text)), silent)

@@ -18,7 +18,11 @@ from terrarium.errors import CommandFailed, InvalidInput, Refused
 
 _CODE = re.compile(r"(?:<Code>|\(code: )(\w{1,64})")
 _STATUS = re.compile(r"status code: (\d{3})")
+_KEY = re.compile(r'Path "([^\n]{1,1024}?)" ')
 _STALE_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
+
+# What boto3 calls what obstore says.
+_BOTO = {"EndpointConnectionError": "error sending request", "SSLError": "InvalidCertificate"}
 
 
 class StoreFailed(CommandFailed):
@@ -54,14 +58,22 @@ def told(connection: Connection, place: str) -> Iterator[None]:
     Raises:
         FileNotFoundError: Nothing is there.
         PermissionError: The identity may not, or its key is no longer valid.
-        OSError: The path is none (EINVAL), or the store is full (ENOSPC), does not answer (ECONNREFUSED, ETIMEDOUT) or
-            failed (EIO).
+        FileExistsError: Something is there, and it was to be created.
+        OSError: The path is none (EINVAL), the object was replaced while it was read (ESTALE), or the store is full
+            (ENOSPC), does not answer (ECONNREFUSED, ETIMEDOUT), is not trusted (ECONNABORTED) or failed (EIO).
     """
     # Imported here: the client is imported by programs that never touch an object.
-    from obstore.exceptions import BaseError  # noqa: PLC0415
+    from obstore.exceptions import BaseError, InvalidPathError  # noqa: PLC0415
 
     try:
         yield
+    except InvalidPathError as error:
+        key = _KEY.search(str(error))
+        raise OSError(
+            errno.EINVAL,
+            f"{place} can't be listed: key `{key.group(1) if key else ''}` in it is no path; rename or delete it by "
+            "another S3 client",
+        ) from None
     except (BaseError, OSError) as error:
         # An OSError without this is told already, or Python's own of a local file, which it names.
         if isinstance(error, OSError) and "Error performing" not in str(error):
@@ -76,11 +88,16 @@ def told(connection: Connection, place: str) -> Iterator[None]:
 
 
 def _plain(error: Exception, connection: Connection, place: str) -> OSError:
+    from obstore.exceptions import AlreadyExistsError  # noqa: PLC0415 - see told
+
     text = str(error)
     found = _CODE.search(text)
     status = _STATUS.search(text)
     code = found.group(1) if found else ""
     number = int(status.group(1)) if status else 0
+    # obstore says so of every 409; these come only if it was to be created.
+    if isinstance(error, AlreadyExistsError) and (number == 412 or code == "ConditionalRequestConflict"):
+        return FileExistsError(errno.EEXIST, f"{place} exists already")
     return (
         _refused(code, number, connection, place)
         or _failed(code, number, connection, place)
@@ -99,7 +116,7 @@ def from_client_error(error: Exception, connection: Connection, place: str) -> O
     answer: Mapping[str, Any] = getattr(error, "response", {})
     code = str(answer.get("Error", {}).get("Code", ""))
     number = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    text = "error sending request" if type(error).__name__ == "EndpointConnectionError" else ""
+    text = _BOTO.get(type(error).__name__, "")
     return (
         _refused(code, number, connection, place)
         or _failed(code, number, connection, place)
@@ -122,7 +139,9 @@ def _refused(code: str, number: int, connection: Connection, place: str) -> OSEr
     # Of many deletions in one request, each has an answer of its own, and no status.
     if number in {401, 403} or code == "AccessDenied":
         return PermissionError(errno.EACCES, f"{connection.who} may not do this to {place}; {_remedy(connection)}")
-    return FileExistsError(errno.EEXIST, f"{place} exists already") if number in {409, 412} else None
+    if number == 412:
+        return OSError(errno.ESTALE, f"{place} was replaced while it was read; read it again")
+    return None
 
 
 def _failed(code: str, number: int, connection: Connection, place: str) -> OSError | None:
@@ -139,6 +158,12 @@ def _failed(code: str, number: int, connection: Connection, place: str) -> OSErr
 
 def _silent(text: str, connection: Connection, place: str) -> OSError:
     endpoint = connection.objects.endpoint
+    if "InvalidCertificate" in text:
+        return ConnectionAbortedError(
+            errno.ECONNABORTED,
+            f"the store at {endpoint} is not trusted: no authority that this machine or ca.crt of the store's files "
+            "trusts vouches for its certificate",
+        )
     if "timed out" in text or "TimedOut" in text:
         return TimeoutError(errno.ETIMEDOUT, f"the store at {endpoint} was too slow for {place}; try again")
     if "error sending request" in text:

@@ -13,6 +13,7 @@ import asyncio
 import errno
 import os
 from asyncio import to_thread
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from io import UnsupportedOperation
 from pathlib import Path, PurePosixPath
@@ -26,7 +27,7 @@ from obstore.store import S3Store
 from terrarium.client.connection import KINDS, Connection
 from terrarium.client.faults import nearest, told
 from terrarium.client.objects import CONCURRENCY, MEBIBYTE, PART, part_size, same_process
-from terrarium.client.reading import read
+from terrarium.client.reading import Reader, read
 from terrarium.client.whole import whole
 
 # Bytes of one request of a file that is read piece by piece. 1 MiB, obstore's default, took 2.6 times as long (64 MiB
@@ -35,41 +36,18 @@ _AHEAD = 8 * MEBIBYTE
 _TRIES = 8
 
 
-class File(BufferedFile):
-    """An open object. What is written appears as a whole when it is closed."""
+class Writer(BufferedFile):
+    """An object that is being written. It appears as a whole when it is closed."""
 
-    def __init__(self, fs: Files, path: str, mode: Any, **kwargs: Any) -> None:
+    def __init__(self, fs: Files, path: str, **kwargs: Any) -> None:
         self._files = fs
         try:
             with fs.at(path):
-                super().__init__(fs, path, mode, **kwargs)
+                super().__init__(fs, path, "wb", **kwargs)
         except BaseException:
             # fsspec closes what is dropped open, also what never was.
             self.closed = True
             raise
-
-    def read(self, length: int = -1) -> bytes:
-        """Return bytes from here on: as many as given, or all that are left."""
-        with self._files.at(self.path):
-            left = self.size - self.tell() if self.mode == "rb" and not self.closed else 0
-            wanted = left if length < 0 else min(length, left)
-            # Past the buffer: bytes that are wanted at once need not pass through it in pieces.
-            if wanted <= _AHEAD:
-                return super().read(length)
-            start = self.tell()
-            data = self._files.between(self.path, start, start + wanted)
-            self.seek(start + wanted)
-            return data
-
-    def readline(self) -> bytes:
-        """Return bytes up to the end of the line."""
-        with self._files.at(self.path):
-            return super().readline()
-
-    def readlines(self) -> list[bytes]:
-        """Return all lines that are left."""
-        with self._files.at(self.path):
-            return super().readlines()
 
     def write(self, data: Any) -> int:
         """Take bytes to be written."""
@@ -155,9 +133,10 @@ class Files(FsspecStore):
         path = self._strip_protocol(path)
         with self.at(path):
             found = await to_thread(self.objects.list_with_delimiter, path)
-            entries = [_entry(item) for item in found["objects"]]
+            # What has the folder's own name marks it: some tools put an empty object `folder/`.
+            entries = [_entry(item) for item in found["objects"] if item["path"] != path]
             entries += [{"name": name, "size": 0, "type": "directory"} for name in found["common_prefixes"]]
-            if not entries and path:
+            if not entries and not found["objects"] and path:
                 # A file lists as itself; what has no content does not exist, but for the root.
                 entries = [_entry(await to_thread(self.objects.head, path))]
         return entries if detail else sorted(entry["name"] for entry in entries)
@@ -168,7 +147,10 @@ class Files(FsspecStore):
         # One listing of all keys: the base class asks once for every folder.
         path = self._strip_protocol(path)
         with self.at(path):
-            found = {item["path"]: _entry(item) for item in await to_thread(self.objects.list(path).collect)}
+            listed = await to_thread(self.objects.list(path).collect)
+            # An empty object with others below it marks a folder, see `_ls`; a copy of it "did not exist".
+            folders = {path, *_folders(item["path"] for item in listed)}
+            found = {item["path"]: _entry(item) for item in listed if item["size"] or item["path"] not in folders}
             if not found and path and await self._exists(path):
                 info = await self._info(path)
                 found = {path: info} if info["type"] == "file" else {}
@@ -189,14 +171,12 @@ class Files(FsspecStore):
                 return await to_thread(read, store, key)
             # As a slice: from the end where a bound is negative, to the end where there is none.
             first, last = start or 0, end
+            tag = None
             if last is None or last < 0 or first < 0:
-                first, last, _step = slice(start, end).indices((await to_thread(store.head, key))["size"])
-            return await to_thread(read, store, key, first, last) if last > first else b""
-
-    def between(self, path: str, start: int, end: int) -> bytes:
-        """Return the bytes of an object from one to before another."""
-        with self.at(path):
-            return read(self.objects, self._strip_protocol(path), start, end)
+                found = await to_thread(store.head, key)
+                first, last, _step = slice(start, end).indices(found["size"])
+                tag = found["e_tag"]
+            return await to_thread(read, store, key, first, last, tag) if last > first else b""
 
     async def _pipe_file(self, path: str, value: Any, mode: str = "overwrite", **_: Any) -> None:
         how: Any = {"mode": "create"} if mode == "create" else {"chunk_size": PART, "max_concurrency": CONCURRENCY}
@@ -265,23 +245,46 @@ class Files(FsspecStore):
         autocommit: Any = True,
         cache_options: Any = None,
         **kwargs: Any,
-    ) -> File:
+    ) -> Any:
         del autocommit, cache_options
         if mode not in {"rb", "wb"}:
             raise UnsupportedOperation(
                 f"{self.place(path)} can't be opened with mode {mode}: objects are read, or written as a whole; "
                 "to add to one, write a further one beside it"
             )
-        size = {"buffer_size": block_size or _AHEAD}
+        size = block_size or _AHEAD
+        if mode == "wb":
+            return Writer(
+                self, path, buffer_size=size, **{k: v for k, v in kwargs.items() if k in {"attributes", "tags"}}
+            )
         try:
-            return File(self, path, mode, **(size | {k: v for k, v in kwargs.items() if k in {"attributes", "tags"}}))
+            details = self.info(path)
         except FileNotFoundError as error:
             raise FileNotFoundError(errno.ENOENT, f"{error.strerror}{self._like(path)}") from None
+        if details["type"] == "directory":
+            raise IsADirectoryError(errno.EISDIR, f"{self.place(path)} is a folder")
+
+        def fetch(start: int, end: int) -> bytes:
+            with self.at(path):
+                return read(self.objects, details["name"], start, end, details["e_tag"])
+
+        return Reader(self, details, fetch, size)
 
     def _like(self, path: str) -> str:
         wanted = PurePosixPath(self._strip_protocol(path))
         folder = "" if wanted.parent == PurePosixPath() else str(wanted.parent)
         return nearest(str(wanted), lambda: [str(name) for name in self.ls(folder, detail=False)])
+
+
+def _folders(paths: Iterable[str]) -> set[str]:
+    """Return all folders that hold one of the paths."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
 
 
 def _entry(item: Any) -> dict[str, Any]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-from datetime import timedelta
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from terrarium.client.authorities import Authorities
 from terrarium.client.connection import Connection, Keys, Role
 
 if TYPE_CHECKING:
-    import boto3
-    from botocore.config import Config
     from mypy_boto3_s3 import S3Client
-    from obstore.store import S3Credential, S3Store
+    from obstore.store import ClientConfig, S3Credential, S3Store
 
 MEBIBYTE = 1 << 20
 PART = 8 * MEBIBYTE
@@ -30,6 +30,9 @@ _RETRIES: Any = {
     "retry_timeout": timedelta(minutes=2),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=4), "base": 2},
 }
+
+# A role's key is taken anew when it has less left than this.
+_MARGIN = timedelta(minutes=10)
 
 _user: dict[str, int] = {}
 
@@ -60,11 +63,13 @@ class Taken:
     Args:
         role: The role.
         region: The store's region.
+        authorities: Who vouches for the service; None if the machine knows them.
     """
 
-    def __init__(self, role: Role, region: str) -> None:
+    def __init__(self, role: Role, region: str, authorities: Authorities | None) -> None:
         self._role = role
         self._region = region
+        self._authorities = authorities
 
     def __call__(self) -> S3Credential:
         """Exchange the token, which the kubelet renews in its file.
@@ -79,13 +84,11 @@ class Taken:
                 errno.EACCES,
                 f"this store takes tokens of service accounts, and only pods have one at {self._role.token}",
             ) from None
-        from botocore import UNSIGNED  # noqa: PLC0415 - 0.3 s, and few need it
+        from terrarium.s3 import client  # noqa: PLC0415 - boto3 takes 0.3 s, and few need it
 
         # The token is the proof: this one request is not signed.
-        client = _session(None, self._region).client(
-            "sts", endpoint_url=self._role.endpoint, config=_config(signature_version=UNSIGNED)
-        )
-        answer = client.assume_role_with_web_identity(
+        sts = client("sts", self._role.endpoint, self._region, None, ca_bundle=_bundle(self._authorities))
+        answer = sts.assume_role_with_web_identity(
             RoleArn=self._role.arn, RoleSessionName="terrarium", WebIdentityToken=token.strip()
         )["Credentials"]
         return {
@@ -98,7 +101,16 @@ class Taken:
 
 def _provider(connection: Connection) -> Static | Taken:
     keys = connection.objects.keys
-    return Static(keys) if isinstance(keys, Keys) else Taken(keys, connection.objects.region)
+    return Static(keys) if isinstance(keys, Keys) else Taken(keys, connection.objects.region, connection.authorities)
+
+
+def _bundle(authorities: Authorities | None) -> str | None:
+    if authorities is None:
+        return None
+    from botocore.httpsession import get_cert_path  # noqa: PLC0415 - boto3 takes 0.3 s, and few need it
+
+    # The store may be a public one, and only the database vouched for by these.
+    return authorities.beside(str(get_cert_path(True)))
 
 
 def s3(connection: Connection, bucket: str, prefix: str) -> S3Store:
@@ -112,6 +124,8 @@ def s3(connection: Connection, bucket: str, prefix: str) -> S3Store:
     from obstore.store import S3Store  # noqa: PLC0415 - imported when objects are wanted
 
     endpoint = connection.objects.endpoint
+    # Beside those that the machine trusts.
+    trusted: ClientConfig = {"root_certificate": connection.authorities.pem} if connection.authorities else {}
     return S3Store(
         bucket,
         prefix=prefix or None,
@@ -128,41 +142,42 @@ def s3(connection: Connection, bucket: str, prefix: str) -> S3Store:
             "connect_timeout": timedelta(seconds=5),
             "read_timeout": timedelta(seconds=60),
             "timeout": timedelta(minutes=30),
+            **trusted,
         },
         retry_config=_RETRIES,
     )
 
 
-def boto_client(connection: Connection) -> S3Client:
-    """Return boto3's client, for what obstore can't do; no call is made. Nothing is taken from the shell or AWS files.
+class Boto:
+    """boto3's client, for what obstore can't do: made when it is first used, and kept, as making one takes 0.25 s.
 
     Args:
         connection: Where and by whose keys.
     """
-    where = connection.objects
-    session = _session(_provider(connection)(), where.region)
-    return session.client("s3", endpoint_url=where.endpoint, config=_config(s3={"addressing_style": "path"}))
 
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._made: S3Client | None = None
+        self._until: datetime | None = None
 
-def _session(keys: S3Credential | None, region: str) -> boto3.Session:
-    import boto3  # noqa: PLC0415 - 0.3 s, and few need it
-    from botocore.session import Session  # noqa: PLC0415 - see above
+    def client(self) -> S3Client:
+        """Return the client, which threads may share. A role's key does not last: it is taken anew in time.
 
-    # A profile that the shell names, and that the files lack, would be an error.
-    unset: Any = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
-    return boto3.Session(
-        aws_access_key_id=keys["access_key_id"] if keys else None,
-        aws_secret_access_key=keys["secret_access_key"] if keys else None,
-        aws_session_token=keys.get("token") if keys else None,
-        region_name=region,
-        botocore_session=Session(session_vars=unset),
-    )
+        Raises:
+            PermissionError: If there is a role to take, and no token.
+        """
+        from terrarium.s3 import Keys as Given  # noqa: PLC0415 - boto3 takes 0.3 s, and few need it
+        from terrarium.s3 import client  # noqa: PLC0415 - as above
 
-
-def _config(**more: Any) -> Config:
-    from botocore.config import Config  # noqa: PLC0415 - see _session
-
-    return Config(retries={"max_attempts": 12, "mode": "standard"}, **more)
+        with self._lock:
+            if self._made is None or (self._until and datetime.now(UTC) > self._until - _MARGIN):
+                where, key = self._connection.objects, _provider(self._connection)()
+                given = Given(key["access_key_id"], key["secret_access_key"], key.get("token"))
+                bundle = _bundle(self._connection.authorities)
+                self._made = client("s3", where.endpoint, where.region, given, ca_bundle=bundle)
+                self._until = key["expires_at"]
+            return self._made
 
 
 def part_size(size: int) -> int:

@@ -68,7 +68,7 @@ class Folder:
                 continue
             except (OSError, UnicodeDecodeError) as error:
                 raise InvalidInput(f"{self._path / name} can't be read: {type(error).__name__}") from None
-        return parse(files, f"folder {self._path}")
+        return parse(files, f"folder {self._path}", self._path)
 
 
 class InCluster:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from components.settings.store import RecoverySettings, StoreSettings
-from terrarium.backups import choice, manifest, moments, stackfile, versions
+from terrarium.backups import choice, manifest, moments, rows, stackfile, versions
 from terrarium.backups.choice import Possible
-from terrarium.backups.manifest import Database, Item, Manifest
+from terrarium.backups.manifest import Inventory, Item, Manifest
+from terrarium.backups.objective import Archiving, judge
 from terrarium.backups.versions import OrderUnknown, Version
 from terrarium.errors import CommandFailed, InvalidInput, Refused
+from tests.backup.fakes import STORE
+from tests.backup.fakes import manifest as backup
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
-STORE = StoreSettings(
-    versioned=True,
-    keep_versions_days=7,
-    expire_scratch_days=14,
-    protected=False,
-    recovery=RecoverySettings(rpo_minutes=60, rto_minutes=60, keep_backups_days=7),
-)
+DAY = timedelta(days=1)
 
 # What happened to one key: seconds after the start, and whether it was deleted.
 events = st.lists(st.tuples(st.integers(0, 6_000).map(lambda ms: ms / 1_000), st.booleans()), max_size=8).map(sorted)
@@ -85,7 +82,7 @@ def test_nothing_expires_that_was_current_within_the_days(happened: list[tuple[f
     spread = [(at * 86_400, deleted) for at, deleted in happened]
     true = history(spread)
     now = START + timedelta(days=7)
-    gone = {version.id for version in versions.expired(as_listed(true), now, days)}
+    gone = {version.id for version in versions.expired(as_listed(true), now, days * DAY)}
     left = [version for version in true if version.id not in gone]
     for hours in range(0, days * 24, 6):
         moment = now - timedelta(hours=hours)
@@ -100,7 +97,7 @@ def test_a_deleted_object_is_gone_after_two_rounds(happened: list[tuple[float, b
     assume(true and true[0].marker)
     now = START + timedelta(days=30)
     for _ in range(2):
-        gone = versions.expired(true, now, 7)
+        gone = versions.expired(true, now, 7 * DAY)
         true = [version for version in true if version not in gone]
     assert not true
 
@@ -133,22 +130,18 @@ def test_times_survive_being_written(moment: datetime) -> None:
     assert moments.named(moments.name(moment)) == moment
 
 
-def backup(moment: datetime) -> Manifest:
-    database = Database("d", "k", 1, "0", "16.1", ["public"], {"t": {"rows": 1, "checksum": "0"}}, {}, 0)
-    return Manifest(moments.written(moment), "churn-dev", "uid", "experimentation", database, {}, {})
-
-
 def possible(found: Manifest | None = None, *, log: bool = True, unversioned: tuple[str, ...] = ()) -> Possible:
     return Possible(log, unversioned, found)
 
 
 def test_versions_and_the_log_need_no_backup() -> None:
-    chosen = choice.choose(START, START + timedelta(days=6), STORE, possible(), accept_older=False)
+    chosen = choice.choose(START, START + timedelta(days=5), STORE, possible(), accept_older=False)
     assert chosen.backup is None
 
 
 @pytest.mark.parametrize(
-    ("log", "unversioned", "days"), [(False, (), 0), (True, ("results",), 0), (True, (), 8), (False, ("models",), 8)]
+    ("log", "unversioned", "days"),
+    [(False, (), 0), (True, ("results",), 0), (True, (), 7), (True, (), 8), (False, ("models",), 8)],
 )
 def test_a_backup_is_needed_and_must_be_young_enough(log: bool, unversioned: tuple[str, ...], days: int) -> None:
     now = START + timedelta(days=days)
@@ -164,16 +157,81 @@ def test_a_backup_is_needed_and_must_be_young_enough(log: bool, unversioned: tup
         choose(old)
     assert choose(old, accept=True).backup == old
     chosen = choose(young)
-    assert chosen.database == (not log or days > 7)
-    assert chosen.whole == (days > 7)
+    assert chosen.database == (not log or days > 6)
+    assert chosen.whole == (days > 6)
     assert any(young.time in sentence for sentence in chosen.sentences(START))
 
 
 def test_times_outside_the_environments_life_are_refused() -> None:
     with pytest.raises(InvalidInput, match="future"):
-        choice.within(START + timedelta(seconds=1), START, None)
-    with pytest.raises(InvalidInput, match="before the environment was made"):
-        choice.within(START, START + timedelta(days=1), START + timedelta(hours=1))
+        choice.within(START + timedelta(seconds=1), START)
+    choice.within(START, START)
+
+
+def test_a_time_before_the_state_says_it_was_made_is_doubted_unless_a_backup_is_as_old() -> None:
+    made = START + DAY
+    assert "made or imported" in (choice.doubt(START, made, None) or "")
+    assert choice.doubt(START, made, START + timedelta(hours=1))
+    assert choice.doubt(START, made, START) is None
+    assert choice.doubt(made, made, None) is None
+    assert choice.doubt(START, None, None) is None
+
+
+def test_a_restore_that_waited_too_long_is_not_gone_on_with() -> None:
+    choice.reachable(START, START + 7 * DAY, STORE, ["results"])
+    choice.reachable(START, START + 8 * DAY, STORE, [])
+    with pytest.raises(Refused, match="restore into a new stack"):
+        choice.reachable(START, START + 8 * DAY, STORE, ["results"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "trouble"),
+    [
+        ({}, None),
+        ({"archived": START - DAY}, None),  # nobody wrote: nothing is lost
+        ({"archived": START - DAY, "timeout": 0}, "archive_timeout"),
+        ({"archived": None, "timeout": 7200}, "archive_timeout"),
+        ({"timeout": 0}, None),
+        ({"on": False}, "archives no log"),
+        ({"failed": START}, "failed to archive"),
+        ({"failed": START - DAY}, None),
+        ({"waiting": START - timedelta(minutes=61)}, "waits to be archived"),
+        ({"waiting": START - timedelta(minutes=59)}, None),
+    ],
+)
+def test_the_objective_is_what_the_server_archives_not_what_the_stack_file_names(
+    changed: dict[str, Any], trouble: str | None
+) -> None:
+    good: dict[str, Any] = {"on": True, "timeout": 60, "archived": START, "failed": None, "now": START, "waiting": None}
+    found = Archiving(**good | changed)
+    hour = timedelta(hours=1)
+    said = found.trouble(hour)
+    assert (said is None) == (trouble is None)
+    assert (trouble or "") in (said or "")
+    verdict = judge(hour, log=True, archiving=found, unversioned=[], age=None)
+    assert verdict.kept == (trouble is None)
+    young = judge(hour, log=True, archiving=found, unversioned=[], age=60.0)
+    assert young.kept
+    assert (trouble or "versions and the server's log") in young.reason
+
+
+def test_an_objective_that_can_t_be_verified_is_judged_by_the_newest_backup() -> None:
+    hour = timedelta(hours=1)
+    for log, unversioned, reason in (
+        (True, ["models"], "models keep no versions; not verified"),
+        (False, [], "no point_in_time command"),
+    ):
+        old = judge(hour, log=log, archiving=None, unversioned=unversioned, age=3601.0)
+        young = judge(hour, log=log, archiving=None, unversioned=unversioned, age=3599.0)
+        assert (old.kept, young.kept) == (False, True)
+        assert reason in old.reason
+        assert reason in young.reason
+
+
+def test_what_of_a_bucket_needs_another_schema_is_named() -> None:
+    uses = {"public": {"alice": "view words"}, "alice": {"public": "view alice.v", "bob": "table alice.t"}}
+    held = Inventory(["alice", "bob", "public"], {}, {}, 0, uses)
+    assert rows.crossing(held) == ["view alice.v uses schema public", "table alice.t uses schema bob"]
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:

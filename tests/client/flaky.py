@@ -5,14 +5,17 @@ from __future__ import annotations
 import http.client
 import random
 import socket
+import ssl
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+_PIECE = 1 << 20
 _HOP = {"connection", "transfer-encoding", "keep-alive"}
 
 
@@ -26,6 +29,7 @@ class Flaky(BaseHTTPRequestHandler):
     failures: ClassVar[list[str]]
     share: ClassVar[float]
     status: ClassVar[int]
+    slow: ClassVar[bool]
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -68,7 +72,10 @@ class Flaky(BaseHTTPRequestHandler):
         self.send_header("Content-Length", length if self.command == "HEAD" else str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            for start in range(0, len(body), _PIECE):
+                self.wfile.write(body[start : start + _PIECE])
+                if self.slow and start:
+                    time.sleep(0.2)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         pass
@@ -87,8 +94,16 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def flaky(endpoint: str, seed: int, share: float = 1 / 3, status: int = 500) -> Iterator[tuple[str, list[str]]]:
-    """Give the URL of a way to a store that fails, and the failures so far."""
+def flaky(
+    endpoint: str,
+    seed: int,
+    share: float = 1 / 3,
+    status: int = 500,
+    *,
+    slow: bool = False,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[tuple[str, list[str]]]:
+    """Give the URL of a way to a store that fails, or answers by 5 MiB in a second, and the failures so far."""
     failures: list[str] = []
     given = {
         "upstream": urlsplit(endpoint).netloc,
@@ -97,12 +112,15 @@ def flaky(endpoint: str, seed: int, share: float = 1 / 3, status: int = 500) -> 
         "failures": failures,
         "share": share,
         "status": status,
+        "slow": slow,
     }
     server = _Server(("127.0.0.1", 0), type("Handler", (Flaky,), given))
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", failures
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}", failures
     finally:
         server.shutdown()
         server.server_close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pickle
@@ -12,8 +13,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from obstore.exceptions import PreconditionError
 
 from terrarium.client.files import Files
+from terrarium.client.reading import read
 
 MEBIBYTE = 1 << 20
 
@@ -51,6 +54,53 @@ def test_every_size_goes_there_and_back(results: Files, own: str, size: int, tmp
         assert file.read() == content[3:]
         file.seek(-min(5, size), io.SEEK_END)
         assert file.read() == content[size - min(5, size) :]
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_not_mixed(results: Files, own: str) -> None:
+    results.pipe_file(own, bytes(20 * MEBIBYTE))
+    with results.open(own) as file:
+        assert file.read(3) == bytes(3)
+        results.pipe_file(own, b"1" * 24 * MEBIBYTE)
+        for wanted in (9 * MEBIBYTE, -1):
+            with pytest.raises(OSError, match=f"results:{own} was replaced while it was read; read it again") as raised:
+                file.read(wanted)
+            assert raised.value.errno == errno.ESTALE
+    assert results.cat_file(own, end=-1) == b"1" * (24 * MEBIBYTE - 1)
+
+
+def test_an_object_that_is_replaced_between_two_requests_is_not_cut(results: Files, own: str) -> None:
+    results.pipe_file(own, bytes(20 * MEBIBYTE))
+
+    class Replacing:
+        def get(self, key: str, *, options: Any) -> Any:
+            got = results.objects.get(key, options=options)
+            results.pipe_file(own, b"1" * 24 * MEBIBYTE)
+            return got
+
+    replacing: Any = Replacing()
+    with pytest.raises(PreconditionError):
+        read(replacing, own)
+
+
+def test_what_is_to_be_created_replaces_nothing(results: Files, own: str) -> None:
+    results.pipe_file(own, b"1", mode="create")
+    with pytest.raises(FileExistsError, match=f"results:{own} exists already"):
+        results.pipe_file(own, b"2", mode="create")
+    assert results.cat_file(own) == b"1"
+
+
+def test_an_open_file_is_python_s(results: Files, own: str) -> None:
+    results.pipe_file(own, b"a\nbc\n\nd")
+    with results.open(own) as file:
+        assert (file.size, file.path, file.name, file.mode) == (7, own, own, "rb")
+        assert list(file) == [b"a\n", b"bc\n", b"\n", b"d"]
+        assert file.seek(-2, io.SEEK_END) == 5
+        file.seek(2, io.SEEK_CUR)
+        assert file.read() == b""
+        with pytest.raises(ValueError, match="no byte -1"):
+            file.seek(-1)
+    with pytest.raises(IsADirectoryError):
+        results.open("")
 
 
 def test_pieces_are_read_without_the_rest(results: Files, own: str) -> None:
@@ -196,7 +246,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 def test_large_files_do_not_stay_in_memory(folders: dict[str, Path], tmp_path: Path) -> None:
     with (tmp_path / "up").open("wb") as file:
-        file.truncate(512 * MEBIBYTE)
+        file.truncate(128 * MEBIBYTE)
     done = subprocess.run(
         [sys.executable, "-c", _STREAM, folders["rw"], tmp_path / "up", tmp_path / "down"],
         capture_output=True,
