@@ -34,7 +34,15 @@ _ARCHIVE_COMMAND = (
     f"gzip -1 <%p >{_ARCHIVE}/.%f.new && sync {_ARCHIVE}/.%f.new && mv {_ARCHIVE}/.%f.new {_ARCHIVE}/%f.gz"
 )
 
-SMALL = ("--shared_buffers=64MB", "--timezone=UTC", "--log_timezone=UTC", "--jit=off")
+# By default every role may enter them: an environment's keys would reach a place beside its own database.
+_CLOSED = "REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC"
+_KEPT_FOR_ARCHIVE = ("--wal_level=replica", "--archive_mode=on")
+
+SMALL = (
+    *("--shared_buffers=64MB", "--timezone=UTC", "--log_timezone=UTC", "--jit=off"),
+    # Logs and messages have no statement that fails: it may set a password.
+    "--log_min_error_statement=panic",
+)
 """Settings of every server of a rehearsal; 64 MB is half of PostgreSQL's default."""
 
 
@@ -121,8 +129,7 @@ def arguments(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, .
         *SMALL,
         "--max_wal_size=128MB",
         "--min_wal_size=32MB",
-        "--wal_level=replica",
-        "--archive_mode=on",
+        *_KEPT_FOR_ARCHIVE,
         f"--archive_command={_ARCHIVE_COMMAND}",
         # Seconds: what is lost with the disk. A server that nobody writes to archives nothing.
         "--archive_timeout=60",
@@ -142,12 +149,14 @@ def prepare(layout: Layout, *, renewed: bool) -> None:
     # Entered by the server's user: the folder above is root's.
     for folder in (layout.wal_archive.parent, layout.wal_archive, layout.base_backups):
         own(folder)
+    changes = [_CLOSED]
     if not layout.database.is_dir():
         _initialise(layout)
-        return
+    elif renewed:
+        # Without the old one nobody could log in.
+        changes.append(f"ALTER ROLE {SUPERUSER} PASSWORD '{keys.read(layout).password}'")
     _forget_stranger(layout)
-    if renewed:
-        _set_password(layout)
+    _change(layout, changes)
 
 
 def run(command: Sequence[str | Path], *, feed: str = "", variables: Mapping[str, str] | None = None) -> str:
@@ -214,10 +223,11 @@ def _initialise(layout: Layout) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _set_password(layout: Layout) -> None:
-    # Without the old one nobody could log in; alone with its files, the server asks for none.
-    change = f"ALTER ROLE {SUPERUSER} PASSWORD '{keys.read(layout).password}'\n"
-    run(["postgres", "--single", mark(layout), "postgres"], feed=change)
+def _change(layout: Layout, statements: Sequence[str]) -> None:
+    # Alone with its files, the server asks for no password. It may have been killed and clean up here: not told to keep
+    # its log for the archive, it would remove what is not archived yet.
+    alone = ["postgres", "--single", mark(layout), *SMALL, *_KEPT_FOR_ARCHIVE, "--exit_on_error=on", "postgres"]
+    run(alone, feed="".join(f"{statement}\n" for statement in statements))
 
 
 def _forget_stranger(layout: Layout) -> None:

@@ -71,13 +71,25 @@ def test_a_killed_part_forgets_nothing(faulty: Platform, part: str) -> None:
     assert remembered(faulty) == {f"after-{part}"}
 
 
+def open_to_all(platform: Platform) -> str:
+    """Return the databases that every role may connect to."""
+    return sql(
+        platform,
+        "SELECT datname FROM pg_database WHERE datallowconn AND has_database_privilege('public', oid, 'CONNECT')",
+    )
+
+
 def test_all_is_kept_over_stop_and_start_and_forgotten_by_reset(faulty: Platform) -> None:
     remember(faulty, "stopped")
+    # As earlier versions left it.
+    sql(faulty, "GRANT CONNECT ON DATABASE postgres, template1 TO PUBLIC")
     faulty.stop()
     faulty.start()
     assert remembered(faulty) == {"stopped"}
+    assert open_to_all(faulty) == ""
     faulty.reset()
     faulty.start()
+    assert open_to_all(faulty) == ""
     assert s3(faulty).list_buckets()["Buckets"] == []
     assert iam(faulty).list_users()["Users"] == []
     assert sql(faulty, "SELECT count(*) FROM pg_tables WHERE tablename = 'kept'") == "0"
@@ -134,6 +146,8 @@ def test_nobody_sees_the_keys(faulty: Platform) -> None:
     # Without `keys` in the text of an error, either.
     assert found.password not in repr(found)
     secrets = (found.secret_key, found.password)
+    with pytest.raises(AssertionError, match='role "nobody" does not exist'):
+        sql(faulty, f"ALTER ROLE nobody PASSWORD '{found.password}'")
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             assert not any(secret in word for word in process.cmdline() for secret in secrets)
