@@ -59,7 +59,7 @@ _USES: LiteralString = """
         CASE WHEN o.rel IS NULL THEN d.classid ELSE 'pg_class'::regclass END, coalesce(o.rel, d.objid), 0) own
     CROSS JOIN LATERAL pg_identify_object(d.refclassid, d.refobjid, 0) other
     WHERE d.objid >= 16384 AND d.refobjid >= 16384 AND own.schema <> other.schema
-        AND other.schema !~ '^pg_'
+        AND own.schema !~ '^pg_' AND other.schema !~ '^pg_'
         AND NOT EXISTS (SELECT FROM pg_depend e
             WHERE e.classid = d.refclassid AND e.objid = d.refobjid AND e.deptype = 'e')
     ORDER BY 1, 2, 3"""

@@ -49,7 +49,9 @@ def of_backup(environment: Environment, manifest: Manifest) -> Iterator[Rows]:
         except FileNotFoundError:
             raise CommandFailed(f"{kept.key} is missing; choose a time of another backup") from None
         if digest.hexdigest() != kept.sha256:
-            raise CommandFailed(f"{kept.key} is damaged; its schema counts as not restored. Choose a time of another backup")
+            raise CommandFailed(
+                f"{kept.key} is damaged; its schema counts as not restored. Choose a time of another backup"
+            )
 
     yield Rows(manifest.database.held, dump, f"backup of {manifest.time}")
 

@@ -74,6 +74,11 @@ class Data:
             for item in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
         )
 
+    def empty(self, kind: str) -> None:
+        """Delete the current objects of a kind."""
+        for key in self.objects(kind):
+            self.delete(kind, key)
+
     # ------------------------------------------------------------------ rows
 
     @contextmanager
@@ -88,6 +93,12 @@ class Data:
         with self.connection() as connection:
             connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
             connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(layout.schema(bucket))))
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def as_administrator(self, *statements: str) -> None:
+        """Run statements with every right."""
+        with self.connection() as connection:
             for statement in statements:
                 connection.execute(statement.encode())
 

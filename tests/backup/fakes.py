@@ -40,7 +40,7 @@ class Fake(Objects):
     history: dict[str, list[Version]] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
 
-    def versioned(self, bucket: str) -> bool:
+    def versioned(self, bucket: str) -> bool:  # noqa: ARG002 - all are
         return True
 
     def histories(self, bucket: str) -> Iterator[tuple[str, list[Version]]]:
@@ -68,7 +68,7 @@ class Fake(Objects):
             self.deleted.extend([version.id] if version.id else [])
         return len(gone)
 
-    def abort_uploads(self, bucket: str, before: datetime) -> int:
+    def abort_uploads(self, bucket: str, before: datetime) -> int:  # noqa: ARG002 - there are none
         return 0
 
 

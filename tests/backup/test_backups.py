@@ -9,17 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
+from components.settings.problems import InvalidSettings
 from rehearsal.platform import Platform
-from terrarium.backups import environments, shelf, taking
+from terrarium import backup_commands
+from terrarium.backups import environments, expiry, moments, restoring, shelf, taking
 from terrarium.backups import objects as objects_module
 from terrarium.backups.environments import Environment
 from terrarium.backups.objects import Objects
 from terrarium.backups.parallel import at_once
 from terrarium.backups.versions import Version
-from terrarium.errors import CommandFailed
+from terrarium.errors import CommandFailed, InvalidInput, Refused
 from tests.backup.conftest import declaration
 from tests.backup.data import Data
 from tests.client.flaky import flaky
@@ -37,8 +40,8 @@ def declared(checkout: Checkout, platform: Platform, *, log: bool = True, **more
     checkout.declare("old", "environment", **declaration(platform, "old"))
 
 
-def opened(checkout: Checkout) -> Environment:
-    found = environments.existing(environments.declared(checkout.folder, "old"), print)
+def opened(checkout: Checkout, stack: str = "old") -> Environment:
+    found = environments.existing(environments.declared(checkout.folder, stack), print)
     assert found is not None
     return found
 
@@ -48,7 +51,14 @@ def test_a_backup_says_what_it_holds_and_is_listed(checkout: Checkout, old: Data
     old.put("results", "a", b"1")
     old.put("scratch", "s", b"1")
     old.sql("CREATE TABLE t (id int)", "INSERT INTO t VALUES (1), (2)")
+    # Only who has rights in both can make it, and no restore can: a bucket has none beside its own.
+    old.as_administrator("CREATE VIEW alice_b.crosses AS SELECT * FROM public.t")
+    left_out = taking.take(opened(checkout), print).not_covered["restore"]
+    assert "view alice_b.crosses uses schema public" in left_out
+    old.as_administrator("DROP VIEW alice_b.crosses")
+    old.empty("backups")
     taken = checkout.answer("backup", "old")["backup"]
+    assert "restore" not in taken["not_covered"]
     assert taken["database"] | {"bytes": 0} == {"bytes": 0, "tables": 1, "rows": 2}
     assert taken["objects"]["results"] == {"objects": 1, "bytes": 1, "how": "versions"}
     assert "scratch" in taken["not_covered"]
@@ -56,6 +66,7 @@ def test_a_backup_says_what_it_holds_and_is_listed(checkout: Checkout, old: Data
     listed = checkout.answer("backup", "old", "--list")
     assert [each["time"] for each in listed["backups"]] == [taken["time"]]
     assert listed["rpo_kept"]
+    assert listed["rpo_reason"] == "by versions and the server's log"
     bodies = old.objects("backups")
     [manifest] = [json.loads(body) for key, body in bodies.items() if key.endswith("manifest.json")]
     assert (manifest["environment"], manifest["uid"], manifest["format"]) == ("drill-old", old.uid, 1)
@@ -68,15 +79,22 @@ def test_without_log_and_versions_the_backup_is_restored(
 ) -> None:
     old.client.put_bucket_versioning(Bucket=old.buckets["models"], VersioningConfiguration={"Status": "Suspended"})
     old.put("models", "m", b"saved", ContentType="application/x-model")
-    old.sql("CREATE TABLE n (id int)", "INSERT INTO n VALUES (7)", bucket="alice-b")
+    # So large that its dump has several pieces: what is damaged in the last is found after the others were restored.
+    old.sql(
+        "CREATE TABLE n (id int, noise text)",
+        "INSERT INTO n SELECT 7, (SELECT string_agg(md5(random()::text || i), '') FROM generate_series(1, 32)) "
+        "FROM generate_series(1, 4000) i",
+        bucket="alice-b",
+    )
     with declared(checkout, embedded_platform, log=False):
         at = checkout.answer("backup", "old")["backup"]["time"]
         old.put("models", "m", b"overwritten")
         old.delete("results", "a")
         old.sql("DELETE FROM t")
         call = ("restore", "old", "--at", at, "--as", "dumped", "--yes")
-        key = sorted(key for key in old.objects("backups") if key.endswith("database.dump"))[-1]
+        key = sorted(key for key in old.objects("backups") if key.endswith("alice_b.dump"))[-1]
         whole = old.objects("backups")[key]
+        assert len(whole) > 2 << 20
         # A byte that pg_restore itself does not notice is enough.
         old.put("backups", key, whole[:-1] + bytes([whole[-1] ^ 1]))
         assert "is damaged" in checkout.answer(*call, code=1)["error"]
@@ -85,24 +103,22 @@ def test_without_log_and_versions_the_backup_is_restored(
         assert not [name for name in new.logins() if name.endswith("restore")]
 
         old.put("backups", key, whole)
+        # Another one that can't be read does not matter.
+        old.put("backups", f"{moments.name(datetime.now(UTC))}/manifest.json", b"{}")
         result = checkout.answer(*call)
     assert result["database"]["as_of"] == result["objects"]["models"]["as_of"] == at
     assert new.objects("models") == {"m": b"saved"}
     assert new.client.head_object(Bucket=new.buckets["models"], Key="m")["ContentType"] == "application/x-model"
     assert new.objects("results") == {"a": b"1"}
     assert new.rows("SELECT * FROM t ORDER BY id") == [(1,), (2,)]
-    assert new.rows("SELECT * FROM alice_b.n") == [(7,)]
+    assert new.rows("SELECT count(*), min(id) FROM alice_b.n") == [(4000, 7)]
 
-
-def test_a_store_that_is_not_empty_takes_no_restore(checkout: Checkout, embedded_platform: Platform, old: Data) -> None:
-    checkout.declare("full", "environment", **declaration(embedded_platform, "full"))
-    checkout.terrarium("up", "full")
-    full = Data.of(checkout, embedded_platform, "full")
-    full.put("datasets", "mine", b"1")
-    full.sql("CREATE TABLE mine ()", bucket="alice-b")
-    said = checkout.answer("restore", "old", "--at", "latest", "--as", "full", "--yes", code=3)
-    assert said["holds"] == ["datasets", "schema alice_b"]
-    assert full.objects("backups") == {}
+    new.client.delete_object(Bucket=new.buckets["backups"], Key="restore.json")
+    now = datetime.now(UTC)
+    source, full = opened(checkout), opened(checkout, "dumped")
+    with pytest.raises(Refused, match=r"is not empty \(results, models, schema alice_b, schema public\)"):
+        restoring._Restore(restoring.Request("old", "latest", "dumped"), now, now, source, full, print)._mark()
+    assert new.objects("backups") == {}
 
 
 def test_what_has_had_its_days_goes_but_for_what_a_kept_backup_names(
@@ -119,8 +135,8 @@ def test_what_has_had_its_days_goes_but_for_what_a_kept_backup_names(
         old.delete("datasets", "gone")
         now = datetime.now(UTC)
 
-        assert vars(shelf.expire(environment, now)) == {"backups": 0, "versions": 0, "scratch": 0, "uploads": 0}
-        removed = shelf.expire(environment, now + timedelta(days=15))
+        assert vars(expiry.expire(environment, now, print)) == {"backups": 0, "versions": 0, "scratch": 0, "uploads": 0}
+        removed = expiry.expire(environment, now + timedelta(days=15), print)
         assert removed.backups == 0
         assert removed.scratch == 1
         [item] = shelf.items(environment, manifest, "datasets")
@@ -128,40 +144,46 @@ def test_what_has_had_its_days_goes_but_for_what_a_kept_backup_names(
         assert (item.key, item.version) in kept
         assert [key for key, _ in kept] == ["gone", "named", "named"], "a marker goes after what it hides"
 
-        removed = shelf.expire(environment, now + timedelta(days=31))
+        removed = expiry.expire(environment, now + timedelta(days=31), print)
         assert removed.backups == 3
     assert [key for key, _ in old.versions("datasets")] == ["named"]
     assert old.objects("datasets") == {"named": b"3"}
     assert old.objects("backups") == {}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (("backup", "nowhere"), 2, "no stack `nowhere`"),
-        (("backup", "platform"), 2, "is a platform"),
-        (("restore", "old", "--at", "2026-11-21T12:00:00", "--as", "n", "--yes"), 2, "no time zone"),
-        (("restore", "old", "--at", "2999-01-01T00:00:00Z", "--as", "n", "--yes"), 2, "in the future"),
-        (("restore", "old", "--at", "2020-01-01T00:00:00Z", "--as", "n", "--yes"), 2, "before the environment was"),
-        (("restore", "old", "--at", "latest", "--as", "old", "--yes"), 3, "never over it"),
-        (("restore", "old", "--at", "latest", "--as", "other"), 3, "--yes"),
-        (("restore", "old", "--at", "latest", "--as", "tested", "--yes"), 3, "within its tier"),
-        (("restore", "old", "--at", "latest", "--as", "Not-A-Name", "--yes"), 2, "Not-A-Name"),
-        (("restore", "old", "--at", "latest", "--as", "a/b", "--yes"), 2, "a/b"),
-        (("restore", "tested", "--at", "latest", "--as", "n", "--yes"), 3, "is not up"),
-        (("backup", "without"), 2, "declares no data store"),
-    ],
-)
 def test_what_can_t_be_is_refused_and_leaves_nothing(
-    checkout: Checkout, embedded_platform: Platform, arguments: tuple[str, ...], code: int, message: str
+    checkout: Checkout, embedded_platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(checkout.folder)
     tested = {**declaration(embedded_platform, "tested"), "tier": "testing"}
     checkout.declare("tested", "environment", **tested)
     cloud = {"kubernetes": {"context": embedded_platform.context, "platform": "shared"}}
     bare = {"project": "drill", "name": "without", "tier": "experimentation", "cloud": cloud}
     checkout.declare("without", "environment", **bare)
     before = sorted(path.name for path in checkout.folder.glob("*.yaml"))
-    assert message in checkout.answer(*arguments, code=code)["error"]
+
+    def restored(at: str, new: str, stack: str = "old", *, yes: bool = True) -> None:
+        backup_commands.restore(stack, at=at, new=new, root=checkout.folder, yes=yes)
+
+    for call, message in (
+        (partial(restored, "2026-11-21T12:00:00", "n"), "no time zone"),
+        (partial(restored, "2999-01-01T00:00:00Z", "n"), "in the future"),
+        (partial(restored, "latest", "other", yes=False), "--yes"),
+        (partial(restored, "latest", "tested"), "within its tier"),
+        (partial(restored, "latest", "Not-A-Name"), "Not-A-Name"),
+        (partial(restored, "latest", "a/b"), "a/b"),
+        (partial(restored, "latest", "n", "tested"), "is not up"),
+        (partial(backup_commands.backup, "platform", checkout.folder), "is a platform"),
+        (partial(backup_commands.backup, "without", checkout.folder), "declares no data store"),
+    ):
+        with pytest.raises((InvalidInput, Refused, InvalidSettings), match=message):
+            call()
+    with declared(checkout, embedded_platform, log=False), pytest.raises(InvalidInput, match="made or imported"):
+        restored("2020-01-01T00:00:00Z", "n")
+    # Once as people call it, for each exit code.
+    assert "no stack `nowhere`" in checkout.answer("backup", "nowhere", code=2)["error"]
+    again = ("restore", "old", "--at", "latest", "--as", "old", "--yes")
+    assert "never over it" in checkout.answer(*again, code=3)["error"]
     assert sorted(path.name for path in checkout.folder.glob("*.yaml")) == before
 
 

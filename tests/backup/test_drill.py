@@ -96,33 +96,6 @@ def require_restored(new: Data, old: Data) -> None:
     assert not [name for name in new.logins() if name.endswith("restore")]
 
 
-def test_restored_to_the_time_beside_the_old(
-    checkout: Checkout, embedded_platform: Platform, old: Data, lost: str
-) -> None:
-    before = picture(old)
-    result = checkout.answer("restore", "old", "--at", lost, "--as", "new", "--yes")
-
-    require_restored(Data.of(checkout, embedded_platform, "new"), old)
-    assert picture(old) == before
-    assert result["database"]["rows"] == 1001
-    assert result["objects"]["results"]["objects"] == FILES
-    assert result["within_rto"]
-    written = (checkout.folder / "Pulumi.new.yaml").read_text()
-    assert "name: new" in written
-    # Another call of the same finds it done; another time is refused, and changes nothing.
-    assert checkout.answer("restore", "old", "--at", lost, "--as", "new", "--yes") == result
-    said = checkout.answer("restore", "old", "--at", "latest", "--as", "new", "--yes", code=3)["error"]
-    assert "holds a restore of drill-old" in said
-
-
-def test_what_is_restored_belongs_to_those_who_work_there(
-    checkout: Checkout, embedded_platform: Platform, lost: str
-) -> None:
-    new = Data.of(checkout, embedded_platform, "new")
-    new.sql("INSERT INTO metric (value) VALUES (1)", "ALTER TABLE metric ADD COLUMN more int")
-    new.sql("INSERT INTO notes VALUES (2, 'mine')", "DROP TABLE notes CASCADE", bucket="alice-b")
-
-
 def kill_when(checkout: Checkout, sentence: str, delay: float, *arguments: str) -> None:
     """Kill the command a moment after it said a sentence."""
     command = [str(Path(sys.executable).with_name("terrarium")), *arguments]
@@ -142,23 +115,35 @@ def kill_when(checkout: Checkout, sentence: str, delay: float, *arguments: str) 
     assert running.returncode == -signal.SIGKILL, "it had ended before it was killed"
 
 
-def test_a_killed_restore_is_finished_by_a_second_call(
+def test_restored_to_the_time_beside_the_old_though_killed_on_the_way(
     checkout: Checkout, embedded_platform: Platform, old: Data, lost: str
 ) -> None:
-    call = ("restore", "old", "--at", lost, "--as", "again", "--yes")
     before = picture(old)
+    call = ("restore", "old", "--at", lost, "--as", "new", "--yes")
     # Each before what the next one waits for can be done.
-    for sentence, delay in (("as of", 0.0), ("schema alice_b", 0.02), ("schema public", 0.0), ("results:", 0.1)):
+    for sentence, delay in (("as of", 0.0), ("schema public, from", 0.02), ("results: 300", 0.1)):
         kill_when(checkout, sentence, delay, *call)
     result = checkout.answer(*call)
-    again = Data.of(checkout, embedded_platform, "again")
-    require_restored(again, old)
+
+    new = Data.of(checkout, embedded_platform, "new")
+    require_restored(new, old)
     assert picture(old) == before
+    assert result["database"]["rows"] == 1001
     assert result["objects"]["results"]["objects"] == FILES
+    assert result["within_rto"]
+    assert "name: new" in (checkout.folder / "Pulumi.new.yaml").read_text()
 
     # Killed after its transactions, and before it could note them: they are undone and done again.
-    marker = json.loads(again.objects("backups")["restore.json"])
-    again.put("backups", "restore.json", json.dumps(marker | {"schemas": [], "result": None}).encode())
-    again.delete("results", "run/0.txt")
-    checkout.answer(*call)
-    require_restored(again, old)
+    marker = json.loads(new.objects("backups")["restore.json"])
+    new.put("backups", "restore.json", json.dumps(marker | {"schemas": [], "result": None}).encode())
+    new.delete("results", "run/0.txt")
+    again = checkout.answer(*call)
+    require_restored(new, old)
+    # Another call of the same finds it done; the latest is another time by now, and changes nothing.
+    assert checkout.answer(*call) == again
+    said = checkout.answer("restore", "old", "--at", "latest", "--as", "new", "--yes", code=3)["error"]
+    assert f"holds a restore of drill-old as of {lost}" in said
+
+    # What is restored belongs to those who work there.
+    new.sql("INSERT INTO metric (value) VALUES (1)", "ALTER TABLE metric ADD COLUMN more int")
+    new.sql("INSERT INTO notes VALUES (2, 'mine')", "DROP TABLE notes CASCADE", bucket="alice-b")

@@ -61,7 +61,7 @@ def test_passwords_are_in_variables_and_no_others_variables_are(monkeypatch: pyt
 
 def test_a_program_that_breaks_off_is_a_failure_after_its_output(root: Path) -> None:
     command = script(root, "pg_dump", "echo part; echo 'disk full' >&2; exit 1")
-    got = []
+    got: list[bytes] = []
     with pytest.raises(CommandFailed, match="pg_dump failed:\ndisk full"):
         got.extend(programs.output([command], {}))
     assert got == [b"part\n"]

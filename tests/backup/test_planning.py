@@ -193,7 +193,7 @@ def test_a_restore_that_waited_too_long_is_not_gone_on_with() -> None:
         ({"archived": None, "timeout": 7200}, "archive_timeout"),
         ({"timeout": 0}, None),
         ({"on": False}, "archives no log"),
-        ({"failed": START}, "failed to archive"),
+        ({"failed": START + DAY}, "failed to archive"),
         ({"failed": START - DAY}, None),
         ({"waiting": START - timedelta(minutes=61)}, "waits to be archived"),
         ({"waiting": START - timedelta(minutes=59)}, None),
