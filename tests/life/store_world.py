@@ -74,7 +74,9 @@ class World:
             self._leave(f"dev {bucket}", "results", f"buckets/{bucket}/")
         for name in ("dev rw", "dev alice", "dev bob", "test rw", "fraud rw", "prod rw"):
             with self.keys[name].connect() as connection:
-                connection.execute("CREATE TABLE seed (value int)")
+                connection.execute("CREATE TABLE seed (value serial)")
+        with self.keys["dev rw"].connect() as connection:
+            connection.execute("CREATE TABLE alice.of_rw (value serial)")
         self.places = {place: self._place(place) for place in PLACES}
 
     def _keys(self, namespace: str, identity: str, user: str | None, group: str) -> Keys:

@@ -116,6 +116,10 @@ def test_keys_are_rotated_without_a_gap(world: World, dev: dict[str, set[str]]) 
         assert keys.s3().get_object(Bucket=keys.bucket("results"), Key="report")["Body"].read() == b"second"
         with keys.connect() as connection:
             connection.execute("INSERT INTO run VALUES (0)")
+    with old["rw"].connect() as connection:
+        # What a login made as itself must not keep it: nobody could end a key that was stolen.
+        for statement in ("SET ROLE NONE", "CREATE TABLE public.stray ()", "SELECT lo_from_bytea(0, 'x')"):
+            connection.execute(statement.encode())
     world.declare_dev([2])
     world.checkout.terrarium("up", "dev")
 
@@ -144,7 +148,7 @@ def test_destroying_dev_says_what_goes_and_takes_nothing_else_along(
     held = neighbours()
     said = world.checkout.answer("destroy", "dev", code=3)["error"]
     assert "1 object in results" in said
-    assert "2 tables" in said
+    assert "3 tables" in said
     there = world.servers.listing()
     assert there["database"] > dev["database"]
     world.checkout.terrarium("destroy", "dev", "--yes")
@@ -152,16 +156,16 @@ def test_destroying_dev_says_what_goes_and_takes_nothing_else_along(
     assert neighbours() == held
 
 
-@pytest.mark.parametrize("key", ["versioned", "protected"])
-def test_production_can_not_give_up_what_keeps_its_data(world: World, key: str) -> None:
-    world.declare_prod(**{key: False})
+def test_production_can_not_give_up_what_keeps_its_data(world: World) -> None:
+    world.declare_prod(versioned=False, protected=False)
     try:
         said = world.checkout.terrarium("check", "prod", code=2)
         world.checkout.terrarium("up", "prod", code=2)
     finally:
         world.declare_prod()
-    assert f"store.{key}" in said
-    assert "tier production takes true" in said
+    assert "store.versioned" in said
+    assert "store.protected" in said
+    assert said.count("tier production takes true") == 2
 
 
 def test_production_with_data_is_not_destroyed_and_without_it_is(world: World) -> None:

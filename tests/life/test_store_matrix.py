@@ -138,36 +138,43 @@ def _user(keys: Keys) -> str:
     return f"{'lake--' if owner == 'shared' else ''}{owner}-{keys.description['identity']}-"
 
 
-# C connect, r read a table, w write to it, d delete from it, a alter it, c create a table in the schema.
-SCHEMAS = ("dev public", "dev alice", "dev bob", "test public", "fraud public", "prod public")
+# C connect, r read a table, w write to it, u update and d delete what is in it, a alter it, c create another beside it.
+# `rw's`: what the writer of the whole environment made in alice's schema. The last two are databases of its own server,
+# which every role may enter unless that is taken away.
+SCHEMAS = (
+    *("dev public", "dev alice", "dev alice rw's", "dev bob", "test public", "fraud public", "prod public"),
+    *("own postgres", "own template1"),
+)
 ROWS = """
-            | dev      dev     dev    | test    | fraud  | prod
-            | public   alice   bob    | public  | public | public
-  dev rw    | Crwdac   Crwdac  Crwdac | -       | -      | !
-  dev ro    | Cr       Cr      Cr     | -       | -      | !
-  dev alice | C        Crwdac  C      | -       | -      | !
-  dev bob   | C        C       Crwdac | -       | -      | !
-  test rw   | -        -       -      | Crwdac  | -      | !
-  test ro   | -        -       -      | Cr      | -      | !
-  fraud rw  | -        -       -      | -       | Crwdac | !
-  fraud ro  | -        -       -      | -       | Cr     | !
-  prod rw   | !        !       !      | !       | !      | Crwdac
-  prod ro   | !        !       !      | !       | !      | Cr
+            | dev      dev      dev alice dev     | test    | fraud   | prod    | own      own
+            | public   alice    rw's      bob     | public  | public  | public  | postgres template1
+  dev rw    | Crwudac  Crwudac  Crwudac   Crwudac | -       | -       | !       | -        -
+  dev ro    | Cr       Cr       Cr        Cr      | -       | -       | !       | -        -
+  dev alice | C        Crwudac  Crwudc    C       | -       | -       | !       | -        -
+  dev bob   | C        C        C         Crwudac | -       | -       | !       | -        -
+  test rw   | -        -        -         -       | Crwudac | -       | !       | -        -
+  test ro   | -        -        -         -       | Cr      | -       | !       | -        -
+  fraud rw  | -        -        -         -       | -       | Crwudac | !       | -        -
+  fraud ro  | -        -        -         -       | -       | Cr      | !       | -        -
+  prod rw   | !        !        !         !       | !       | !       | Crwudac | -        -
+  prod ro   | !        !        !         !       | !       | !       | Cr      | -        -
 """
 
 COMMANDS: Mapping[str, LiteralString] = {
-    "r": "SELECT * FROM {}.seed",
-    "w": "INSERT INTO {}.seed VALUES (1)",
-    "d": "DELETE FROM {}.seed",
-    "a": "ALTER TABLE {}.seed ADD COLUMN more int",
-    "c": "CREATE TABLE {}.another ()",
+    "r": "SELECT * FROM {schema}.{table}",
+    # By its sequence: who may write to a table needs that too.
+    "w": "INSERT INTO {schema}.{table} DEFAULT VALUES",
+    "u": "UPDATE {schema}.{table} SET value = 2",
+    "d": "DELETE FROM {schema}.{table}",
+    "a": "ALTER TABLE {schema}.{table} ADD COLUMN more int",
+    "c": "CREATE TABLE {schema}.another ()",
 }
 
 
 def sql_letters(keys: Keys, world: World, target: str) -> str:
-    """Return what an identity may do in a schema of an environment's database."""
-    owner, _, schema = target.partition(" ")
-    there = world.keys[f"{owner} rw"].login
+    """Return what an identity may do in a schema of an environment's database, or in a database of its server."""
+    owner, schema, *made = target.split()
+    there = {**keys.login, "dbname": schema} if owner == "own" else world.keys[f"{owner} rw"].login
     try:
         connection = keys.connect(**{word: there[word] for word in ("host", "port", "dbname")})
     except psycopg.OperationalError as error:
@@ -177,8 +184,8 @@ def sql_letters(keys: Keys, world: World, target: str) -> str:
             raise
         return "-"
     with connection:
-        where = Identifier(schema)
-        attempts = {letter: SQL(command).format(where) for letter, command in COMMANDS.items()}
+        words = {"schema": Identifier(schema), "table": Identifier("of_rw" if made else "seed")}
+        attempts = {letter: SQL(command).format(**words) for letter, command in COMMANDS.items()}
         return "C" + "".join(letter for letter, command in attempts.items() if permitted(connection, command))
 
 
