@@ -97,7 +97,12 @@ def through() -> tuple[str, ...]:
             "Install util-linux, or work as a user other than root."
         )
     capabilities = [f"--{kind}-caps=-all,+dac_override" for kind in ("inh", "ambient")]
-    return (setpriv, f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *capabilities)
+    # access(2) asks for the user without its capabilities, but for this bit: initdb did not find its own programs in a
+    # checkout below a folder that is root's alone.
+    return (
+        *(setpriv, "--securebits=+no_setuid_fixup"),
+        *(f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *capabilities),
+    )
 
 
 def own(folder: Path) -> Path:

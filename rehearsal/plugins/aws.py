@@ -1,7 +1,6 @@
 """A stand-in for the official `pulumi-aws` provider: S3 buckets and IAM users, on AWS or any store with these APIs.
 
-Same inputs, outputs, ids and imports as the official one for what `KINDS` lists; all else is refused by name.
-Not the same: nobody makes up names, keys can't be imported, and a key that was disabled by hand stays so.
+What `KINDS` lists has the official inputs, outputs, ids and imports; names must be given, keys can't be imported.
 """
 
 # ruff: noqa: D102 - the methods are those of `Kind`, which says what each does.
@@ -54,7 +53,7 @@ class Account:
         try:
             return persistently(lambda: api(**parameters), _worth, self.stopping)
         except ClientError as error:
-            code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+            code, said = (str(error.response.get("Error", {}).get(part, "")) for part in ("Code", "Message"))
             if fine and re.fullmatch(fine, code):
                 return None
             said = f"the store has no {error.operation_name}: leave it out" if code == "NotImplemented" else said
@@ -65,7 +64,8 @@ class Account:
 
 def _worth(error: Exception) -> int:
     if isinstance(error, ClientError):
-        status, code = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"].get("Code")
+        # An answer that is no XML, as of a proxy in between, has no error in it.
+        status, code = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response.get("Error", {}).get("Code")
         return RETRIES if status in (429, 500, 502, 503, 504) or code in _PASSING else 0
     return NETWORK_RETRIES if isinstance(error, (EndpointConnectionError, HTTPClientError)) else 0
 
