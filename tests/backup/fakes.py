@@ -40,6 +40,9 @@ class Fake(Objects):
     history: dict[str, list[Version]] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
 
+    def now(self, bucket: str) -> datetime:  # noqa: ARG002 - it has one clock
+        return moments.parse("2026-11-21T13:00:00Z")
+
     def versioned(self, bucket: str) -> bool:  # noqa: ARG002 - all are
         return True
 
@@ -76,7 +79,9 @@ def environment(name: str = "dev") -> tuple[Environment, Fake]:
     """Return an environment that is not there, and its store."""
     settings = SimpleNamespace(id=f"churn-{name}", store=STORE, tier=SimpleNamespace(value="testing"), buckets={})
     declared: Any = SimpleNamespace(settings=settings, stack=name)
-    administration: Any = SimpleNamespace(point_in_time=())
+    # Nobody listens there: a database that is down.
+    keywords = {"host": "127.0.0.1", "port": "9"}
+    administration: Any = SimpleNamespace(point_in_time=(), database=keywords)
     buckets = {kind: kind for kind in (*layout.KINDS, layout.BACKUPS)}
     found, store = Environment(declared, f"uid-{name}", None, buckets, "db", administration), Fake()
     found.__dict__["objects"] = store

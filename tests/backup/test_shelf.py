@@ -117,3 +117,21 @@ def test_a_restore_is_not_gone_on_with_after_its_versions_expired() -> None:
     from_backup = ("results", "datasets", "models")
     assert mark(marked(at, NOW, kinds=from_backup), at, NOW + 8 * DAY).result is None
     assert mark(marked(at, NOW, done=True), at, NOW + 8 * DAY).result
+
+
+def test_the_latest_is_by_the_servers_clocks_not_by_this_machines() -> None:
+    source, _ = environment()
+    target, _ = environment("new")
+    ahead = NOW + timedelta(minutes=30)
+    shelve(source, ahead)
+    noted = _Restore(Request("dev", "latest", "new"), NOW, NOW, source, target, print)._begin()
+    assert (noted.backup, noted.objects) == (moments.written(ahead), "2026-11-21T13:00:00.000000Z")
+    with pytest.raises(Refused, match="there is no backup"):
+        _Restore(Request("dev", moments.written(NOW), "new"), NOW, NOW, source, target, print)._begin()
+
+
+def test_without_the_database_server_a_backup_is_restored_all_the_same() -> None:
+    said: list[str] = []
+    found, _ = environment()
+    assert abs(found.now(said.append) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert any("this machine's clock" in each for each in said)
