@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from components.stores import layout
-from components.stores.files import CONFIG, CREDENTIALS, DESCRIPTION, SERVICE, VERSION
+from components.stores.files import AUTHORITIES, CONFIG, CREDENTIALS, DESCRIPTION, SERVICE, VERSION
 from terrarium.client.authorities import Authorities
 from terrarium.errors import InvalidInput
 
 KINDS = layout.KINDS
 """Kinds of objects; each is an S3 bucket of its own."""
-AUTHORITIES = "ca.crt"
-"""Certificates of the authorities that vouch for the store's servers, where the machine does not know them."""
 FILES = (CONFIG, CREDENTIALS, SERVICE, DESCRIPTION, AUTHORITIES)
 """What a Secret or a folder may hold; the first or second lacks where the other says it all."""
 
