@@ -32,6 +32,12 @@ def pause() -> str:
 def lost(checkout: Checkout, embedded_platform: Platform) -> str:
     """Write rows and objects, note the time, lose them, and write more; return the time."""
     old = Data.of(checkout, embedded_platform, "old")
+    # What other files of this folder left, where one process runs them all.
+    for kind in ("results", "datasets", "models", "scratch"):
+        old.empty(kind)
+    old.client.put_bucket_versioning(Bucket=old.buckets["models"], VersioningConfiguration={"Status": "Enabled"})
+    old.sql("DROP TABLE IF EXISTS t")
+    old.sql("DROP TABLE IF EXISTS n", bucket="alice-b")
     for number in range(FILES):
         old.put("results", f"run/{number}.txt", f"{number}".encode())
     old.put("models", "model ü+&.bin", b"first", ContentType="application/x-model", Metadata={"who": "ana"})
