@@ -254,4 +254,5 @@ def test_large_files_do_not_stay_in_memory(folders: dict[str, Path], tmp_path: P
         check=True,
         timeout=300,
     )
-    assert int(done.stdout) < 256, f"{done.stdout} MiB"
+    # Four parts on their way, and the pieces of one file that is read: less than the object.
+    assert int(done.stdout) < 96, f"{done.stdout} MiB"
