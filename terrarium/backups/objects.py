@@ -37,7 +37,7 @@ _PAUSE = 1.0
 # Seconds: within one answer (a copy of 5 GiB, or the end of an upload, takes minutes), of one request with all its
 # attempts, and without a byte of a download.
 _SILENCE, _PATIENCE = 300.0, 600.0
-# Seconds to find out that nobody is there.
+# Seconds of silence after which nobody is there; who refuses is asked for a fifth of them.
 _PROBE = 10.0
 
 
@@ -69,7 +69,7 @@ class Objects:
         self._account = administration.access_key
         self.client = answers.client(administration, _SILENCE, _PATIENCE)
         try:
-            answers.client(administration, _PROBE, _PROBE).list_buckets()
+            answers.client(administration, _PROBE, _PROBE / 5).list_buckets()
         except (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError):
             raise CommandFailed(f"the object store {self.endpoint} does not answer: is it running?") from None
         except (ClientError, BotoCoreError):
