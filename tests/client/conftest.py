@@ -1,17 +1,26 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from rehearsal.platform import Platform
+from terrarium import store_commands
 from terrarium.client.environment import Environment
 from terrarium.client.sources import Folder
+from terrarium.errors import CommandFailed
 from tests.client.stores import Servers, make, make_lake, servers
 
 ENVIRONMENT = "churn-client"
+
+# The sub-command by itself, with the command's own endings.
+_RUN = "import terrarium.cli as c, terrarium.store_commands as s; c.app = s.app; c.main()"
 
 Open = Callable[..., Environment]
 
@@ -62,3 +71,38 @@ def opened(folders: dict[str, Path]) -> Iterator[Open]:
 
 def _endpoint(folder: Path) -> str:
     return Folder(folder).connection(None, ("rw", "ro")).objects.endpoint
+
+
+@pytest.fixture
+def store(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run a command in this process: Python's start takes as long as most of them do."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, code: int = 0, identity: str = "rw", given: str = "", folder: Path | None = None) -> str:
+        monkeypatch.setenv("TERRARIUM_STORE", str(folder or folders[identity]))
+        done = CliRunner().invoke(store_commands.app, arguments, input=given)
+        if code:
+            assert isinstance(done.exception, CommandFailed), done.output
+            assert done.exception.code == code
+            return str(done.exception)
+        assert (done.exit_code, done.exception) == (0, None), done.output
+        return done.output
+
+    return run
+
+
+@pytest.fixture
+def apart(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Start a command as a process of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def start(*arguments: str, folder: Path | None = None) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-c", _RUN, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "TERRARIUM_STORE": str(folder or folders["rw"])},
+        )
+
+    return start

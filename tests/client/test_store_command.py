@@ -8,62 +8,21 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import termios
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from terrarium import s3, store_commands
+from terrarium import s3
 from terrarium.client.faults import StoreFailed
-from terrarium.errors import CommandFailed
 from terrarium.store_places import Remote
 from terrarium.store_transfer import Transfer
 from tests.client.flaky import flaky
 from tests.client.stores import Servers
 
 MEBIBYTE = 1 << 20
-# The sub-command by itself, with the command's own endings.
-_RUN = "import terrarium.cli as c, terrarium.store_commands as s; c.app = s.app; c.main()"
-
-
-@pytest.fixture
-def store(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run a command in this process: Python's start takes as long as most of them do."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str, code: int = 0, identity: str = "rw", given: str = "", folder: Path | None = None) -> str:
-        monkeypatch.setenv("TERRARIUM_STORE", str(folder or folders[identity]))
-        done = CliRunner().invoke(store_commands.app, arguments, input=given)
-        if code:
-            assert isinstance(done.exception, CommandFailed), done.output
-            assert done.exception.code == code
-            return str(done.exception)
-        assert (done.exit_code, done.exception) == (0, None), done.output
-        return done.output
-
-    return run
-
-
-@pytest.fixture
-def apart(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Start a command as a process of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def start(*arguments: str, folder: Path | None = None) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-c", _RUN, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "TERRARIUM_STORE": str(folder or folders["rw"])},
-        )
-
-    return start
 
 
 @pytest.fixture
