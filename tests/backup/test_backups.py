@@ -82,7 +82,8 @@ def test_without_log_and_versions_the_backup_is_restored(
     # So large that its dump has several pieces: what is damaged in the last is found after the others were restored.
     old.sql(
         "CREATE TABLE n (id int, noise text)",
-        "INSERT INTO n SELECT 7, string_agg(md5(random()::text), '') FROM generate_series(1, 128000) i GROUP BY i % 4000",
+        "INSERT INTO n SELECT 7, string_agg(md5(random()::text), '') "
+        "FROM generate_series(1, 128000) i GROUP BY i % 4000",
         bucket="alice-b",
     )
     with declared(checkout, embedded_platform, log=False):
