@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
-_RETRIES = 10
-_PATIENCE = 10  # seconds for one connection
+_PATIENCE = 30  # seconds until a store that fails, or a server that does not answer, is given up
 # One page of a listing: whoever loses a thousand objects need not know how many more there were.
 _PAGE = 1000
 
@@ -107,24 +106,11 @@ class Administrator:
             yield f"{tables} table{'s' if tables > 1 else ''}"
 
     def _client(self, service: Any, endpoint: str) -> Any:
-        # Imported here: it costs 0.2 s.
-        import boto3  # noqa: PLC0415
-        from botocore.config import Config  # noqa: PLC0415
+        # Imported here: boto3 costs 0.2 s, and most commands ask no store.
+        from terrarium.s3 import Keys, client  # noqa: PLC0415
 
-        config = Config(
-            s3={"addressing_style": "path"},
-            retries={"max_attempts": _RETRIES, "mode": "standard"},
-            connect_timeout=_PATIENCE,
-        )
-        return boto3.client(
-            service,
-            endpoint_url=endpoint,
-            region_name=self._way.region,
-            aws_access_key_id=self._way.access_key,
-            aws_secret_access_key=self._way.secret_key,
-            verify=self._way.ca_bundle,
-            config=config,
-        )
+        keys = Keys(self._way.access_key, self._way.secret_key)
+        return client(service, endpoint, self._way.region, keys, ca_bundle=self._way.ca_bundle, patience=_PATIENCE)
 
     def _unreachable(self, error: Exception) -> CommandFailed:
         # Not the error's own text: a driver may quote the connection, password included.

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, SSLError
 from botocore.session import Session
 
 # One answer in three may be a failure: 25 attempts make that one request in 800 thousand million.
@@ -84,7 +84,8 @@ def client(
     def again(response: Any, operation: Any, caught_exception: Exception | None, request_dict: Any, **_: Any) -> None:
         # Called before botocore's own handler, which knows attempts only.
         seconds = time.monotonic() - request_dict["context"][_BEGAN]
-        if seconds < patience:
+        # A certificate that is refused once is refused always.
+        if seconds < patience and not isinstance(caught_exception, SSLError):
             return
         if caught_exception is not None:
             raise caught_exception
