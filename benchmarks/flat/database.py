@@ -15,7 +15,7 @@ from benchmarks.flat.place import Place
 class Database:
     """The database, where it is, its group roles, and what must be there before anybody logs in."""
 
-    server: postgresql.Provider
+    logins: postgresql.Provider
     passwords: random.Provider
     served: dict[str, Any]
     groups: dict[str, postgresql.Role]
@@ -25,16 +25,21 @@ class Database:
 def make_database(place: Place, service: Mapping[str, str]) -> Database:
     """Make the database on the server of a libpq service, its roles and schema, and what they may do."""
     where = {"host": service["host"], "port": int(service["port"]), "sslmode": service["sslmode"]}
-    provider = postgresql.Provider(
-        f"{place.name}-store-database",
-        host=service["host"],
-        port=int(service["port"]),
-        sslmode=service["sslmode"],
-        username=service["user"],
-        password=pulumi.Output.secret(service["password"]),
-        database=service["dbname"],
-        opts=pulumi.ResourceOptions(parent=place.parent),
-    )
+
+    def connected(name: str, database: pulumi.Input[str]) -> postgresql.Provider:
+        return postgresql.Provider(
+            f"{place.name}-store-{name}",
+            host=service["host"],
+            port=int(service["port"]),
+            sslmode=service["sslmode"],
+            username=service["user"],
+            password=pulumi.Output.secret(service["password"]),
+            database=database,
+            superuser=True,
+            opts=pulumi.ResourceOptions(parent=place.parent),
+        )
+
+    provider = connected("database", service["dbname"])
     passwords = random.Provider(f"{place.name}-store-passwords", opts=pulumi.ResourceOptions(parent=place.parent))
     prefix, opts = f"{place.name}-store-database", place.under(provider)
 
@@ -47,20 +52,22 @@ def make_database(place: Place, service: Mapping[str, str]) -> Database:
             opts=opts,
         )
 
-    name = postgresql.Database(
+    owner, alice = group("owner"), group("b-alice")
+    rw, ro = group("rw", alice), group("ro")
+    database = postgresql.Database(
         prefix,
         name=place.role(),
-        owner=group("owner").name,
+        owner=owner.name,
         template="template0",
         encoding="UTF8",
         lc_collate="C",
         lc_ctype="C",
-        opts=place.under(provider, protect=True),
-    ).name
-    alice = group("b-alice")
-    rw, ro = group("rw", alice), group("ro")
+        opts=pulumi.ResourceOptions(parent=place.parent, provider=provider, protect=True, depends_on=[rw, ro, alice]),
+    )
+    name = database.name
+    inside = pulumi.ResourceOptions(parent=place.parent, provider=provider, deleted_with=database)
     schema = postgresql.Schema(
-        f"{prefix}-bucket-alice", name="alice", database=name, owner=alice.name, drop_cascade=True, opts=opts
+        f"{prefix}-bucket-alice", name="alice", database=name, owner=alice.name, drop_cascade=False, opts=inside
     ).name
     ready: list[pulumi.Resource] = [
         postgresql.Grant(
@@ -70,9 +77,10 @@ def make_database(place: Place, service: Mapping[str, str]) -> Database:
             object_type=kind,
             schema=within,
             privileges=privileges,
-            opts=opts,
+            opts=inside,
         )
         for grant, role, kind, within, privileges in (
+            ("public-schema", "public", "schema", "public", []),
             ("public", "public", "database", None, []),
             ("rw-database", rw.name, "database", None, ["CONNECT", "TEMPORARY"]),
             ("ro-database", ro.name, "database", None, ["CONNECT"]),
@@ -82,22 +90,29 @@ def make_database(place: Place, service: Mapping[str, str]) -> Database:
             ("bucket-alice-ro-schema", ro.name, "schema", schema, ["USAGE"]),
         )
     ]
+    read = {"table": ["SELECT"], "sequence": ["SELECT"]}
+    change = {"table": ["DELETE", "INSERT", "SELECT", "UPDATE"], "sequence": ["SELECT", "UPDATE", "USAGE"]}
     ready += [
         postgresql.DefaultPrivileges(
-            f"{prefix}-{identity}-readable-{kind}s",
+            f"{prefix}-{shared}-shared-{kind}s",
             database=name,
             schema=within,
             owner=maker.name,
-            role=ro.name,
+            role=other.name,
             object_type=kind,
-            privileges=["SELECT"],
-            opts=opts,
+            privileges=allowed,
+            opts=inside,
         )
-        for identity, maker, within in (("rw", rw, "public"), ("bucket-alice", alice, schema))
-        for kind in ("table", "sequence")
+        for shared, maker, other, within, privileges in (
+            ("rw", rw, ro, "public", read),
+            ("bucket-alice", alice, ro, schema, read),
+            ("bucket-alice-rw", rw, alice, schema, change),
+            ("bucket-alice-rw-ro", rw, ro, schema, read),
+        )
+        for kind, allowed in privileges.items()
     ]
     groups = {"rw": rw, "ro": ro, "bucket-alice": alice}
-    return Database(provider, passwords, {**where, "name": name}, groups, ready)
+    return Database(connected("logins", name), passwords, {**where, "name": name}, groups, ready)
 
 
 def login(place: Place, database: Database, identity: str, bucket: str | None) -> pulumi.Output[str]:
@@ -115,8 +130,7 @@ def login(place: Place, database: Database, identity: str, bucket: str | None) -
         roles=[group],
         assume_role=group,
         search_paths=[bucket or "public"],
-        skip_reassign_owned=True,
-        opts=pulumi.ResourceOptions(parent=place.parent, provider=database.server, depends_on=database.ready),
+        opts=pulumi.ResourceOptions(parent=place.parent, provider=database.logins, depends_on=database.ready),
     )
     return pulumi.Output.format(
         "[store]\nhost={host}\nport={port}\ndbname={name}\nsslmode={sslmode}\nuser={user}\npassword={password}\n",

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import programs
 from rehearsal.progress import Silent
 
-DEV = 76
+DEV = 82
 WIDE = DEV + 40
 KINDS = ("results", "datasets", "models", "scratch", "backups")
 
