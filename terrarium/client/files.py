@@ -164,6 +164,12 @@ class Files(FsspecStore):
             return False
         return True
 
+    async def _cat(self, path: Any, recursive: bool = False, **kwargs: Any) -> Any:
+        found: Any = await super()._cat(path, recursive=recursive, **kwargs)
+        # obstore's gives a mapping also of one path, and fsspec's its bytes.
+        one = isinstance(path, str) and list(found) == [self._strip_protocol(path)]
+        return found[self._strip_protocol(path)] if one else found
+
     async def _cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         store, key = self.objects, self._strip_protocol(path)
         with self.at(path):

@@ -21,6 +21,14 @@ def declaration(platform: Platform, name: str, **more: object) -> dict[str, obje
 
 
 @pytest.fixture(scope="session")
+def embedded_platform(platform_home: Path) -> Platform:
+    """A platform of these tests' own: what they bring up stays, and would be in the way of others' on a shared one."""
+    platform = Platform("drill", platform_home, nodes=1)
+    platform.start()
+    return platform
+
+
+@pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory, embedded_platform: Platform) -> Checkout:
     tiers = {"experimentation": embedded_platform, "testing": embedded_platform}
     checkout = Checkout(tmp_path_factory.mktemp("drill"), tiers)

@@ -39,6 +39,8 @@ def test_what_is_written_is_read(results: Files, own: str) -> None:
     with results.open(f"/{own}/metrics.json") as file:
         assert file.read() == '{"f1": 0.9, "é": 1}'.encode()
     assert results.cat_file(f"results://{own}/metrics.json").startswith(b"{")
+    assert results.cat(f"{own}/metrics.json").startswith(b"{")
+    assert list(results.cat([f"{own}/metrics.json"])) == [f"{own}/metrics.json"]
 
 
 @pytest.mark.parametrize("size", [0, 1, 8 * MEBIBYTE, 8 * MEBIBYTE + 1, 21 * MEBIBYTE])
