@@ -164,8 +164,10 @@ class Files(FsspecStore):
             return False
         return True
 
-    async def _cat(self, path: Any, recursive: bool = False, **kwargs: Any) -> Any:
-        found: Any = await super()._cat(path, recursive=recursive, **kwargs)
+    async def _cat(
+        self, path: Any, recursive: bool = False, on_error: str = "raise", batch_size: int | None = None, **_: Any
+    ) -> Any:
+        found: Any = await super()._cat(path, recursive, on_error, batch_size)
         # obstore's gives a mapping also of one path, and fsspec's its bytes.
         one = isinstance(path, str) and list(found) == [self._strip_protocol(path)]
         return found[self._strip_protocol(path)] if one else found
