@@ -128,7 +128,6 @@ _IDEMPOTENT = frozenset(
         "aws:iam/userPolicy:UserPolicy",
         "aws:iam/rolePolicy:RolePolicy",
         "postgresql:index/grant:Grant",
-        "postgresql:index/grantRole:GrantRole",
         "postgresql:index/defaultPrivileges:DefaultPrivileges",
     }
 )
