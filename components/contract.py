@@ -125,6 +125,16 @@ class Store:
     identities: Sequence[Identity]
     destinations: Sequence[Destination] = ()
 
+    @property
+    def published(self) -> dict[str, Any]:
+        """What descriptors say of any store: where it is, and in which Secrets its keys are."""
+        return {
+            "objects": self.objects,
+            "database": self.database or None,
+            # Of several generations, the one given out is the last.
+            "identities": {identity.name: {"secret": identity.secret} for identity in self.identities},
+        }
+
 
 @dataclass(frozen=True)
 class LakeFacts:

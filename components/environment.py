@@ -122,12 +122,9 @@ class Environment(pulumi.ComponentResource):
 
 
 def _described(store: Store, settings: EnvironmentSettings, lake: LakeFacts | None) -> dict[str, object]:
-    """Return what is published of a store: where it is, and in which Secrets its keys are."""
+    """Return what is published of an environment's store."""
     return {
-        "objects": store.objects,
-        "database": store.database,
-        # Of several generations, the one given out is the last.
-        "identities": {identity.name: {"secret": identity.secret} for identity in store.identities},
+        **store.published,
         "buckets": sorted(settings.buckets),
         "versioned": settings.store.versioned,
         "protected": settings.store.protected,

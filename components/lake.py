@@ -9,7 +9,7 @@ from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components import descriptor, naming
-from components.contract import CONTRACT_VERSION, CloudAdapter, NotReached, Store
+from components.contract import CONTRACT_VERSION, RW, CloudAdapter, NotReached, Store
 from components.identity import identity
 from components.labels import LABEL, ownership_labels
 from components.settings.models import LakeSettings
@@ -63,7 +63,7 @@ class Lake(pulumi.ComponentResource):
         namespace = _namespace(name, settings, Scope(name, where, labels, in_cluster))
         scope = Scope(name, namespace.metadata.name, labels, in_cluster)
         secrets(scope, store)
-        readable_by(scope, store, {"rw": subjects(sorted(set(settings.store.writers)))})
+        readable_by(scope, store, {RW: subjects(sorted(set(settings.store.writers)))})
         self.outputs = {
             "contractVersion": CONTRACT_VERSION,
             "kind": "lake",
@@ -76,7 +76,7 @@ class Lake(pulumi.ComponentResource):
             "namespace": namespace.metadata.name,
             "bucket": store.objects["buckets"][layout.DATASETS],
             "endpoint": store.objects["endpoint"],
-            "store": _described(store),
+            "store": {**store.published, "buckets": [], "versioned": True, "protected": True},
         }
         descriptor.publish(
             name,
@@ -109,14 +109,3 @@ def _namespace(name: str, settings: LakeSettings, platform: Scope) -> Namespace:
         ),
         opts=pulumi.ResourceOptions.merge(platform.opts, pulumi.ResourceOptions(protect=True)),
     )
-
-
-def _described(store: Store) -> dict[str, object]:
-    return {
-        "objects": store.objects,
-        "database": None,
-        "identities": {identity.name: {"secret": identity.secret} for identity in store.identities},
-        "buckets": [],
-        "versioned": True,
-        "protected": True,
-    }

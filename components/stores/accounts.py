@@ -115,7 +115,11 @@ def users(place: Place, endpoint: Endpoint, rights: Rights) -> Keys:
 
 def _access_key(place: Place, endpoint: Endpoint, logical: str, user: iam.User, generation: int) -> Key:
     key = iam.AccessKey(f"{logical}-key-{generation}", user=user.name, opts=place.opts)
-    credentials = pulumi.Output.all(key.id, key.secret).apply(lambda pair: files.aws_credentials(*pair))
+    return _key(endpoint, key.id, key.secret)
+
+
+def _key(endpoint: Endpoint, access_key: pulumi.Input[str], secret_key: pulumi.Input[str]) -> Key:
+    credentials = pulumi.Output.all(access_key, secret_key).apply(lambda pair: files.aws_credentials(*pair))
     config = pulumi.Output.from_input(files.aws_config(endpoint.url, endpoint.region))
     return Key({files.CONFIG: config, files.CREDENTIALS: pulumi.Output.secret(credentials)})
 
@@ -189,8 +193,6 @@ def supplied(endpoint: Endpoint, accounts: Mapping[str, Account]) -> Keys:
 
     def make(who: Who, generations: Sequence[int]) -> Mapping[int, Key]:
         account = accounts[who.name]
-        credentials = pulumi.Output.secret(files.aws_credentials(account.access_key, account.secret_key))
-        config = pulumi.Output.from_input(files.aws_config(endpoint.url, endpoint.region))
-        return {number: Key({files.CONFIG: config, files.CREDENTIALS: credentials}) for number in generations}
+        return dict.fromkeys(generations, _key(endpoint, account.access_key, account.secret_key))
 
     return make

@@ -30,11 +30,7 @@ def embedded_platform(platform_home: Path) -> Platform:
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory, embedded_platform: Platform) -> Checkout:
-    tiers = {"experimentation": embedded_platform, "testing": embedded_platform}
-    checkout = Checkout(tmp_path_factory.mktemp("drill"), tiers)
-    cloud = {"kubernetes": {"context": embedded_platform.context}}
-    checkout.declare("platform", "platform", name="shared", tiers=["experimentation", "testing"], cloud=cloud)
-    checkout.terrarium("up", "platform")
+    checkout = Checkout.with_shared_platform(tmp_path_factory.mktemp("drill"), embedded_platform)
     checkout.declare("old", "environment", **declaration(embedded_platform, "old"))
     checkout.terrarium("up", "old")
     return checkout

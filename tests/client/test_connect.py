@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ PEOPLE = {"member": ["rw", "ro"], "reader": ["ro"], "alice": ["bucket-alice"], "
 """Which Secrets each may read; None: not even the descriptor."""
 
 
-@pytest.fixture(scope="session")
-def published(embedded_platform: Platform, folders: dict[str, Path]) -> Platform:
+@pytest.fixture(scope="module")
+def published(embedded_platform: Platform, folders: dict[str, Path]) -> Iterator[Platform]:
     """The platform, with descriptor and Secrets as the program makes them."""
     kubeconfig = embedded_platform.kubeconfig
     names = {identity: f"store-{identity}-1" for identity in folders}
@@ -54,7 +55,9 @@ def published(embedded_platform: Platform, folders: dict[str, Path]) -> Platform
             items += _right(person, "configmaps", [ENVIRONMENT, "churn-bare"], "terrarium-system")
             items += _right(person, "secrets", [names[identity] for identity in identities] or ["none"], ENVIRONMENT)
     kubectl(kubeconfig, "apply", "-f", "-", manifest={"apiVersion": "v1", "kind": "List", "items": items})
-    return embedded_platform
+    yield embedded_platform
+    # Left behind, it kept a real platform from being brought up by the next file in the same process.
+    kubectl(kubeconfig, "delete", "namespace", ENVIRONMENT, "terrarium-system", "--timeout=50s")
 
 
 def _object(kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,25 +9,15 @@ from rehearsal.platform import Platform
 from tests.support.checkout import Checkout
 
 
-@pytest.fixture(scope="module")
-def embedded_platform(platform_home: Path) -> Iterator[Platform]:
-    """A platform of each file's own: what one leaves is in the way of the next, whichever process runs it."""
-    platform = Platform("life", platform_home)
-    platform.start()
-    yield platform
-    platform.reset()
-
-
-@pytest.fixture(scope="module")
-def production_platform(platform_home: Path) -> Iterator[Platform]:
+@pytest.fixture(scope="session")
+def production_platform(platform_home: Path) -> Platform:
     """A second platform: production shares none."""
     platform = Platform("production", platform_home, nodes=1)
     platform.start()
-    yield platform
-    platform.reset()
+    return platform
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def new_checkout(
     tmp_path_factory: pytest.TempPathFactory, embedded_platform: Platform, production_platform: Platform
 ) -> Callable[[], Checkout]:

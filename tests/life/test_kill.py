@@ -50,11 +50,7 @@ def platform(platform_home: Path) -> Iterator[Platform]:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory, platform: Platform) -> Checkout:
-    checkout = Checkout(tmp_path_factory.mktemp("kill"), {"experimentation": platform, "testing": platform})
-    cloud = {"kubernetes": {"context": platform.context}}
-    checkout.declare("platform", "platform", name="shared", tiers=["experimentation", "testing"], cloud=cloud)
-    checkout.terrarium("up", "platform")
-    return checkout
+    return Checkout.with_shared_platform(tmp_path_factory.mktemp("kill"), platform)
 
 
 def declare(checkout: Checkout, platform: Platform, name: str, *, store: bool = False) -> None:

@@ -34,11 +34,7 @@ def platform(platform_home: Path) -> Iterator[Platform]:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory, platform: Platform) -> Checkout:
-    checkout = Checkout(tmp_path_factory.mktemp("bad"), {"experimentation": platform, "testing": platform})
-    cloud = {"kubernetes": {"context": platform.context}}
-    checkout.declare("platform", "platform", name="shared", tiers=["experimentation", "testing"], cloud=cloud)
-    checkout.terrarium("up", "platform")
-    return checkout
+    return Checkout.with_shared_platform(tmp_path_factory.mktemp("bad"), platform)
 
 
 def declare(checkout: Checkout, stack: str, cloud: dict[str, Any], project: str = "bad") -> None:

@@ -49,6 +49,21 @@ class Checkout:
         (self.site / "bin").symlink_to(binaries())
         self._variables = {tier: self._site(tier, platform) for tier, platform in platforms.items()}
 
+    @classmethod
+    def with_shared_platform(cls, folder: Path, platform: Platform) -> Checkout:
+        """Return a checkout on one embedded platform, for experimentation and testing, whose platform stack is up.
+
+        Args:
+            folder: An empty folder.
+            platform: The embedded platform.
+        """
+        tiers = ["experimentation", "testing"]
+        checkout = cls(folder, dict.fromkeys(tiers, platform))
+        cloud = {"kubernetes": {"context": platform.context}}
+        checkout.declare("platform", "platform", name="shared", tiers=tiers, cloud=cloud)
+        checkout.terrarium("up", "platform")
+        return checkout
+
     def _site(self, tier: str, platform: Platform) -> dict[str, str]:
         state = self.folder / "state" / ("production" if tier == "production" else "shared")
         state.mkdir(parents=True, exist_ok=True)
