@@ -1,0 +1,130 @@
+"""Where an environment is on AWS: the account, the VPC and the cluster, as the parts of this package hand them on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from components.contract import Cluster, Network
+from components.settings.models import AnySettings, EnvironmentSettings, PlatformSettings
+
+if TYPE_CHECKING:
+    import pulumi
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account, behind its one provider.
+
+    Args:
+        id: Twelve digits.
+        region: The region.
+        partition: What ARNs begin with: `aws`, `aws-cn`, ...
+        dns_suffix: What the services' names end with: `amazonaws.com`, ...
+        deployer: ARN of the IAM role or user that deploys.
+        opts: Parent and provider of everything in the account.
+        tags: What the provider puts on everything; for resources whose tags it does not reach.
+    """
+
+    id: str
+    region: str
+    partition: str
+    dns_suffix: str
+    deployer: str
+    opts: pulumi.ResourceOptions
+    tags: Mapping[str, str]
+
+    def arn(self, service: str, resource: pulumi.Input[str], *, region: bool = True, account: bool = True) -> str:
+        """Return the ARN of a resource whose name is known.
+
+        Args:
+            service: As `iam`.
+            resource: As `role/x`.
+            region: Whether the service's ARNs name the region.
+            account: Whether they name the account; managed policies name `aws`.
+        """
+        where = self.region if region else ""
+        return f"arn:{self.partition}:{service}:{where}:{self.id if account else 'aws'}:{resource}"
+
+
+@dataclass(frozen=True)
+class Vpc(Network):
+    """A VPC, made, adopted, or of the platform.
+
+    Args:
+        account: The account that it is in.
+        zones: Names of the availability zones in use, in the order of the subnets.
+        vpc_id: Its id.
+        node_subnets: Ids of the private subnets of the nodes; empty where the cluster is not this stack's.
+        data_subnets: Ids of the isolated subnets of databases.
+        data_cidrs: Ranges of the data subnets.
+        logs_key: ARN of the KMS key of logs and cluster secrets; None where this stack makes no cluster.
+        data_key: ARN of the KMS key of data; None for a platform, which has none.
+    """
+
+    account: Account
+    zones: Sequence[str]
+    vpc_id: pulumi.Input[str]
+    node_subnets: Sequence[pulumi.Input[str]]
+    data_subnets: Sequence[pulumi.Input[str]]
+    data_cidrs: Sequence[pulumi.Input[str]]
+    logs_key: pulumi.Output[str] | None
+    data_key: pulumi.Output[str] | None
+
+
+@dataclass(frozen=True)
+class Eks(Cluster):
+    """An EKS cluster, made, adopted, or of the platform.
+
+    Args:
+        cluster_name: Its name, known once it is there and whoever deploys may use it.
+        arn: Its ARN.
+        security_group: Id of the security group that EKS gives nodes and pods.
+        owned: Whether this stack makes it.
+    """
+
+    cluster_name: pulumi.Output[str]
+    arn: pulumi.Output[str]
+    security_group: pulumi.Output[str]
+    owned: bool
+
+
+def narrowed(part: object, kind: type[Part]) -> Part:
+    """Return a part of the contract as this cloud's own.
+
+    Raises:
+        TypeError: If another cloud made it.
+    """
+    if not isinstance(part, kind):
+        raise TypeError(f"the aws cloud needs its own {kind.__name__}, and was given a {type(part).__name__}")
+    return part
+
+
+_NOT_IN_TAGS = re.compile(r"[^\w\s.:/=+@-]")  # AWS General Reference, "Tag naming limits and requirements"
+
+
+def tags(settings: AnySettings) -> dict[str, str]:
+    """Return the cost tags of everything that a stack makes on AWS; the keys are what bills are grouped by.
+
+    Args:
+        settings: The declaration.
+    """
+    if isinstance(settings, EnvironmentSettings):
+        who = {"project": settings.project, "environment": settings.id, "tier": settings.tier.value}
+    else:
+        kind = "platform" if isinstance(settings, PlatformSettings) else "lake"
+        who = {kind: settings.name, "environment": owner_id(settings), "tier": "+".join(sorted({*settings.tiers}))}
+    whose = {"owner": settings.owner, "cost-centre": settings.cost_centre, "managed-by": "terrarium"}
+    return {key: _NOT_IN_TAGS.sub("-", value)[:256] for key, value in (who | whose).items()}
+
+
+def owner_id(settings: AnySettings) -> str:
+    """Return what the names of a stack's things on AWS begin with."""
+    if isinstance(settings, EnvironmentSettings):
+        return settings.id
+    # No environment's id is like these: it is `<project>-<name>`, and no project ends with `-`.
+    return settings.name if isinstance(settings, PlatformSettings) else f"lake--{settings.name}"

@@ -1,0 +1,150 @@
+"""What stands under `cloud.aws`: the account, how people and programs reach the cluster, what AWS alone can be told.
+
+Follows docs.aws.amazon.com: EKS user guide ("Cluster API server endpoint", "Kubernetes version lifecycle"), VPC user
+guide ("NAT gateways", "Gateway endpoints"), RDS user guide ("DB instance classes", "Using SSL/TLS").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+
+from components.settings.fields import Cidr, Group, Key, Line, NamespaceName, Settings
+from components.tiers import Tier
+
+Nat = Literal["none", "one", "per-zone"]
+
+
+def _digits(value: object) -> object:
+    # YAML reads 123456789012 as a number, and one that begins with 0 as a number without it: no longer this account.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+AccountId = Annotated[
+    str,
+    BeforeValidator(_digits),
+    StringConstraints(pattern=r"^[0-9]{12}$"),
+    WithJsonSchema({"type": ["string", "number"], "pattern": "^[0-9]{12}$", "examples": ["123456789012"]}),
+]
+_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:"
+RoleArn = Annotated[str, StringConstraints(pattern=rf"^{_ARN}role/[\w+=,.@/-]{{1,576}}$")]
+PrincipalArn = Annotated[str, StringConstraints(pattern=rf"^{_ARN}(role|user)/[\w+=,.@/-]{{1,576}}$")]
+_SERIAL = "(?:[0-9a-f]{8}|[0-9a-f]{17})"
+VpcId = Annotated[str, StringConstraints(pattern=f"^vpc-{_SERIAL}$")]
+SubnetId = Annotated[str, StringConstraints(pattern=f"^subnet-{_SERIAL}$")]
+_MINOR = r"1\.[0-9]{2}"
+# 20 GiB are the least that gp3 takes, 65,536 the most: RDS user guide, "Amazon RDS DB instance storage".
+Gibibytes = Annotated[int, Field(ge=20, le=65_536)]
+# The retentions that CloudWatch Logs takes: API reference, PutRetentionPolicy.
+LogDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+Endpoint = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,60}$")]
+
+
+class ApiSettings(Settings):
+    """Who reaches the Kubernetes API's public address; whoever does still has to sign in."""
+
+    # EKS takes 40 ranges at most: EKS user guide, "Service quotas".
+    cidrs: Annotated[tuple[Cidr, ...], Field(max_length=40)] = ()
+    """Public ranges of offices, VPNs and CI. Needed outside production; refused in production, whose API is private."""
+
+
+class AdoptSettings(Settings):
+    """What exists already and is used in place of a new one."""
+
+    vpc: VpcId | None = None
+    """The VPC; then name its subnets, too."""
+    node_subnets: tuple[SubnetId, ...] = ()
+    """Private subnets for nodes, one for each zone."""
+    database_subnets: tuple[SubnetId, ...] = ()
+    """Subnets for the database, in two zones at least."""
+    cluster: Line | None = None
+    """Name of the EKS cluster. A slice uses its platform's, which has the platform's name."""
+    buckets: dict[Key, Line] = Field(default_factory=dict)
+    """S3 buckets by kind of objects (results, datasets, models, scratch)."""
+
+
+class DatabaseSettings(Settings):
+    """The RDS instance of PostgreSQL."""
+
+    authorities: Line
+    """The certificate authorities of RDS, a PEM file relative to the project (RDS user guide, "Using SSL/TLS")."""
+    instance_class: Annotated[str, StringConstraints(pattern=r"^db\.[a-z0-9-]+\.[a-z0-9-]+$")] | None = None
+    """The instance class; by default db.t4g.medium, in production db.m7g.large."""
+    storage_gb: Gibibytes = 50
+    """Storage to begin with, in GiB."""
+    max_storage_gb: Gibibytes | None = None
+    """What the storage may grow to by itself, in GiB; by default it does not grow."""
+    version: Annotated[str, StringConstraints(pattern=r"^[0-9]{2}(\.[0-9]+)?$")] = "17"
+    """PostgreSQL's major version; minor ones are AWS's to bring in."""
+
+
+class AwsSettings(Settings):
+    """An account of AWS, and what is made or adopted there."""
+
+    account: AccountId
+    """The account, twelve digits in quotes. Another one's credentials are refused."""
+    region: Line
+    """The region, such as eu-central-1."""
+    role: RoleArn | None = None
+    """The role to assume; by default the credentials are used as they are. It administers the cluster."""
+    platform: NamespaceName | None = None
+    """Name of the platform whose slice this is. Without it the environment has a cluster to itself."""
+    adopt: AdoptSettings = AdoptSettings()
+    """What exists already."""
+    zones: Annotated[int, Field(ge=2, le=3)] = 3
+    """Availability zones."""
+    api: ApiSettings = ApiSettings()
+    """Who reaches the Kubernetes API."""
+    kubernetes_version: Annotated[str, StringConstraints(pattern=f"^{_MINOR}$")] = "1.34"
+    """Kubernetes' version."""
+    nat: Nat | None = None
+    """NAT gateways: none, one, or per-zone, which production has by default; the other tiers have one."""
+    endpoints: tuple[Endpoint, ...] | None = None
+    """Services with a private endpoint, beside S3; by default ecr.api, ecr.dkr, logs, sts, in experimentation none."""
+    principals: dict[Group, PrincipalArn] = Field(default_factory=dict)
+    """IAM role or user of each group of people that signs in by IAM."""
+    machines: dict[Key, dict[str, Any]] = Field(default_factory=dict)
+    """By pool: what is put over the spec of its Karpenter NodePool, as it is."""
+    database: DatabaseSettings | None = None
+    """The RDS instance of PostgreSQL. An environment needs one, a platform and a lake don't."""
+    flow_logs_days: LogDays = 30
+    """Days that the VPC's flow logs are kept."""
+    log_days: LogDays = 90
+    """Days that the logs of the cluster's control plane are kept."""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a tier sets on AWS unless the stack file says otherwise; the fields are keys of `cloud.aws`."""
+
+    nat: Nat
+    endpoints: tuple[str, ...]
+    instance_class: str
+
+
+_PRIVATE = ("ecr.api", "ecr.dkr", "logs", "sts")
+_DEFAULTS: Mapping[Tier, Defaults] = {
+    Tier.EXPERIMENTATION: Defaults("one", (), "db.t4g.medium"),
+    Tier.TESTING: Defaults("one", _PRIVATE, "db.t4g.medium"),
+    Tier.PRODUCTION: Defaults("per-zone", _PRIVATE, "db.m7g.large"),
+}
+
+
+def resolved(settings: AwsSettings, tier: Tier) -> Defaults:
+    """Return what holds where the tier sets a default.
+
+    Args:
+        settings: The block.
+        tier: The tier; of a platform, its strictest.
+    """
+    usual, database = _DEFAULTS[tier], settings.database
+    return Defaults(
+        nat=settings.nat or usual.nat,
+        endpoints=usual.endpoints if settings.endpoints is None else settings.endpoints,
+        instance_class=(database.instance_class if database else None) or usual.instance_class,
+    )
