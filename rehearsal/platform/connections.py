@@ -11,8 +11,6 @@ from rehearsal.platform import keys
 from rehearsal.platform.layout import Layout
 from rehearsal.platform.ports import LOOPBACK
 
-# What versitygw calls its region unless told otherwise; a client signs with it.
-REGION = "us-east-1"
 SUPERUSER = "terrarium"
 
 
@@ -55,7 +53,7 @@ def write_connections(layout: Layout, ports: Mapping[str, int]) -> None:
     files = Connections.within(layout.connections)
     write(
         files.aws_config,
-        f"[profile {name}]\nregion = {REGION}\nservices = {name}\n\n"
+        f"[profile {name}]\nregion = {layout.region}\nservices = {name}\n\n"
         f"[services {name}]\n"
         f"s3 =\n    endpoint_url = http://{LOOPBACK}:{ports['versitygw']}\n"
         f"iam =\n    endpoint_url = http://{LOOPBACK}:{ports['versitygw-iam']}\n",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -104,7 +105,8 @@ class Platform:
                 last log lines and what to do.
         """
         report = report or Silent()
-        built = {**build(BUILT, report), "postgresql": postgresql.programs()}
+        own = {"postgresql": postgresql.programs(), "python": Path(sys.executable).parent}
+        built = {**build(BUILT, report), **own}
         with self._held(report):
             for attempt in range(1, _ATTEMPTS + 1):
                 with suppress(*([TryAgainError] if attempt < _ATTEMPTS else [])):
@@ -232,6 +234,8 @@ class Platform:
             all(name in ports and store.healthy(ports[name]) for name in ("versitygw-iam", "versitygw"))
             and "postgresql" in ports
             and postgresql.accepts(ports["postgresql"])
+            and "postgresql-tls" in ports
+            and store.listens(ports["postgresql-tls"])
         )
 
     def _nodes_found(self, port: int) -> list[bool] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from rehearsal.platform.ports import LOOPBACK
 # Common names, and file names, of the two certificate authorities.
 AUTHORITY, ETCD_AUTHORITY = "terrarium-cluster", "terrarium-etcd"
 # The parts that listen, and for what.
-PORTS = ("etcd", "etcd-peer", "kube-apiserver", "versitygw-iam", "versitygw", "postgresql")
+PORTS = ("etcd", "etcd-peer", "kube-apiserver", "versitygw-iam", "versitygw", "postgresql", "postgresql-tls")
 # Kubernetes' own default (kubeadm) ranges; pod and service addresses are never routed here.
 SERVICES, PODS = "10.96.0.0/16", "10.244.0.0/16"
+# What versitygw calls its region unless told otherwise.
+REGION = "us-east-1"
 _API_SERVICE_ADDRESS = "10.96.0.1"
 
 # Whom each client certificate logs in as: user, groups. The first is the one in the kubeconfig people use.
@@ -80,6 +83,18 @@ class Layout:
     def connections(self) -> Path:
         """What the data store's administrator connects with, as AWS' and PostgreSQL's tools read it."""
         return self.folder / "connections"
+
+    @property
+    def region(self) -> str:
+        """What its S3 calls its region: clients sign with it, and another one's signature is refused."""
+        with suppress(FileNotFoundError):
+            return self.region_file.read_text(encoding="utf-8")
+        return REGION
+
+    @property
+    def region_file(self) -> Path:
+        """Holds the region's name where it is not the default."""
+        return self.folder / "config" / "region"
 
     @property
     def certificates(self) -> Path:
@@ -156,6 +171,7 @@ class Layout:
             etcd.issue(self.pair("etcd"), "etcd", hosts=["localhost", LOOPBACK]),
             etcd.issue(self.pair("etcd-client"), "kube-apiserver"),
             cluster.issue(self.pair("kube-apiserver"), "kube-apiserver", hosts=hosts),
+            cluster.issue(self.pair("postgresql"), "postgresql", hosts=["localhost", LOOPBACK]),
             signing_key(self.tokens),
             *(cluster.issue(self.pair(name), user, groups) for name, (user, groups) in CLIENTS.items()),
         ]

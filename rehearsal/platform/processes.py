@@ -240,8 +240,9 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def _reap() -> None:
-    for pid in [pid for pid, (child, _) in _children.items() if child.poll() is not None]:
-        del _children[pid]
+    # A copy, and no error: a plugin starts several platforms at once, in threads.
+    for pid in [pid for pid, (child, _) in list(_children.items()) if child.poll() is not None]:
+        _children.pop(pid, None)
 
 
 def _identify(pid: int) -> Running | None:

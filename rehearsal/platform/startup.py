@@ -102,6 +102,7 @@ class Startup:
                 deadline,
             )
         self._await("versitygw", "S3 to answer", lambda: store.healthy(chosen["versitygw"]), deadline)
+        self._await("postgresql-tls", "TLS to answer", lambda: store.listens(chosen["postgresql-tls"]), deadline)
 
     def _start_store(
         self, commands: Mapping[str, tuple[str, ...]], chosen: Mapping[str, int], deadline: float, *, new_keys: bool
@@ -112,6 +113,7 @@ class Startup:
             instance.end_orphans(self._layout)
             postgresql.prepare(self._layout, renewed=new_keys)
             self._spawn(commands, "postgresql")
+        self._spawn(commands, "postgresql-tls")
         # The gateway looks for it once, and then waits for half a minute.
         iam = chosen["versitygw-iam"]
         self._await("versitygw-iam", "IAM to answer", lambda: store.healthy(iam), deadline)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import platform
 import signal
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from rehearsal import versions
-from rehearsal.platform import keys, postgresql
+from rehearsal.platform import keys, postgresql, tls_front
 from rehearsal.platform.layout import Layout
 from rehearsal.platform.part import Part
 from rehearsal.platform.ports import LOOPBACK
@@ -30,6 +33,13 @@ def healthy(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def listens(port: int) -> bool:
+    """Return whether somebody takes connections on a port."""
+    with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=_PATIENCE):
+        return True
+    return False
 
 
 def make_folders(layout: Layout) -> None:
@@ -67,6 +77,7 @@ def _objects(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ..
     return (
         f"--port={LOOPBACK}:{ports['versitygw']}",
         f"--health={_HEALTH}",
+        f"--region={layout.region}",
         "--quiet",
         # It changes to the folder of its buckets first, and looked for the socket there.
         f"--iam-standalone-endpoint=../{_SOCKET}",
@@ -77,6 +88,21 @@ def _objects(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ..
         "--dir-perms=0700",
         "--file-perms=0600",
         str(layout.objects),
+    )
+
+
+def _front_mark(layout: Layout) -> str:
+    return f"--key={layout.pair('postgresql').key}"
+
+
+def _front(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ...]:
+    return (
+        # Nothing of the shell, no site packages: it needs neither, and would start three times as slowly.
+        *("-I", "-S", str(Path(tls_front.__file__))),
+        f"--certificate={layout.pair('postgresql').certificate}",
+        _front_mark(layout),
+        f"--listen={ports['postgresql-tls']}",
+        f"--server={ports['postgresql']}",
     )
 
 
@@ -135,4 +161,19 @@ STORE = (
         secrets=_root_keys,
     ),
     DATABASE,
+    Part(
+        name="postgresql-tls",
+        program="python3",
+        built_in="python",
+        version=lambda: f"v{platform.python_version()}",
+        port="postgresql-tls",
+        scheme="postgresql",
+        real=True,
+        about=(
+            "Real: TLS to the database with a certificate of this platform's authority, for clients that check it. A "
+            "program of this project, as the server comes without TLS; plain connections go to the server's own port."
+        ),
+        mark=_front_mark,
+        arguments=_front,
+    ),
 )
