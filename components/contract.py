@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from components.settings.fields import Settings
-from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings
+from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.tiers import Tier
 
 if TYPE_CHECKING:  # 0.7 s that `terrarium check` and `explain` need not spend
@@ -24,9 +24,11 @@ CONTRACT_VERSION = 1
 class Network:
     """An environment's network.
 
+    A cloud whose other parts need more of it keeps that in a subclass; the core hands it back as it came.
+
     Args:
         cidr: Its own range; None where it lives in its cluster's.
-        kind: What separates it from other networks, for people: `namespace`, `vpc`, ...
+        kind: What separates it from other networks, for people: `network policies`, `VPC`, ...
     """
 
     cidr: str | None
@@ -35,7 +37,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A Kubernetes cluster, or a slice of one.
+    """A Kubernetes cluster, or a slice of one. As with networks, a cloud may keep more in a subclass.
 
     Args:
         name: The cluster's name, for people.
@@ -48,6 +50,30 @@ class Cluster:
     provider: pulumi.ProviderResource
     platform: str | None
     access: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What an environment's other parts stand on: what the same cloud returned before.
+
+    Args:
+        network: Of `CloudAdapter.network`.
+        cluster: Of `CloudAdapter.cluster`.
+    """
+
+    network: Network
+    cluster: Cluster
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Where an environment's container images are.
+
+    Args:
+        url: Registry host and path, to which `/<image>@<digest>` is added.
+    """
+
+    url: pulumi.Input[str]
 
 
 @dataclass(frozen=True)
@@ -113,7 +139,8 @@ class Store:
     """An environment's data store.
 
     Args:
-        objects: Where the objects are: `endpoint`, `region` and `buckets`, by kind; some are Outputs. Nothing secret.
+        objects: Where the objects are: `protocol` (`s3` if it is missing, or `gs`), `endpoint`, `region` and `buckets`,
+            by kind; some are Outputs. Nothing secret.
         database: Where the database is: `host`, `port`, `name`, `sslmode`; some are Outputs. Nothing
             secret. Empty for a lake.
         identities: Who may use it, with every generation of keys, the one given out last.
@@ -156,30 +183,35 @@ class Administration:
     """How whoever runs a store reaches it: for backups and restores, never for workloads.
 
     Args:
-        endpoint: The S3 endpoint.
-        iam_endpoint: The IAM endpoint.
+        endpoint: The S3 endpoint; None where the objects can't be asked for in this way.
+        iam_endpoint: The IAM endpoint; None where identities have no keys that could be lost.
         region: Its region.
         ca_bundle: File of the certificate authorities that vouch for it; None for the system's.
         access_key: Access key id.
         secret_key: Secret access key.
+        session_token: What goes with keys that end by themselves; None with others.
         database: libpq keywords of a connection to the server, the password included.
         point_in_time: Command that serves a copy of the server as it was (docs/store.md); empty where there is none.
         versions_expire: Whether the store itself removes what has had its days, by lifecycle rules.
     """
 
-    endpoint: str
-    iam_endpoint: str
+    endpoint: str | None
+    iam_endpoint: str | None
     region: str
     ca_bundle: str | None
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
+    access_key: str | None = field(repr=False)
+    secret_key: str | None = field(repr=False)
     database: Mapping[str, str] = field(repr=False)
+    session_token: str | None = field(repr=False, default=None)
     point_in_time: Sequence[str] = ()
     versions_expire: bool = True
 
 
 class NotReached(Exception):  # noqa: N818 - it says what happened
-    """A store can't be reached as the stack file says; the message says why and what to do, without a secret."""
+    """What the stack file names can't be reached, or is not as it says.
+
+    The message says why and what to do, all problems at once, one a line, without a secret.
+    """
 
 
 class CloudAdapter(Protocol):
@@ -201,14 +233,31 @@ class CloudAdapter(Protocol):
     def access(self) -> Mapping[str, str]:
         """How a person reaches an existing cluster, as `Cluster.access`; empty where the stack makes its own."""
 
+    @property
+    def account(self) -> str | None:
+        """The account or project it all is made in, for people; None where a cloud has none.
+
+        Production shares it with no other tier.
+        """
+
     def contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
         """Yield (key, message) for what this cloud can't do or would refuse; pure, no call to the cloud."""
 
-    def network(self, name: str, settings: EnvironmentSettings, opts: pulumi.ResourceOptions) -> Network:
-        """Make the environment's network."""
+    def network(self, name: str, settings: AnySettings, opts: pulumi.ResourceOptions) -> Network:
+        """Make the network, or find the one of the cluster to use. Asked first, of every kind of stack.
 
-    def cluster(self, name: str, settings: AnySettings, opts: pulumi.ResourceOptions) -> Cluster:
-        """Make the cluster, or find the one to use."""
+        Here a cloud makes its provider, and asks the cloud what only it knows before anything is registered.
+
+        Raises:
+            NotReached: If the cloud would refuse what is declared; with every problem found.
+        """
+
+    def cluster(self, name: str, settings: AnySettings, network: Network, opts: pulumi.ResourceOptions) -> Cluster:
+        """Make the cluster, or find the one to use.
+
+        Raises:
+            NotReached: As `network`.
+        """
 
     def store(
         self,
@@ -216,6 +265,8 @@ class CloudAdapter(Protocol):
         settings: EnvironmentSettings,
         uid: pulumi.Output[str],
         lake: LakeFacts | None,
+        ground: Ground,
+        *,
         opts: pulumi.ResourceOptions,
     ) -> Store | None:
         """Make the environment's store, named after its id and uid; None if its declaration names no place for one.
@@ -224,18 +275,31 @@ class CloudAdapter(Protocol):
             NotReached: If what it is to be made in can't be reached, or not safely.
         """
 
-    def lake(self, name: str, settings: LakeSettings, uid: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Store:
+    def lake(
+        self, name: str, settings: LakeSettings, uid: pulumi.Output[str], ground: Ground, opts: pulumi.ResourceOptions
+    ) -> Store:
         """Make a lake's store: one object kind, `datasets`, no database, and the identity `rw`.
 
         Raises:
             NotReached: As `store`.
         """
 
-    def administration(self, variables: Mapping[str, str]) -> Administration | None:
+    def registry(
+        self, name: str, settings: EnvironmentSettings, ground: Ground, opts: pulumi.ResourceOptions
+    ) -> Registry | None:
+        """Make the registry of the environment's images; None if the cloud has none."""
+
+    def governance(
+        self, name: str, settings: EnvironmentSettings | PlatformSettings, ground: Ground, opts: pulumi.ResourceOptions
+    ) -> Mapping[str, Any]:
+        """Make what watches and binds the account: the budget, and whom it lets deploy. Return it for people."""
+
+    def administration(self, variables: Mapping[str, str], outputs: Mapping[str, Any]) -> Administration | None:
         """Return how the store is administered; None if the declaration names no place for one.
 
         Args:
             variables: Of the environment of the process; they name the files that hold connections.
+            outputs: The stack's own, as its state has them; empty before it was brought up.
 
         Raises:
             NotReached: If a connection is not found.

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import pulumi
 
 from components import descriptor
-from components.contract import CONTRACT_VERSION, CloudAdapter, Cluster, LakeFacts, NotReached, PlatformFacts, Store
+from components.contract import CONTRACT_VERSION, CloudAdapter, Cluster, Ground, LakeFacts, PlatformFacts, Store
 from components.identity import identity
 from components.labels import environment_labels
 from components.platform import Platform, PlatformArgs
+from components.reaching import found_out
 from components.settings.models import EnvironmentSettings
 from components.workspace import Workspace
 from components.workspace.access import readers
@@ -32,8 +33,8 @@ class EnvironmentArgs:
 class Environment(pulumi.ComponentResource):
     """One environment.
 
-    Makes: its identity; what the cloud makes for network, cluster and store; the platform, if it owns its cluster; the
-    workspace; the descriptor.
+    Makes: its identity; what the cloud makes for network, cluster, store and registry, and to watch over them; the
+    platform, if it owns its cluster; the workspace; the descriptor.
 
     Args:
         name: Logical name, the environment's id.
@@ -53,17 +54,21 @@ class Environment(pulumi.ComponentResource):
         settings, cloud = args.settings, args.cloud
         children = pulumi.ResourceOptions(parent=self)
         fixed = {"project": settings.project, "name": settings.name, "tier": settings.tier.value}
+        with found_out():
+            network = cloud.network(name, settings, children)
+            cluster = cloud.cluster(name, settings, network, children)
+        ground = Ground(network, cluster)
         self.uid = identity(name, fixed, children)
-        network = cloud.network(name, settings, children)
-        cluster = cloud.cluster(name, settings, children)
         in_cluster = pulumi.ResourceOptions(parent=self, provider=cluster.provider)
         facts = self._platform(name, args, cluster, in_cluster)
         workspace = Workspace(name, settings, facts, in_cluster)
         self.namespace = workspace.namespace
         lake = self._lake(name, settings, in_cluster)
-        store = self._store(name, args, facts, lake)
+        store = self._store(name, args, facts, lake, ground)
         if store:
             workspace.connect(store, settings)
+        registry = cloud.registry(name, settings, ground, children)
+        governance = cloud.governance(name, settings, ground, children)
         self.outputs = {
             "contractVersion": CONTRACT_VERSION,
             "kind": "environment",
@@ -79,6 +84,8 @@ class Environment(pulumi.ComponentResource):
             "network": {"kind": network.kind, "cidr": network.cidr, "egress": settings.network.egress},
             "namespace": self.namespace,
             "store": _described(store, settings, lake) if store else None,
+            **({"registry": registry.url} if registry else {}),
+            **({"governance": dict(governance)} if governance else {}),
         }
         descriptor.publish(
             name,
@@ -95,13 +102,13 @@ class Environment(pulumi.ComponentResource):
         lake = settings.store.lake
         return descriptor.lake_facts(name, lake, settings.tier, opts) if lake else None
 
-    def _store(self, name: str, args: EnvironmentArgs, facts: PlatformFacts, lake: LakeFacts | None) -> Store | None:
+    def _store(
+        self, name: str, args: EnvironmentArgs, facts: PlatformFacts, lake: LakeFacts | None, ground: Ground
+    ) -> Store | None:
         # Known once the platform has consented, or a refused environment would leave a store behind.
         uid = pulumi.Output.all(self.uid, facts.namespace).apply(lambda pair: str(pair[0]))
-        try:
-            return args.cloud.store(name, args.settings, uid, lake, pulumi.ResourceOptions(parent=self))
-        except NotReached as error:
-            raise pulumi.RunError(str(error)) from None
+        with found_out():
+            return args.cloud.store(name, args.settings, uid, lake, ground, opts=pulumi.ResourceOptions(parent=self))
 
     def _platform(
         self, name: str, args: EnvironmentArgs, cluster: Cluster, opts: pulumi.ResourceOptions

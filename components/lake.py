@@ -9,9 +9,10 @@ from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components import descriptor, naming
-from components.contract import CONTRACT_VERSION, RW, CloudAdapter, NotReached, Store
+from components.contract import CONTRACT_VERSION, RW, CloudAdapter, Ground
 from components.identity import identity
 from components.labels import LABEL, ownership_labels
+from components.reaching import found_out
 from components.settings.models import LakeSettings
 from components.stores import layout
 from components.workspace import Scope
@@ -53,11 +54,15 @@ class Lake(pulumi.ComponentResource):
         super().__init__("terrarium:index:Lake", name, None, opts)
         settings, cloud = args.settings, args.cloud
         children = pulumi.ResourceOptions(parent=self)
+        with found_out():
+            network = cloud.network(name, settings, children)
+            cluster = cloud.cluster(name, settings, network, children)
         uid = identity(name, {"name": settings.name}, children)
-        cluster = cloud.cluster(name, settings, children)
         in_cluster = pulumi.ResourceOptions(parent=self, provider=cluster.provider)
         where = descriptor.platform_namespace(name, args.platform, settings.tiers, in_cluster)
-        store = self._store(name, args, pulumi.Output.all(uid, where).apply(lambda pair: str(pair[0])))
+        consented = pulumi.Output.all(uid, where).apply(lambda pair: str(pair[0]))
+        with found_out():
+            store = cloud.lake(name, settings, consented, Ground(network, cluster), children)
         labels = ownership_labels(owner_kind="lake", owner=settings.name, cost_centre=settings.cost_centre)
         called = layout.lake_id(settings.name)
         namespace = _namespace(name, settings, Scope(name, where, labels, in_cluster))
@@ -89,12 +94,6 @@ class Lake(pulumi.ComponentResource):
             opts=in_cluster,
         )
         self.register_outputs({"uid": uid})
-
-    def _store(self, name: str, args: LakeArgs, uid: pulumi.Output[str]) -> Store:
-        try:
-            return args.cloud.lake(name, args.settings, uid, pulumi.ResourceOptions(parent=self))
-        except NotReached as error:
-            raise pulumi.RunError(str(error)) from None
 
 
 def _namespace(name: str, settings: LakeSettings, platform: Scope) -> Namespace:

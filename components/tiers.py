@@ -67,7 +67,10 @@ class StoreDefaults:
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a tier sets unless a file says otherwise; the field names are the keys of the settings."""
+    """What a tier sets unless a file says otherwise; the field names are the keys of the settings.
+
+    `pool` is the one pool of a cluster whose stack declares none: an existing cluster has its owner's machines.
+    """
 
     egress: Egress
     pod_security: PodSecurity
@@ -75,6 +78,7 @@ class Defaults:
     container_default: Mapping[str, str]
     container_maximum: Mapping[str, str]
     store: StoreDefaults
+    pool: Mapping[str, str | int | bool]
 
     def as_settings(self) -> dict[str, object]:
         """Return the defaults in the form of a stack file."""
@@ -196,6 +200,7 @@ TIERS: Mapping[Tier, TierTable] = {
                 protected=False,
                 recovery={"rpo_minutes": 1440, "rto_minutes": 720, "keep_backups_days": 7},
             ),
+            pool={"cpu": "4", "memory": "16Gi", "min": 0, "max": 5, "spot": True},
         ),
         rights={"members": Right.WRITE, "readers": Right.READ, "automation": Right.DEPLOY},
         store={"members": StoreRight.WRITE, "readers": StoreRight.READ, "automation": StoreRight.WRITE},
@@ -217,6 +222,7 @@ TIERS: Mapping[Tier, TierTable] = {
                 protected=False,
                 recovery={"rpo_minutes": 1440, "rto_minutes": 240, "keep_backups_days": 30},
             ),
+            pool={"cpu": "4", "memory": "16Gi", "min": 0, "max": 5, "spot": False},
         ),
         rights={
             "members": Right.READ,
@@ -244,6 +250,8 @@ TIERS: Mapping[Tier, TierTable] = {
                 protected=True,
                 recovery={"rpo_minutes": 5, "rto_minutes": 60, "keep_backups_days": 90},
             ),
+            # One in each of three zones: a zone can fail, and what ran there has machines at once.
+            pool={"cpu": "8", "memory": "32Gi", "min": 3, "max": 10, "spot": False},
         ),
         rights={"readers": Right.READ, "automation": Right.DEPLOY, "promoters": Right.LAUNCH},
         # Written by what runs there and by promotion alone: no person and no deployment may read the keys that write.

@@ -9,9 +9,10 @@ from typing import Any
 
 import pulumi
 
-from components.contract import CONTRACT_VERSION, CloudAdapter
+from components.contract import CONTRACT_VERSION, CloudAdapter, Ground
 from components.environment import Environment, EnvironmentArgs
 from components.platform import Platform, PlatformArgs
+from components.reaching import found_out
 from components.settings.declaration import MODELS, Declaration, declare
 from components.settings.models import EnvironmentSettings, LakeSettings, PlatformSettings
 from components.stores import layout
@@ -46,7 +47,10 @@ def _lake(settings: LakeSettings, adapter: CloudAdapter) -> Mapping[str, pulumi.
 
 def _platform(settings: PlatformSettings, declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
     adapter = declaration.adapter
-    cluster = adapter.cluster(settings.name, settings, pulumi.ResourceOptions())
+    opts = pulumi.ResourceOptions()
+    with found_out():
+        network = adapter.network(settings.name, settings, opts)
+        cluster = adapter.cluster(settings.name, settings, network, opts)
     args = PlatformArgs(
         name=settings.name,
         tiers=declaration.tiers,
@@ -57,6 +61,7 @@ def _platform(settings: PlatformSettings, declaration: Declaration) -> Mapping[s
         cluster=cluster,
     )
     platform = Platform(settings.name, args)
+    governance = adapter.governance(settings.name, settings, Ground(network, cluster), opts)
     return {
         "contractVersion": CONTRACT_VERSION,
         "kind": "platform",
@@ -65,6 +70,7 @@ def _platform(settings: PlatformSettings, declaration: Declaration) -> Mapping[s
         "cloud": adapter.name,
         "access": dict(cluster.access),
         "descriptor": platform.descriptor,
+        **({"governance": dict(governance)} if governance else {}),
     }
 
 

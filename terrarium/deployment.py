@@ -242,7 +242,8 @@ class Deployment:
 
     def _administrator(self) -> Administrator | None:
         try:
-            way = self.declaration.adapter.administration({**os.environ, **self._site.variables})
+            variables = {**os.environ, **self._site.variables}
+            way = self.declaration.adapter.administration(variables, outputs(self.engine.state()))
         except NotReached as error:
             raise CommandFailed(str(error)) from None
         return Administrator(way) if way else None

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from components.contract import RO, RW, Administration, Cluster, LakeFacts, Network, NotReached, Store
+from components.contract import (
+    RO,
+    RW,
+    Administration,
+    Cluster,
+    Ground,
+    LakeFacts,
+    Network,
+    NotReached,
+    Registry,
+    Store,
+)
 from components.kubernetes import connections
 from components.kubernetes.settings import KubernetesSettings
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
@@ -36,6 +47,10 @@ class KubernetesAdapter:
         return f"context {self.settings.context}" + (f" of {kubeconfig}" if kubeconfig else "")
 
     @property
+    def account(self) -> None:
+        """None: an existing cluster's account is its owner's."""
+
+    @property
     def access(self) -> Mapping[str, str]:
         """The context, and its kubeconfig if the stack names one; see the contract."""
         kubeconfig = self.settings.kubeconfig
@@ -45,15 +60,26 @@ class KubernetesAdapter:
         """Yield what an existing cluster can't do; see the contract."""
         if isinstance(settings, PlatformSettings) and self.settings.platform:
             yield "cloud.kubernetes.platform", "a platform is not a slice of another platform; remove this key"
-        if isinstance(settings, EnvironmentSettings) and settings.network.cidr:
-            message = "an existing cluster has its own ranges, so an environment on it can't bring one; remove this key"
-            yield "network.cidr", message
+        if not isinstance(settings, LakeSettings):
+            yield from self._not_made(settings)
         if isinstance(settings, LakeSettings) and not self.settings.platform:
             yield (
                 "cloud.kubernetes.platform",
                 "is missing: a lake is a slice of a platform, as environments come and go",
             )
         yield from self._store_contradictions(settings)
+
+    def _not_made(self, settings: EnvironmentSettings | PlatformSettings) -> Iterator[tuple[str, str]]:
+        """Yield what only whoever makes a cluster can make."""
+        given = {
+            "network.cidr": (settings.network.cidr, "has its own ranges, so nothing on it can bring one"),
+            "pools": (settings.pools, "has the machines that its owner gave it"),
+            "budget": (settings.budget, "is paid by its owner, who sets its budget"),
+            "ci": (settings.ci, "is opened to CI by its owner; name CI's group under people.automation"),
+        }
+        for key, (value, reason) in given.items():
+            if value:
+                yield key, f"an existing cluster {reason}; remove this key, or let aws or gcp make the cluster"
 
     def _store_contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
         store, key = self.settings.store, "cloud.kubernetes.store"
@@ -109,14 +135,14 @@ class KubernetesAdapter:
                 f"backups alone are a day apart; give the command, or promise {BACKUP_INTERVAL}",
             )
 
-    def network(self, name: str, settings: EnvironmentSettings, opts: pulumi.ResourceOptions) -> Network:
+    def network(self, name: str, settings: AnySettings, opts: pulumi.ResourceOptions) -> Network:
         """Return the cluster's own network, in which policies keep environments apart."""
         del name, settings, opts
         return Network(cidr=None, kind="network policies")
 
-    def cluster(self, name: str, settings: AnySettings, opts: pulumi.ResourceOptions) -> Cluster:
+    def cluster(self, name: str, settings: AnySettings, network: Network, opts: pulumi.ResourceOptions) -> Cluster:
         """Return the existing cluster behind one explicit provider."""
-        del settings
+        del settings, network
         # Imported here: another cloud's stack must not pay for this SDK (0.4 s).
         from pulumi_kubernetes import Provider  # noqa: PLC0415
 
@@ -146,9 +172,12 @@ class KubernetesAdapter:
         settings: EnvironmentSettings,
         uid: pulumi.Output[str],
         lake: LakeFacts | None,
+        ground: Ground,
+        *,
         opts: pulumi.ResourceOptions,
     ) -> Store | None:
         """Make the environment's store on the servers that the declaration names; see the contract."""
+        del ground
         if self.settings.store is None:
             return None
         # Imported here: without a store nobody pays for two more SDKs (0.15 s).
@@ -156,16 +185,34 @@ class KubernetesAdapter:
 
         return Builder(self.settings.store, f"{name}-store", uid, opts).environment(settings, lake)
 
-    def lake(self, name: str, settings: LakeSettings, uid: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Store:
+    def lake(
+        self, name: str, settings: LakeSettings, uid: pulumi.Output[str], ground: Ground, opts: pulumi.ResourceOptions
+    ) -> Store:
         """Make a lake's store; see the contract."""
+        del ground
         if self.settings.store is None:
             raise NotReached("cloud.kubernetes.store is missing")
         from components.kubernetes.store import Builder  # noqa: PLC0415 - see store
 
         return Builder(self.settings.store, f"{name}-store", uid, opts).lake(settings)
 
-    def administration(self, variables: Mapping[str, str]) -> Administration | None:
+    def registry(
+        self, name: str, settings: EnvironmentSettings, ground: Ground, opts: pulumi.ResourceOptions
+    ) -> Registry | None:
+        """Return none: an existing cluster pulls from where its owner lets it."""
+        del name, settings, ground, opts
+        return None
+
+    def governance(
+        self, name: str, settings: EnvironmentSettings | PlatformSettings, ground: Ground, opts: pulumi.ResourceOptions
+    ) -> Mapping[str, Any]:
+        """Return nothing: what an existing cluster costs, and who deploys to it, is its owner's."""
+        del name, settings, ground, opts
+        return {}
+
+    def administration(self, variables: Mapping[str, str], outputs: Mapping[str, Any]) -> Administration | None:
         """Return how the store is administered; see the contract."""
+        del outputs
         store = self.settings.store
         if store is None:
             return None

@@ -15,7 +15,9 @@ from pydantic import Field
 
 from components import addressing, naming
 from components.addressing import Network
+from components.settings import pools as pool_settings
 from components.settings import quantities
+from components.settings.ci import CiSettings
 from components.settings.fields import (
     BucketName,
     Cidr,
@@ -32,6 +34,8 @@ from components.settings.fields import (
     Settings,
     ShortName,
 )
+from components.settings.money import BudgetSettings
+from components.settings.pools import PoolSettings
 from components.settings.store import BucketSettings, LakeStoreSettings, StoreSettings
 from components.tiers import TIERS, Egress, PodSecurity, Tier
 
@@ -157,11 +161,22 @@ class EnvironmentSettings(Settings):
     """Subsets of the environment's store, by name: of a person or a sub-project."""
     pod_security: PodSecurity
     """Pod Security Standard that pods must meet."""
+    pools: dict[Key, PoolSettings] = Field(default_factory=dict)
+    """Workers of a cluster that the cloud makes, by a name of yours; by default one pool of the tier's."""
+    budget: BudgetSettings | None = None
+    """What may be spent in a month, where the cloud makes the cluster."""
+    ci: CiSettings | None = None
+    """The CI whose tokens the cloud takes for deploying, where the cloud makes the cluster."""
 
     @property
     def id(self) -> str:
         """The environment's id, `<project>-<name>`."""
         return naming.environment_id(self.project, self.name)
+
+    @property
+    def strictest(self) -> Tier:
+        """The tier whose rules hold: its own."""
+        return self.tier
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Yield (key, message) for values that are right alone and wrong together, and for broken rules of the tier."""
@@ -174,9 +189,17 @@ class EnvironmentSettings(Settings):
                 message = f"{quota} is less than container.maximum.{resource}, {maximum}; raise this or lower that"
                 yield f"quota.{resource}", message
         yield from self.store.contradictions()
+        yield from pool_settings.contradictions(self.pools)
         for rule in TIERS[self.tier].rules:
             if not rule.holds(self):
                 yield rule.key, f"tier {self.tier.value} takes {rule.demand}: {rule.why}"
+
+
+class PlatformNetworkSettings(Settings):
+    """The network of a platform's cluster."""
+
+    cidr: Cidr | None = None
+    """The platform's own range, from the organisation's address plan. Needed where the cloud makes a network."""
 
 
 class PlatformSettings(Settings):
@@ -192,11 +215,25 @@ class PlatformSettings(Settings):
     """Who pays; becomes a label of everything."""
     cloud: dict[str, dict[str, Any]]
     """One key, the cloud's name, and that cloud's own settings."""
+    network: PlatformNetworkSettings = PlatformNetworkSettings()
+    """The network of its cluster."""
+    pools: dict[Key, PoolSettings] = Field(default_factory=dict)
+    """Workers of a cluster that the cloud makes, by a name of yours; by default one pool of the tier's."""
+    budget: BudgetSettings | None = None
+    """What may be spent in a month, where the cloud makes the cluster."""
+    ci: CiSettings | None = None
+    """The CI whose tokens the cloud takes for deploying, where the cloud makes the cluster."""
+
+    @property
+    def strictest(self) -> Tier:
+        """The tier whose rules hold for the cluster: of all that it takes, the one nearest to production."""
+        return max(self.tiers, key=list(Tier).index)
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Yield (key, message) for values that are right alone and wrong together."""
         if Tier.PRODUCTION in self.tiers and len(set(self.tiers)) > 1:
             yield "tiers", "production shares a platform with no other tier: give it one of its own"
+        yield from pool_settings.contradictions(self.pools)
 
 
 class LakeSettings(Settings):

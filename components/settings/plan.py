@@ -9,7 +9,7 @@ from components.addressing import Network
 from components.quoting import quoted
 from components.settings.declaration import NAMESPACE, Declaration
 from components.settings.documents import Document, Path_
-from components.settings.models import EnvironmentSettings, PlatformSettings
+from components.settings.models import EnvironmentSettings, LakeSettings, PlatformSettings
 from components.settings.organisation import OrganisationSettings
 from components.settings.problems import Place, Problem
 from components.tiers import Tier, admits
@@ -31,6 +31,7 @@ def plan_problems(
     yield from _ranges(every, organisation)
     yield from _platforms(every)
     yield from _shared_clusters(every)
+    yield from _shared_accounts(every)
     yield from _automation(every)
 
 
@@ -79,7 +80,7 @@ def _ranges(every: Iterable[Declaration], organisation: OrganisationSettings | N
 
 def _network(declaration: Declaration) -> Network | None:
     settings = declaration.settings
-    if isinstance(settings, EnvironmentSettings) and settings.network.cidr:
+    if not isinstance(settings, LakeSettings) and settings.network.cidr:
         return addressing.parse(settings.network.cidr)
     return None
 
@@ -158,6 +159,21 @@ def _shared_clusters(every: Iterable[Declaration]) -> Iterator[Problem]:
             message = (
                 f"{cluster} already belongs to {_named(first, ('cloud',))}: "
                 "name that stack's platform here, or use another cluster"
+            )
+            yield _problem(declaration, ("cloud", declaration.adapter.name), message, first)
+
+
+def _shared_accounts(every: Sequence[Declaration]) -> Iterator[Problem]:
+    """Refuse production an account that another tier has: whoever administers one of them has both."""
+    owners: dict[tuple[str, str], Declaration] = {}
+    for declaration in every:
+        if (account := declaration.adapter.account) is None:
+            continue
+        first = owners.setdefault((declaration.adapter.name, account), declaration)
+        if (Tier.PRODUCTION in first.tiers) != (Tier.PRODUCTION in declaration.tiers):
+            other = _named(first, ("cloud", first.adapter.name))
+            message = (
+                f"{account} is also {other}'s: production shares it with no other tier; name another here or there"
             )
             yield _problem(declaration, ("cloud", declaration.adapter.name), message, first)
 

@@ -8,10 +8,10 @@ from pulumi_kubernetes.core.v1 import Secret, ServiceAccount
 from pulumi_kubernetes.networking.v1 import NetworkPolicy
 from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
 
-from components.contract import RO, RW, Identity, Store
-from components.settings.models import PeopleSettings
+from components.contract import Identity, Store
+from components.settings.models import EnvironmentSettings
+from components.settings.rights import groups_of
 from components.settings.store import BucketSettings
-from components.tiers import TIERS, StoreRight, Tier
 from components.workspace.access import subjects
 from components.workspace.network import to_destinations
 from components.workspace.scope import Scope
@@ -46,19 +46,16 @@ def _secret(scope: Scope, identity: Identity) -> Secret:
     )
 
 
-def readable(
-    scope: Scope, store: Store, tier: Tier, people: PeopleSettings, buckets: Mapping[str, BucketSettings]
-) -> list[RoleBinding]:
+def readable(scope: Scope, store: Store, settings: EnvironmentSettings) -> list[RoleBinding]:
     """Let people read the keys they may use, and no other Secret.
 
     Args:
         scope: Where.
         store: The store.
-        tier: Says what each kind of group may do with the data.
-        people: The groups.
-        buckets: Who has which bucket.
+        settings: Says who has which right, and which bucket.
     """
-    who = {identity.name: _who(identity, tier, people, buckets) for identity in store.identities}
+    named = groups_of(settings)
+    who = {identity.name: _who(identity, named, settings.buckets) for identity in store.identities}
     return readable_by(scope, store, who)
 
 
@@ -76,29 +73,11 @@ def readable_by(scope: Scope, store: Store, who: Mapping[str, Sequence[SubjectAr
     return [_readable(scope, name, found, who[name]) for name, found in names.items() if who.get(name)]
 
 
-def groups(tier: Tier, people: PeopleSettings) -> Mapping[str, list[str]]:
-    """Return the groups that may read the keys of each identity of the whole environment.
-
-    Args:
-        tier: Says what each kind of group may do with the data.
-        people: The groups.
-    """
-    found: dict[str, set[str]] = {RW: set(), RO: set()}
-    for kind, right in TIERS[tier].store.items():
-        named = getattr(people, kind)
-        found[RO].update(named)
-        if right is StoreRight.WRITE:
-            found[RW].update(named)
-    return {name: sorted(each) for name, each in found.items()}
-
-
 def _who(
-    identity: Identity, tier: Tier, people: PeopleSettings, buckets: Mapping[str, BucketSettings]
+    identity: Identity, named: Mapping[str, Sequence[str]], buckets: Mapping[str, BucketSettings]
 ) -> list[SubjectArgs]:
-    if identity.bucket is None:
-        return subjects(groups(tier, people)[identity.name])
-    bucket = buckets[identity.bucket]
-    return subjects(sorted(set(bucket.groups)), sorted(set(bucket.users)))
+    users = buckets[identity.bucket].users if identity.bucket else ()
+    return subjects(named[identity.name], sorted(set(users)))
 
 
 def _readable(scope: Scope, identity: str, names: Sequence[str], who: Sequence[SubjectArgs]) -> RoleBinding:

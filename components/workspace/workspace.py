@@ -59,7 +59,7 @@ class Workspace(pulumi.ComponentResource):
             settings: The environment.
         """
         store.secrets(self.scope, made)
-        store.readable(self.scope, made, settings.tier, settings.people, settings.buckets)
+        store.readable(self.scope, made, settings)
         store.way(self.scope, made)
 
 

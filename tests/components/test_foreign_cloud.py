@@ -26,6 +26,7 @@ class MeadowAdapter:
     name: str = "meadow"
     platform: str | None = None
     cluster_id: str | None = None
+    account: str | None = None
 
     @property
     def access(self) -> dict[str, str]:
@@ -39,22 +40,29 @@ class MeadowAdapter:
         del name, opts
         return Network(cidr=settings.network.cidr, kind="vpc")
 
-    def cluster(self, name: str, settings: object, opts: pulumi.ResourceOptions) -> Cluster:
+    def cluster(self, name: str, settings: object, network: object, opts: pulumi.ResourceOptions) -> Cluster:
         from pulumi_kubernetes import Provider  # noqa: PLC0415 - as an adapter does it
 
-        del settings
+        del settings, network
         provider = Provider(f"{name}-cluster", context="meadow", opts=opts)
         return Cluster(f"{name}-meadow", provider, None, {"region": self.settings.region})
 
-    def store(self, name: str, settings: object, uid: object, lake: object, opts: object) -> None:
-        del name, settings, uid, lake, opts
+    def store(self, name: str, settings: object, uid: object, lake: object, ground: object, opts: object) -> None:
+        del name, settings, uid, lake, ground, opts
 
-    def lake(self, name: str, settings: object, uid: object, opts: object) -> Store:
-        del name, settings, uid, opts
+    def lake(self, name: str, settings: object, uid: object, ground: object, opts: object) -> Store:
+        del name, settings, uid, ground, opts
         raise NotReached("a meadow has no lakes")
 
-    def administration(self, variables: object) -> None:
-        del variables
+    def registry(self, name: str, settings: object, ground: object, opts: object) -> None:
+        del name, settings, ground, opts
+
+    def governance(self, name: str, settings: object, ground: object, opts: object) -> dict[str, str]:
+        del name, settings, ground, opts
+        return {}
+
+    def administration(self, variables: object, outputs: object) -> None:
+        del variables, outputs
 
 
 class MeadowCloud:

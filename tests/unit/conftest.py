@@ -87,6 +87,7 @@ class MeadowAdapter:
     name: str = "meadow"
     platform: str | None = None
     cluster_id: str | None = None
+    account: str | None = None
 
     def contradictions(self, settings: object) -> Iterator[tuple[str, str]]:
         del settings
