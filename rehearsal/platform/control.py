@@ -119,6 +119,28 @@ class Platform:
                 f"started. Something on this machine ends them: look at free memory, and at {self._layout.log('*')}."
             )
 
+    def whole(self) -> bool:
+        """Return whether every part runs. Quicker than `status`, which asks them whether they work, too."""
+        return not self._missing()
+
+    def port(self, part: str) -> int:
+        """Return the port of a part, of `layout.PORTS`.
+
+        Raises:
+            RehearsalError: The platform was never started.
+        """
+        if port := self._remembered_ports().get(part):
+            return port
+        raise RehearsalError(f"The platform '{self.name}' was never started; start it first.")
+
+    def api(self) -> Api:
+        """Return the way to its API server, as its administrator.
+
+        Raises:
+            RehearsalError: The platform was never started.
+        """
+        return Api(self.port("kube-apiserver"), self._layout.authority.certificate, self._layout.pair("admin"))
+
     def _missing(self) -> list[str]:
         running = instance.find(self._layout)
         return [part.name for part in PARTS if part.name not in running]
@@ -219,9 +241,7 @@ class Platform:
             raise ValueError(
                 f"a user name and groups of 1 to {_NAME_LIMIT} characters are needed: {user!r}, {groups!r}"
             )
-        port = self._remembered_ports().get("kube-apiserver")
-        if port is None:
-            raise RehearsalError(f"The platform '{self.name}' was never started; start it first.")
+        port = self.port("kube-apiserver")
         with self._held(None):
             return equip(self._layout, user, groups, port)
 
