@@ -41,7 +41,7 @@ def state(stack: str, root: Path, say: Say) -> dict[str, Any]:
                 "last change": exported["manifest"]["time"][:19],
                 "resources": sum(1 for item in exported.get("resources") or () if item.get("custom")),
                 "outputs": found,
-                "reach": "; ".join(row[1] for row in reach(found)),
+                "reach": "; ".join(row[1] for row in reach(found) if row[0] == "reach"),
                 "pending": [item.urn for item in pending_creates(exported)],
             }
             if known["pending"]:
@@ -65,4 +65,6 @@ def reach(outputs: dict[str, Any]) -> list[tuple[str, str]]:
         context = f"{context} --kubeconfig {access['kubeconfig']}"
     namespace = outputs.get("namespace")
     what = f" -n {namespace} get all" if namespace else " get namespaces"
-    return [("reach", f"kubectl --context {context}{what}")]
+    # Once on a machine, with the person's own sign-in: the kubeconfig that it writes holds no credential.
+    login = [("login", str(access["login"]))] if access.get("login") else []
+    return [*login, ("reach", f"kubectl --context {context}{what}")]

@@ -4,13 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, WithJsonSchema
 
+from components.naming import NameRule
 from components.settings.fields import Settings
 
-Repository = Annotated[str, StringConstraints(pattern=r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+", max_length=200)]
-Branch = Annotated[str, StringConstraints(pattern=r"[A-Za-z0-9][A-Za-z0-9_./-]*", max_length=200)]
-Host = Annotated[str, StringConstraints(pattern=r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", max_length=200)]
+# As a whole, and without a wildcard or a quote: what is written here becomes a part of what a cloud compares tokens with.
+_REPOSITORY = NameRule(
+    service="a repository",
+    longest=200,
+    pattern=r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+",
+    alphabet="organisation/repository of letters, digits, `-`, `_` and `.`",
+    source="docs.github.com and docs.gitlab.com, names of repositories",
+)
+_REF = NameRule(
+    service="a branch or a deployment environment",
+    longest=200,
+    pattern=r"[A-Za-z0-9][A-Za-z0-9_./-]*",
+    alphabet="letters, digits, `-`, `_`, `.` and `/`; no wildcard",
+    source="one branch deploys, not a pattern of them",
+)
+_HOST = NameRule(
+    service="a host",
+    longest=200,
+    pattern=r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
+    alphabet="a host's name alone, without https://",
+    source="RFC 1123",
+)
+Repository = Annotated[str, AfterValidator(_REPOSITORY.check), WithJsonSchema(_REPOSITORY.json_schema())]
+Ref = Annotated[str, AfterValidator(_REF.check), WithJsonSchema(_REF.json_schema())]
+Host = Annotated[str, AfterValidator(_HOST.check), WithJsonSchema(_HOST.json_schema())]
 
 
 class CiSettings(Settings):
@@ -22,7 +45,7 @@ class CiSettings(Settings):
     """Name of a GitLab or GitHub Enterprise server of one's own; by default github.com or gitlab.com."""
     repository: Repository
     """The repository, as `organisation/repository`."""
-    branch: Branch = "main"
+    branch: Ref = "main"
     """The branch (default main). Wildcards are not taken."""
-    environment: Branch | None = None
+    environment: Ref | None = None
     """The protected deployment environment; by default it is called as the tier."""

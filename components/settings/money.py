@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, WithJsonSchema
 
+from components.naming import NameRule
 from components.settings.fields import Count, Settings
 
-# What a cloud's mail can be sent to; the cloud itself asks the address for consent.
-Address = Annotated[str, StringConstraints(pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+", max_length=254)]
+_ADDRESS = NameRule(
+    service="a mail address",
+    longest=254,
+    pattern=r"[^@\s]+@[^@\s]+\.[^@\s]+",
+    alphabet="name@host",
+    source="RFC 5321",
+)
+Address = Annotated[str, AfterValidator(_ADDRESS.check), WithJsonSchema(_ADDRESS.json_schema())]
 
 
 def _percentages(values: tuple[int, ...]) -> tuple[int, ...]:
