@@ -1,1 +1,1 @@
-"""A rehearsal cloud: what an AWS or GCP account would answer, from tables and a SQLite file, without networking or IAM."""
+"""A rehearsal cloud: answers as an AWS or GCP account would, from tables and SQLite; no networking, no IAM."""

@@ -1,0 +1,256 @@
+"""A rehearsed account's buckets and databases, on the one embedded platform of the account.
+
+Its database servers are one PostgreSQL: logins of one name on two servers are one role, with one password, until the
+last of them goes. Names of databases have an environment's uid in them, and don't meet.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rehearsal.cloud.platforms import Rehearsed
+from rehearsal.errors import RehearsalError
+from rehearsal.files import read_json, write_json
+from rehearsal.locks import locked
+from rehearsal.platform import keys
+from rehearsal.platform.connections import SUPERUSER
+from rehearsal.platform.layout import Layout
+from rehearsal.platform.ports import LOOPBACK
+
+if TYPE_CHECKING:
+    import psycopg
+    from mypy_boto3_s3 import S3Client
+
+# Roles that the services have, and may give to others: RDS user guide, "Understanding the rds_superuser role" and "IAM
+# database authentication"; Cloud SQL's documentation, "About PostgreSQL users and roles".
+_SERVICE_ROLES = {
+    "aws": ("rds_superuser", "rds_iam"),
+    "gcp": ("cloudsqlsuperuser", "cloudsqliamuser", "cloudsqliamserviceaccount"),
+}
+_PATIENCE = 20  # seconds for one connection
+# Roles that a role has made, those that they made, and so on, itself among them; predefined ones have lower numbers.
+_OWN = """
+WITH RECURSIVE own(oid) AS (
+    SELECT oid FROM pg_roles WHERE rolname = %(user)s
+    UNION
+    SELECT given.roleid FROM pg_auth_members given JOIN own ON given.member = own.oid
+    JOIN pg_roles role ON role.oid = given.roleid
+    WHERE given.admin_option AND given.roleid >= 16384 AND NOT role.rolname = ANY(%(kept)s)
+)
+"""
+
+
+@dataclass(frozen=True, repr=False)
+class Login:
+    """How a database server's administrator gets in: by TLS, with the certificate of the account's platform.
+
+    Attributes:
+        host: Address.
+        port: Port.
+        user: Role; no superuser, as on the services.
+        password: Its password.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str
+
+
+class Data:
+    """The buckets and databases of one account or project."""
+
+    def __init__(self, cloud: str, account: str, region: str) -> None:
+        """Name an account; its platform is started by the first call that needs it.
+
+        Args:
+            cloud: `aws` or `gcp`.
+            account: Account or project.
+            region: What its S3 calls its region, if nothing lives there yet.
+        """
+        self._cloud = cloud
+        self._rehearsed = Rehearsed(cloud, account, region)
+
+    @cached_property
+    def _layout(self) -> Layout:
+        return Layout(self._rehearsed.start().folder)
+
+    def make_bucket(self, name: str) -> None:
+        """Make a bucket, unless it is there.
+
+        Raises:
+            RehearsalError: The platform could not start, or S3 refused.
+        """
+        if not self.has_bucket(name):
+            with self._s3() as s3:
+                s3.create_bucket(Bucket=name)
+
+    def has_bucket(self, name: str) -> bool:
+        """Return whether a bucket is there."""
+        with self._s3() as s3:
+            return any(bucket["Name"] == name for bucket in s3.list_buckets()["Buckets"])
+
+    def keep_versions(self, name: str, *, on: bool) -> None:
+        """Set whether a bucket keeps the versions of its objects; once begun it can only be suspended."""
+        with self._s3() as s3:
+            if on or s3.get_bucket_versioning(Bucket=name).get("Status"):
+                status = "Enabled" if on else "Suspended"
+                s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})  # type: ignore[typeddict-item]  # the name is one of the two
+
+    def remove_bucket(self, name: str, *, force: bool) -> None:
+        """Delete a bucket; nothing happens if there is none.
+
+        Args:
+            name: Its name.
+            force: Whether with all that is in it.
+
+        Raises:
+            RehearsalError: It is not empty.
+        """
+        if not self.has_bucket(name):
+            return
+        with self._s3() as s3:
+            for page in s3.get_paginator("list_object_versions").paginate(Bucket=name) if force else ():
+                for kept in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
+                    s3.delete_object(Bucket=name, Key=kept["Key"], VersionId=kept["VersionId"])
+            s3.delete_bucket(Bucket=name)
+
+    def make_login(self, server: str, user: str, password: str | None = None) -> Login:
+        """Make an administrator of a database server, or set their password.
+
+        Args:
+            server: Name of the server.
+            user: The role's name.
+            password: What to set; by default it stays, or is made up the first time.
+
+        Raises:
+            RehearsalError: The name is that of the platform's own superuser.
+        """
+        if user == SUPERUSER:
+            raise RehearsalError(f"a rehearsed database server has a superuser named {SUPERUSER}; choose another name")
+        with self._known() as logins:
+            shared = {one: word for users in logins.values() for one, word in users.items()}
+            chosen = password or shared.get(user) or secrets.token_urlsafe(24)
+            for users in logins.values():
+                users.update({user: chosen} if user in users else {})
+            logins.setdefault(server, {})[user] = chosen
+            # Noted before it is made: a login that is half made is found again.
+            self._note(logins)
+            with self._sql() as sql:
+                self._administrator(sql, user, chosen)
+        port = self._rehearsed.platform.port("postgresql-tls")
+        return Login(LOOPBACK, port, user, chosen)
+
+    def password(self, server: str, user: str) -> str | None:
+        """Return the password of a login; None if there is no such login."""
+        with self._known() as logins:
+            return logins.get(server, {}).get(user)
+
+    def remove_logins(self, server: str, user: str = "") -> None:
+        """Delete logins of a server, with the roles and databases that they made; nothing happens if there are none.
+
+        Args:
+            server: Name of the server.
+            user: Only this one; by default all.
+        """
+        with self._known() as logins:
+            going = [one for one in logins.get(server, {}) if user in ("", one)]
+            left = {one for name, users in logins.items() for one in users if name != server}
+            with self._sql() as sql:
+                for one in going:
+                    if one not in left:
+                        self._drop(sql, one)
+                    del logins[server][one]
+            if not logins.get(server):
+                logins.pop(server, None)
+            self._note(logins)
+
+    def _administrator(self, sql: psycopg.Connection[Any], user: str, password: str) -> None:
+        from psycopg.sql import SQL, Identifier, Literal  # noqa: PLC0415 - see _sql
+
+        power = SQL("LOGIN NOSUPERUSER CREATEDB CREATEROLE PASSWORD {}").format(Literal(password))
+        for role in (*_SERVICE_ROLES[self._cloud], user):
+            if not sql.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+                sql.execute(SQL("CREATE ROLE {} NOLOGIN").format(Identifier(role)))
+        sql.execute(SQL("ALTER ROLE {} {}").format(Identifier(user), power))
+        main, *others = map(Identifier, _SERVICE_ROLES[self._cloud])
+        for predefined in map(Identifier, ("pg_monitor", "pg_signal_backend")):
+            sql.execute(SQL("GRANT {} TO {} WITH ADMIN OPTION").format(predefined, main))
+        sql.execute(SQL("GRANT {} TO {}").format(main, Identifier(user)))
+        for other in others:
+            # To give to others; a member of it would have to sign in by IAM.
+            sql.execute(SQL("GRANT {} TO {} WITH ADMIN TRUE, INHERIT FALSE").format(other, Identifier(user)))
+        sql.execute(SQL("GRANT CONNECT, TEMPORARY ON DATABASE postgres TO {}").format(Identifier(user)))
+
+    def _drop(self, sql: psycopg.Connection[Any], user: str) -> None:
+        from psycopg.sql import SQL, Identifier  # noqa: PLC0415 - see _sql
+
+        kept = [role for roles in _SERVICE_ROLES.values() for role in roles]
+        about = {"user": user, "kept": kept}
+        databases = f"{_OWN} SELECT datname FROM pg_database JOIN own ON datdba = own.oid"
+        roles = f"{_OWN} SELECT rolname FROM pg_roles JOIN own USING (oid)"
+        gone = [sql.execute(query, about).fetchall() for query in (databases, roles)]
+        for (name,) in gone[0]:
+            sql.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+        for statement in ("DROP OWNED BY {}", "DROP ROLE {}"):
+            for (name,) in gone[1]:
+                sql.execute(SQL(statement).format(Identifier(name)))
+
+    @property
+    def _record(self) -> Path:
+        return self._layout.folder / "config" / "logins.json"
+
+    @contextmanager
+    def _known(self) -> Iterator[dict[str, dict[str, str]]]:
+        """Give the passwords by server and user; nobody else changes them meanwhile."""
+        with locked(self._record.with_suffix(".lock")):
+            yield read_json(self._record) or {}
+
+    def _note(self, logins: dict[str, dict[str, str]]) -> None:
+        write_json(self._record, logins)
+
+    @contextmanager
+    def _sql(self) -> Iterator[psycopg.Connection[Any]]:
+        # Imported here: most of what a plugin is asked concerns no database.
+        import psycopg  # noqa: PLC0415
+
+        try:
+            with psycopg.connect(
+                host=LOOPBACK,
+                port=self._rehearsed.platform.port("postgresql"),
+                user=SUPERUSER,
+                password=keys.read(self._layout).password,
+                dbname="postgres",
+                sslmode="disable",
+                connect_timeout=_PATIENCE,
+                autocommit=True,
+            ) as connection:
+                yield connection
+        except psycopg.Error as error:
+            # The first line only: others may quote a statement, and it a password.
+            raise RehearsalError(f"the embedded database refused: {str(error).splitlines()[0]}") from None
+
+    @contextmanager
+    def _s3(self) -> Iterator[S3Client]:
+        import boto3  # noqa: PLC0415 - see _sql
+        from botocore.config import Config  # noqa: PLC0415
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        found = keys.read(self._layout)
+        # A session of its own: one of the process's would take a profile of the shell's.
+        session = boto3.Session(found.access_key, found.secret_key, region_name=self._layout.region)
+        endpoint = f"http://{LOOPBACK}:{self._rehearsed.platform.port('versitygw')}"
+        config = Config(s3={"addressing_style": "path"}, connect_timeout=_PATIENCE, proxies={})
+        try:
+            yield session.client("s3", endpoint_url=endpoint, config=config)
+        except ClientError as error:
+            said = error.response["Error"]
+            raise RehearsalError(f"{said.get('Code')}: {said.get('Message')}") from None
+        except BotoCoreError as error:
+            raise RehearsalError(f"the embedded S3 does not answer: {type(error).__name__}") from None
