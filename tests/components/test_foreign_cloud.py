@@ -47,7 +47,7 @@ class MeadowAdapter:
         provider = Provider(f"{name}-cluster", context="meadow", opts=opts)
         return Cluster(f"{name}-meadow", provider, None, {"region": self.settings.region})
 
-    def store(self, name: str, settings: object, uid: object, lake: object, ground: object, opts: object) -> None:
+    def store(self, name: str, settings: object, uid: object, lake: object, ground: object, *, opts: object) -> None:
         del name, settings, uid, lake, ground, opts
 
     def lake(self, name: str, settings: object, uid: object, ground: object, opts: object) -> Store:

@@ -1,0 +1,189 @@
+"""The program run against a monitor that records all that it registers: parents, providers, protection, outputs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from google.protobuf import json_format
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+
+from components.descriptor import KEY, PLATFORM_NAMESPACE
+from stacks.program import build
+
+ROOT = Path(__file__).parents[2]
+_STACK = "pulumi:pulumi:Stack"
+
+PLATFORM = {
+    "contractVersion": 1,
+    "kind": "platform",
+    "name": "shared",
+    "shared": True,
+    "tiers": ["experimentation", "testing"],
+    "priorityClasses": {"experimentation": "terrarium-experimentation", "testing": "terrarium-testing"},
+}
+
+
+LAKE = {
+    "contractVersion": 1,
+    "kind": "lake",
+    "tiers": ["experimentation", "testing"],
+    "bucket": "lake--shared-datasets-0badcafe",
+    "endpoint": "http://127.0.0.1:9000",
+}
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One resource as the engine is asked for it."""
+
+    kind: str
+    name: str
+    parent: str
+    provider: str
+    protect: bool
+    custom: bool
+    inputs: dict[str, Any]
+
+    @property
+    def in_kubernetes(self) -> bool:
+        return self.kind.startswith("kubernetes:")
+
+    @property
+    def short(self) -> str:
+        return self.kind.rpartition(":")[2]
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return dict(self.inputs["metadata"])
+
+
+@dataclass
+class Recorded:
+    """All that one run of the program asked for."""
+
+    outputs: dict[str, Any] = field(default_factory=dict)
+    registrations: list[Registration] = field(default_factory=list)
+    reads: list[Registration] = field(default_factory=list)
+    registered_outputs: set[str] = field(default_factory=set)
+    components: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def objects(self) -> list[Registration]:
+        return [r for r in self.registrations if r.in_kubernetes]
+
+    def of(self, short: str) -> dict[str, Registration]:
+        return {r.name: r for r in self.registrations if r.short == short and r.in_kubernetes}
+
+
+Made = Callable[[MockResourceArgs], Mapping[str, Any]]
+"""What a cloud computes of a resource, beside its inputs."""
+Answer = Callable[[MockCallArgs], Mapping[str, Any]]
+"""What a cloud answers when it is asked."""
+
+
+def nothing_more(args: MockResourceArgs) -> Mapping[str, Any]:
+    """Compute nothing."""
+    del args
+    return {}
+
+
+def no_answer(args: MockCallArgs) -> Mapping[str, Any]:
+    """Refuse questions: of a cloud that needs to ask none."""
+    raise AssertionError(f"the program asks the cloud a question while it plans: {args.token}")
+
+
+class _Cloud(Mocks):
+    """Gives every resource an id and its own inputs back; answers reads with a platform for all but production."""
+
+    def __init__(self, made: Made, answer: Answer) -> None:
+        self._made = made
+        self._answer = answer
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        published = {f"{PLATFORM_NAMESPACE}/terrarium": PLATFORM, f"{PLATFORM_NAMESPACE}/lake--shared": LAKE}
+        if args.resource_id in published:
+            return args.resource_id, {"data": {KEY: json.dumps(published[args.resource_id])}}
+        made: dict[str, dict[str, str]] = {
+            "random:index/randomId:RandomId": {"hex": "0badcafe"},
+            "random:index/randomPassword:RandomPassword": {"result": f"password-of-{args.name}"},
+            "aws:iam/accessKey:AccessKey": {"secret": f"secret-of-{args.name}"},
+            "aws:iam/role:Role": {"arn": f"arn:aws:iam::000000000000:role/{args.inputs.get('name')}"},
+        }
+        return f"{args.name}-id", {**args.inputs, **made.get(args.typ, {}), **self._made(args)}
+
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        return dict(self._answer(args)), None
+
+
+class _Monitor(MockMonitor):
+    def __init__(self, cloud: Mocks, recorded: Recorded) -> None:
+        super().__init__(cloud)
+        self.recorded = recorded
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        response = super().RegisterResource(request)
+        if request.type != _STACK:
+            self.recorded.registrations.append(_registration(request))
+        if not request.custom and request.type != _STACK:
+            self.recorded.components[response.urn] = request.name
+        return response
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        self.recorded.reads.append(
+            Registration(request.type, request.name, request.parent, request.provider, False, True, {})
+        )
+        return super().ReadResource(request)
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        self.recorded.registered_outputs.add(request.urn)
+        return super().RegisterResourceOutputs(request)
+
+
+def _registration(request: Any) -> Registration:
+    inputs = json_format.MessageToDict(request.object)
+    return Registration(
+        request.type, request.name, request.parent, request.provider, request.protect, request.custom, inputs
+    )
+
+
+def record(
+    folder: Path,
+    stack: str,
+    config: Mapping[str, Any],
+    *,
+    preview: bool = False,
+    made: Made = nothing_more,
+    answer: Answer = no_answer,
+) -> Recorded:
+    """Run a stack's program and return what it asked for.
+
+    Args:
+        folder: Gets the repository's stack files and organisation.yaml.
+        stack: The stack's name; one without a file in the repository gets one that declares what `config` says.
+        config: Blocks that replace the stack file's own, by kind (`environment`, `platform`, `lake`).
+        preview: Whether outputs that only an update knows stay unknown.
+        made: What the cloud computes.
+        answer: What the cloud answers.
+    """
+    for file in [*ROOT.glob("Pulumi.*.yaml"), ROOT / "organisation.yaml"]:
+        shutil.copy(file, folder)
+    blocks = {f"terrarium:{kind}": block for kind, block in config.items()}
+    own = folder / f"Pulumi.{stack}.yaml"
+    if not own.exists():
+        own.write_text(json.dumps({"config": {"pulumi:disable-default-providers": ["*"], **blocks}}), encoding="utf-8")
+    recorded, cloud = Recorded(), _Cloud(made, answer)
+    pulumi.runtime.set_mocks(cloud, "terrarium", stack, preview=preview, monitor=_Monitor(cloud, recorded))
+    pulumi.runtime.set_all_config({key: json.dumps(block) for key, block in blocks.items()})
+
+    def program() -> pulumi.Output[None]:
+        outputs = build(folder, stack, pulumi.Config("terrarium"))
+        return pulumi.Output.all(**outputs).apply(recorded.outputs.update)
+
+    pulumi.runtime.test(program)()
+    return recorded
