@@ -1,6 +1,6 @@
 """What a resource type of a rehearsed cloud is, and what a cloud's table of them holds.
 
-Lists of inputs are texts with blanks between them; an input inside another is written with a dot (`vpcConfig.subnetIds`),
+Lists of inputs are texts with blanks between them; an input inside another has a dot (`vpcConfig.subnetIds`), and
 lists on the way are gone through. Patterns are texts in which braces stand for an input (`{cidrBlock}`), `{account}`,
 `{region}`, `{id}`, an output further up, random characters (`{hex17}`, `{digits12}`, `{upper16}`, `{lower26}`,
 `{uuid}`), or a value of what an input refers to (`{vpcId.arn}`); lists and dicts of patterns, or functions of `Making`.
@@ -34,7 +34,7 @@ _RANDOM = re.compile(r"(hex|digits|upper|lower)(\d+)|uuid")
 class Thing:
     """What stands in the cloud, a row of the state: outputs that begin with `_` are never told to the engine.
 
-    `type` is without the package (`ec2/vpc:Vpc`), `name` is what no other may have, empty where any number can be there;
+    `type` is without the package (`ec2/vpc:Vpc`), `name` is what no other may have, empty where any number can be;
     `inputs` keep only digests of secrets.
     """
 
@@ -177,7 +177,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Caller:
-    """What a provider's settings lead to: account (or project) and region of what names none, default tags or labels."""
+    """What provider settings lead to: account (or project) and region of what names none, default tags or labels."""
 
     account: str
     region: str
