@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from components.contract import Cluster, Network
+from components.labels import LABEL
 from components.settings.models import AnySettings, EnvironmentSettings, PlatformSettings
 
 if TYPE_CHECKING:
     import pulumi
 
 Part = TypeVar("Part")
+
+SUBNETS = f"{LABEL}/subnets"
+"""Tag that tells what a subnet is for: `nodes`, `data` or `public`. By it slices find their platform's."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Vpc(Network):
         data_cidrs: Ranges of the data subnets.
         logs_key: ARN of the KMS key of logs and cluster secrets; None where this stack makes no cluster.
         data_key: ARN of the KMS key of data; None for a platform, which has none.
+        services_cidr: Range of the cluster's services; empty where this stack makes no cluster.
+        cores: Cores of the machines that the stack file names by size.
     """
 
     account: Account
@@ -74,6 +80,8 @@ class Vpc(Network):
     data_cidrs: Sequence[pulumi.Input[str]]
     logs_key: pulumi.Output[str] | None
     data_key: pulumi.Output[str] | None
+    services_cidr: str = ""
+    cores: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -120,18 +120,19 @@ class AwsSettings(Settings):
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a tier sets on AWS unless the stack file says otherwise; the fields are keys of `cloud.aws`."""
+    """What a tier sets on AWS unless the stack file says otherwise; `multi_az` nobody can override."""
 
     nat: Nat
     endpoints: tuple[str, ...]
     instance_class: str
+    multi_az: bool = False
 
 
 _PRIVATE = ("ecr.api", "ecr.dkr", "logs", "sts")
 _DEFAULTS: Mapping[Tier, Defaults] = {
     Tier.EXPERIMENTATION: Defaults("one", (), "db.t4g.medium"),
     Tier.TESTING: Defaults("one", _PRIVATE, "db.t4g.medium"),
-    Tier.PRODUCTION: Defaults("per-zone", _PRIVATE, "db.m7g.large"),
+    Tier.PRODUCTION: Defaults("per-zone", _PRIVATE, "db.m7g.large", multi_az=True),
 }
 
 
@@ -146,5 +147,6 @@ def resolved(settings: AwsSettings, tier: Tier) -> Defaults:
     return Defaults(
         nat=settings.nat or usual.nat,
         endpoints=usual.endpoints if settings.endpoints is None else settings.endpoints,
+        multi_az=usual.multi_az,
         instance_class=(database.instance_class if database else None) or usual.instance_class,
     )
