@@ -1,4 +1,4 @@
-"""What stands under `cloud.gcp`: the project, how people and programs reach the cluster, what Google Cloud alone is told.
+"""What stands under `cloud.gcp`: the project, who reaches the cluster, what Google Cloud alone can be told.
 
 Follows cloud.google.com: "Creating and managing projects", GKE ("VPC-native clusters", "Release channels", "Configure
 Google Groups for RBAC"), Cloud SQL ("About instance settings"), VPC ("Configure Private Google Access").
@@ -133,7 +133,7 @@ class GcpSettings(Settings):
     machines: dict[Key, dict[str, Any]] = Field(default_factory=dict)
     """By pool: what is put over its machines' `node_config`, named as in Pulumi's SDK for Python."""
     images: tuple[Line, ...] = ()
-    """Images that production runs beside the environment's own, as patterns of Binary Authorization (REGISTRY/PATH/**)."""
+    """Images that production runs beside the project's own: patterns of Binary Authorization (REGISTRY/PATH/**)."""
     database: DatabaseSettings = DatabaseSettings()
     """The Cloud SQL instance of PostgreSQL."""
     billing_account: BillingAccount | None = None

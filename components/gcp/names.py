@@ -1,0 +1,73 @@
+"""Names that Google Cloud's services take, beside those that `components.naming` knows."""
+
+from __future__ import annotations
+
+from components.naming import NameRule
+from components.settings.models import AnySettings, EnvironmentSettings, PlatformSettings
+from components.stores import layout
+
+_TEXT = "lower-case letters, digits and `-`, starting with a letter and not ending with `-`"
+_PATTERN = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+
+CLUSTER = NameRule(
+    service="a GKE cluster or node pool",
+    longest=40,
+    pattern=_PATTERN,
+    alphabet=_TEXT,
+    source="GKE API reference, projects.locations.clusters, `name`",
+)
+COMPUTE = NameRule(
+    service="a resource of Compute Engine",
+    longest=63,
+    pattern=_PATTERN,
+    alphabet=_TEXT,
+    source="cloud.google.com/compute/docs/naming-resources",
+)
+SERVICE_ACCOUNT = NameRule(
+    service="a service account",
+    shortest=6,
+    longest=30,
+    pattern=_PATTERN,
+    alphabet=_TEXT,
+    source="cloud.google.com/iam/docs/service-accounts-create",
+)
+WORKLOAD_POOL = NameRule(
+    service="a workload identity pool",
+    shortest=4,
+    longest=32,
+    pattern=r"(?!gcp-)[a-z0-9-]+",
+    alphabet="lower-case letters, digits and `-`, not beginning with gcp-",
+    source="IAM API reference, projects.locations.workloadIdentityPools",
+)
+BUCKET = NameRule(
+    service="a Cloud Storage bucket",
+    shortest=3,
+    longest=63,
+    pattern=r"(?!goog)(?!.*google)(?!.*g00gle)[a-z0-9][-a-z0-9]*[a-z0-9]",
+    alphabet="lower-case letters, digits and `-`; not beginning with goog, and without google in it",
+    source="cloud.google.com/storage/docs/buckets#naming",
+)
+# Together with its project's id and a colon: cloud.google.com/sql/docs/postgres/create-instance.
+DATABASE_LONGEST = 98
+
+
+def database(project: str) -> NameRule:
+    """Return the rule of a Cloud SQL instance's name.
+
+    Args:
+        project: The id of its project.
+    """
+    return NameRule(
+        service="a Cloud SQL instance",
+        longest=DATABASE_LONGEST - len(project) - 1,
+        pattern=_PATTERN,
+        alphabet=_TEXT,
+        source="cloud.google.com/sql/docs/postgres/create-instance",
+    )
+
+
+def owner_id(settings: AnySettings) -> str:
+    """Return what the names of a stack's things begin with."""
+    if isinstance(settings, EnvironmentSettings):
+        return settings.id
+    return settings.name if isinstance(settings, PlatformSettings) else layout.lake_id(settings.name)
