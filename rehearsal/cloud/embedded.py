@@ -2,217 +2,210 @@
 
 from __future__ import annotations
 
+import base64
+import time
 from typing import TYPE_CHECKING
 
-from rehearsal.cloud.data import Data
-from rehearsal.cloud.platforms import Rehearsed, make_cluster, remove_cluster
+from rehearsal.cloud.platforms import Rehearsed
+from rehearsal.errors import RehearsalError
+from rehearsal.platform import Platform
+from rehearsal.platform.data import Data
+from rehearsal.platform.layout import Layout
+from rehearsal.platform.objects import DEFINITIONS, definition
 from rehearsal.plugins.properties import Properties
+from rehearsal.plugins.resource import ProviderError
 
 if TYPE_CHECKING:
     from rehearsal.cloud.table import Thing
 
-
-class EksCluster:
-    """A cluster of EKS."""
-
-    def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Start it; its address and its authority are those of the embedded API server."""
-        made = make_cluster("aws", thing.account, thing.region, _name(thing, inputs))
-        return {"endpoint": made.url, "certificateAuthority": {"data": made.authority}}
-
-    def update(self, thing: Thing, inputs: Properties) -> Properties:
-        """Start it, if it was stopped."""
-        return self.create(thing, inputs)
-
-    def read(self, thing: Thing) -> Properties | None:
-        """Start it, if it was stopped."""
-        return self.create(thing, thing.inputs)
-
-    def delete(self, thing: Thing) -> None:
-        """Delete it with all that lives in it."""
-        remove_cluster("aws", thing.account, thing.region, _name(thing, thing.inputs))
+# What EKS Auto Mode defines in each cluster (EKS user guide, "Create a Node Class", "Create a Node Pool"). AWS
+# publishes no schema of its own kinds: they take any fields.
+_AUTO_MODE = (
+    ("karpenter.sh", "nodepools", "NodePool"),
+    ("karpenter.sh", "nodeclaims", "NodeClaim"),
+    ("eks.amazonaws.com", "nodeclasses", "NodeClass"),
+)
+# Roles that the services have in their servers: RDS user guide, "Understanding the rds_superuser role" and "IAM
+# database authentication"; Cloud SQL's documentation, "About PostgreSQL users and roles".
+_ROLES = {
+    "aws": ("rds_superuser", "rds_iam"),
+    "gcp": ("cloudsqlsuperuser", "cloudsqliamuser", "cloudsqliamserviceaccount"),
+}
+# Seconds until the API server serves a kind that was just defined; it takes less than one.
+_PATIENCE = 20.0
 
 
-class GkeCluster:
-    """A cluster of GKE."""
-
-    def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Start it; its address is given without `https://`, as GKE does."""
-        made = make_cluster("gcp", thing.account, str(inputs["location"]), _name(thing, inputs))
-        return {
-            "endpoint": made.url.removeprefix("https://"),
-            "masterAuth": {
-                **(thing.inputs.get("masterAuth") or {}),
-                "clusterCaCertificate": made.authority,
-                "clientCertificate": "",
-                "clientKey": "",
-            },
-        }
-
-    def update(self, thing: Thing, inputs: Properties) -> Properties:
-        """Start it, if it was stopped."""
-        return self.create(thing, inputs)
-
-    def read(self, thing: Thing) -> Properties | None:
-        """Start it, if it was stopped."""
-        return self.create(thing, thing.inputs)
-
-    def delete(self, thing: Thing) -> None:
-        """Delete it with all that lives in it."""
-        remove_cluster("gcp", thing.account, str(thing.inputs["location"]), _name(thing, thing.inputs))
-
-
-class S3Bucket:
-    """A bucket of S3; versions are kept as `S3Versioning` says."""
+class _Part:
+    """What is made again whenever it is changed or looked at: making it changes nothing that is there."""
 
     def create(self, thing: Thing, inputs: Properties) -> Properties:
         """Make it."""
-        _data("aws", thing).make_bucket(str(inputs["bucket"]))
-        return {}
-
-    def update(self, thing: Thing, inputs: Properties) -> Properties:
-        """Have it there."""
-        return self.create(thing, inputs)
-
-    def read(self, thing: Thing) -> Properties | None:
-        """Look whether it is there."""
-        return {} if _data("aws", thing).has_bucket(str(thing.inputs["bucket"])) else None
-
-    def delete(self, thing: Thing) -> None:
-        """Delete it, with all that is in it if `forceDestroy` says so."""
-        _data("aws", thing).remove_bucket(str(thing.inputs["bucket"]), force=bool(thing.inputs.get("forceDestroy")))
-
-
-class S3Versioning:
-    """Whether a bucket of S3 keeps versions."""
-
-    def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Say it."""
-        on = inputs["versioningConfiguration"]["status"] == "Enabled"
-        _data("aws", thing).keep_versions(str(inputs["bucket"]), on=on)
-        return {}
-
-    def update(self, thing: Thing, inputs: Properties) -> Properties:
-        """Say it."""
-        return self.create(thing, inputs)
-
-    def read(self, thing: Thing) -> Properties | None:
-        """Look whether its bucket is there."""
-        return S3Bucket().read(thing)
-
-    def delete(self, thing: Thing) -> None:
-        """Keep no more versions, if the bucket is still there."""
-        bucket = str(thing.inputs["bucket"])
-        if (data := _data("aws", thing)).has_bucket(bucket):
-            data.keep_versions(bucket, on=False)
-
-
-class GcsBucket:
-    """A bucket of Cloud Storage, with versions."""
-
-    def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Make it."""
-        data, name = _data("gcp", thing), _name(thing, inputs)
-        data.make_bucket(name)
-        data.keep_versions(name, on=bool((inputs.get("versioning") or {}).get("enabled")))
-        return {}
+        raise NotImplementedError
 
     def update(self, thing: Thing, inputs: Properties) -> Properties:
         """Make it as it is to be."""
         return self.create(thing, inputs)
 
     def read(self, thing: Thing) -> Properties | None:
+        """Heal it. A password, which is not kept, stays."""
+        return self.create(thing, {**thing.inputs, "password": None})
+
+
+class EksCluster(_Part):
+    """A cluster of EKS."""
+
+    def create(self, thing: Thing, inputs: Properties) -> Properties:
+        """Start it; its address and its authority are those of the embedded API server."""
+        del inputs  # none of them changes what is embedded
+        platform = _cluster(thing).start()
+        _define_auto_mode(platform)
+        return {"endpoint": f"https://{_server(platform)}", "certificateAuthority": {"data": _authority(platform)}}
+
+    def delete(self, thing: Thing) -> None:
+        """Delete it with all that lives in it."""
+        _cluster(thing).platform.reset()
+
+
+class GkeCluster(_Part):
+    """A cluster of GKE."""
+
+    def create(self, thing: Thing, inputs: Properties) -> Properties:
+        """Start it; its address is given without `https://`, as GKE does."""
+        platform = _cluster(thing).start()
+        keys = {"clusterCaCertificate": _authority(platform), "clientCertificate": "", "clientKey": ""}
+        return {"endpoint": _server(platform), "masterAuth": {**(inputs.get("masterAuth") or {}), **keys}}
+
+    def delete(self, thing: Thing) -> None:
+        """Delete it with all that lives in it."""
+        _cluster(thing).platform.reset()
+
+
+class Bucket(_Part):
+    """A bucket of S3, or of Cloud Storage, which says itself whether it keeps versions."""
+
+    def create(self, thing: Thing, inputs: Properties) -> Properties:
+        """Make it."""
+        data = _data(thing)
+        data.make_bucket(_name(thing))
+        if "versioning" in inputs and _cloud(thing) == "gcp":
+            data.keep_versions(_name(thing), on=bool(inputs["versioning"].get("enabled")))
+        return {}
+
+    def read(self, thing: Thing) -> Properties | None:
         """Look whether it is there."""
-        return {} if _data("gcp", thing).has_bucket(_name(thing, thing.inputs)) else None
+        return {} if _data(thing).has_bucket(_name(thing)) else None
 
     def delete(self, thing: Thing) -> None:
         """Delete it, with all that is in it if `forceDestroy` says so."""
-        _data("gcp", thing).remove_bucket(_name(thing, thing.inputs), force=bool(thing.inputs.get("forceDestroy")))
+        try:
+            _data(thing).remove_bucket(_name(thing), force=bool(thing.inputs.get("forceDestroy")))
+        except RehearsalError as error:
+            raise ProviderError(f"{_name(thing)}: {error}") from None
 
 
-class RdsInstance:
-    """A database server of RDS, with its master user. Whoever may read its secret gets the password of `password_of`."""
+class Versioning(_Part):
+    """Whether a bucket of S3 keeps versions."""
+
+    def create(self, thing: Thing, inputs: Properties) -> Properties:
+        """Say it."""
+        on = inputs["versioningConfiguration"]["status"] == "Enabled"
+        _data(thing).keep_versions(str(inputs["bucket"]), on=on)
+        return {}
+
+    def delete(self, thing: Thing) -> None:
+        """Keep no more versions, if the bucket is still there."""
+        if _data(thing).has_bucket(bucket := str(thing.inputs["bucket"])):
+            _data(thing).keep_versions(bucket, on=False)
+
+
+class RdsInstance(_Part):
+    """A database server of RDS, with its master user; whoever may read its secret gets what `password_of` returns."""
 
     def create(self, thing: Thing, inputs: Properties) -> Properties:
         """Make its master user, with the password of the inputs, or one that the service makes up and keeps."""
-        given = inputs.get("password")
-        login = _data("aws", thing).make_login(
-            str(inputs["identifier"]), str(inputs["username"]), str(given) if given else None
-        )
+        login = _data(thing).make_login(_name(thing), str(thing.inputs["username"]), inputs.get("password"))
         return {"address": login.host, "port": login.port, "endpoint": f"{login.host}:{login.port}"}
-
-    def update(self, thing: Thing, inputs: Properties) -> Properties:
-        """Set the password."""
-        return self.create(thing, inputs)
-
-    def read(self, thing: Thing) -> Properties | None:
-        """Have the server run and the master user there; the password stays."""
-        return self.create(thing, {**thing.inputs, "password": None})
 
     def delete(self, thing: Thing) -> None:
         """Delete the master user, with the roles and databases that it made."""
-        _data("aws", thing).remove_logins(str(thing.inputs["identifier"]))
+        _data(thing).remove_logins(_name(thing))
 
 
 def password_of(instance: Thing) -> str | None:
     """Return the password of an RDS instance's master user, as Secrets Manager would; None if there is none."""
-    return _data("aws", instance).password(str(instance.inputs["identifier"]), str(instance.inputs["username"]))
+    return _data(instance).password(_name(instance), str(instance.inputs["username"]))
 
 
-class SqlInstance:
+class SqlInstance(_Part):
     """A database server of Cloud SQL; its users are made by `SqlUser`."""
 
     def create(self, thing: Thing, inputs: Properties) -> Properties:
         """Have the server run; its authority is the platform's."""
-        platform = Rehearsed("gcp", thing.account, thing.region or str(inputs["region"])).start()
-        authority = (platform.folder / "certificates" / "terrarium-cluster.crt").read_text(encoding="ascii")
-        address = {"ipAddress": "127.0.0.1", "type": "PRIVATE", "timeToRetire": ""}
+        del inputs  # as a cluster's
+        data = _data(thing)
+        host, _ = data.database_place()
         return {
-            "privateIpAddress": "127.0.0.1",
-            "firstIpAddress": "127.0.0.1",
-            "ipAddresses": [address],
-            "serverCaCerts": [{"cert": authority, "commonName": "terrarium-cluster"}],
+            "privateIpAddress": host,
+            "firstIpAddress": host,
+            "ipAddresses": [{"ipAddress": host, "type": "PRIVATE", "timeToRetire": ""}],
+            "serverCaCerts": [{"cert": data.authority(), "commonName": "terrarium-cluster"}],
         }
 
-    def update(self, thing: Thing, inputs: Properties) -> Properties:
-        """Have the server run."""
-        return self.create(thing, inputs)
-
-    def read(self, thing: Thing) -> Properties | None:
-        """Have the server run."""
-        return self.create(thing, thing.inputs)
-
     def delete(self, thing: Thing) -> None:
-        """Delete what its users made, and them."""
-        _data("gcp", thing).remove_logins(_name(thing, thing.inputs))
+        """Delete its users, and what they made."""
+        _data(thing).remove_logins(_name(thing))
 
 
-class SqlUser:
+class SqlUser(_Part):
     """A user of a database server of Cloud SQL, with a password."""
 
     def create(self, thing: Thing, inputs: Properties) -> Properties:
         """Make the user, or set the password."""
-        given = inputs.get("password")
-        data = _data("gcp", thing)
-        data.make_login(str(inputs["instance"]), str(inputs["name"]), str(given) if given else None)
+        _data(thing).make_login(str(thing.inputs["instance"]), _name(thing), inputs.get("password"))
         return {}
-
-    def update(self, thing: Thing, inputs: Properties) -> Properties:
-        """Set the password."""
-        return self.create(thing, inputs)
-
-    def read(self, thing: Thing) -> Properties | None:
-        """Have the user there; the password stays."""
-        return self.create(thing, {**thing.inputs, "password": None})
 
     def delete(self, thing: Thing) -> None:
         """Delete the user, with the roles and databases that it made."""
-        _data("gcp", thing).remove_logins(str(thing.inputs["instance"]), str(thing.inputs["name"]))
+        _data(thing).remove_logins(str(thing.inputs["instance"]), _name(thing))
 
 
-def _name(thing: Thing, inputs: Properties) -> str:
-    return str(inputs.get("name") or thing.name)
+def _cloud(thing: Thing) -> str:
+    # Twelve digits are no project's id, which begins with a letter.
+    return "aws" if thing.account.isdigit() else "gcp"
 
 
-def _data(cloud: str, thing: Thing) -> Data:
-    return Data(cloud, thing.account, thing.region)
+def _name(thing: Thing) -> str:
+    found = (thing.inputs.get(key) for key in ("name", "bucket", "identifier"))
+    return str(next(filter(None, found), thing.name))
+
+
+def _cluster(thing: Thing) -> Rehearsed:
+    return Rehearsed(_cloud(thing), thing.account, str(thing.inputs.get("location") or thing.region), _name(thing))
+
+
+def _data(thing: Thing) -> Data:
+    cloud = _cloud(thing)
+    return Data(Rehearsed(cloud, thing.account, thing.region).start(), _ROLES[cloud])
+
+
+def _server(platform: Platform) -> str:
+    return f"127.0.0.1:{platform.port('kube-apiserver')}"
+
+
+def _authority(platform: Platform) -> str:
+    """Return the authority that signed the API server's certificate: PEM in Base64, as clouds give it."""
+    return base64.b64encode(Layout(platform.folder).authority.certificate.read_bytes()).decode("ascii")
+
+
+def _define_auto_mode(platform: Platform) -> None:
+    api = platform.api()
+    for kind in _AUTO_MODE:
+        content = definition(*kind)
+        path = f"{DEFINITIONS}/{content['metadata']['name']}"
+        if api.get(path) is None:
+            api.apply(path, content)
+    deadline = time.monotonic() + _PATIENCE
+    while not all(api.answers(f"/apis/{group}/v1/{plural}") for group, plural, _ in _AUTO_MODE):
+        if time.monotonic() > deadline:
+            raise RehearsalError(f"The platform '{platform.name}' does not serve the kinds of EKS Auto Mode.")
+        time.sleep(0.05)

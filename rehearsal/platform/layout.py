@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from rehearsal.files import read_json
 from rehearsal.platform.certificates import Authority, Pair, signing_key
 from rehearsal.platform.ports import LOOPBACK
 
@@ -85,16 +85,19 @@ class Layout:
         return self.folder / "connections"
 
     @property
-    def region(self) -> str:
-        """What its S3 calls its region: clients sign with it, and another one's signature is refused."""
-        with suppress(FileNotFoundError):
-            return self.region_file.read_text(encoding="utf-8")
-        return REGION
+    def service(self) -> Path:
+        """Holds `region` and `address` where they are not the defaults."""
+        return self.folder / "config" / "service.json"
 
     @property
-    def region_file(self) -> Path:
-        """Holds the region's name where it is not the default."""
-        return self.folder / "config" / "region"
+    def region(self) -> str:
+        """What its S3 calls its region: clients sign with it, and another one's signature is refused."""
+        return str((read_json(self.service) or {}).get("region") or REGION)
+
+    @property
+    def address(self) -> str:
+        """An address in 127.0.0.0/8 of its own, where its database answers by TLS on the usual port; empty for none."""
+        return str((read_json(self.service) or {}).get("address") or "")
 
     @property
     def certificates(self) -> Path:
@@ -167,11 +170,12 @@ class Layout:
         etcd = Authority(self.certificates, ETCD_AUTHORITY)
         names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
         hosts = [*names, "kubernetes.default.svc.cluster.local", LOOPBACK, _API_SERVICE_ADDRESS]
+        own = [self.address] if self.address else []
         changed = [
             etcd.issue(self.pair("etcd"), "etcd", hosts=["localhost", LOOPBACK]),
             etcd.issue(self.pair("etcd-client"), "kube-apiserver"),
             cluster.issue(self.pair("kube-apiserver"), "kube-apiserver", hosts=hosts),
-            cluster.issue(self.pair("postgresql"), "postgresql", hosts=["localhost", LOOPBACK]),
+            cluster.issue(self.pair("postgresql"), "postgresql", hosts=["localhost", LOOPBACK, *own]),
             signing_key(self.tokens),
             *(cluster.issue(self.pair(name), user, groups) for name, (user, groups) in CLIENTS.items()),
         ]

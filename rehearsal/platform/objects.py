@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 NODES = "/api/v1/nodes"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _RBAC = "rbac.authorization.k8s.io/v1"
 _NAME = "terrarium:kwok"
@@ -64,6 +65,25 @@ def permissions() -> list[tuple[str, dict[str, Any]]]:
         (f"/apis/{_RBAC}/clusterroles/{_NAME}", role),
         (f"/apis/{_RBAC}/clusterrolebindings/{_NAME}", binding),
     ]
+
+
+def definition(group: str, plural: str, kind: str) -> dict[str, Any]:
+    """Return the definition of a kind without namespaces, in version v1, that takes any fields.
+
+    Args:
+        group: Its API group.
+        plural: Its name in paths.
+        kind: Its name in objects.
+    """
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema, "subresources": {"status": {}}}
+    names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "names": names, "scope": "Cluster", "versions": [version]},
+    }
 
 
 def ready(found: dict[str, Any] | None) -> bool:

@@ -103,6 +103,7 @@ def _front(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ...]
         _front_mark(layout),
         f"--listen={ports['postgresql-tls']}",
         f"--server={ports['postgresql']}",
+        *([f"--address={layout.address}"] if layout.address else []),
     )
 
 

@@ -15,6 +15,8 @@ import struct
 from contextlib import suppress
 
 _LOOPBACK = "127.0.0.1"
+# A service that gives an address and no port means this one.
+_USUAL_PORT = 5432
 # PostgreSQL's documentation, "Message Formats": what a connection may begin with, in place of a protocol's version.
 _CANCEL, _TLS, _KERBEROS = 80877102, 80877103, 80877104
 _REQUEST = struct.Struct("!II")
@@ -102,10 +104,10 @@ async def _serve(client: socket.socket, trust: ssl.SSLContext, port: int) -> Non
         client.close()
 
 
-async def _listen(listen: int, port: int, trust: ssl.SSLContext) -> None:
+async def _listen(place: tuple[str, int], port: int, trust: ssl.SSLContext) -> None:
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
-    with socket.create_server((_LOOPBACK, listen), backlog=128) as server:
+    with socket.create_server(place, backlog=128) as server:
         server.setblocking(False)
         while True:
             client, _ = await loop.sock_accept(server)
@@ -117,18 +119,25 @@ async def _listen(listen: int, port: int, trust: ssl.SSLContext) -> None:
             task.add_done_callback(tasks.discard)
 
 
+async def _listen_at(places: list[tuple[str, int]], port: int, trust: ssl.SSLContext) -> None:
+    # One that can't listen ends all: the platform sees its part go, and says why.
+    await asyncio.gather(*(_listen(place, port, trust) for place in places))
+
+
 def main() -> None:
     """Serve until somebody ends the process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--certificate", required=True)
     parser.add_argument("--key", required=True)
     parser.add_argument("--listen", type=int, required=True)
+    parser.add_argument("--address", default="", help="one of 127.0.0.0/8 to listen on, too, on the usual port")
     parser.add_argument("--server", type=int, required=True)
     given = parser.parse_args()
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trust.minimum_version = ssl.TLSVersion.TLSv1_2
     trust.load_cert_chain(given.certificate, given.key)
-    asyncio.run(_listen(given.listen, given.server, trust))
+    places = [(_LOOPBACK, given.listen), *([(given.address, _USUAL_PORT)] if given.address else [])]
+    asyncio.run(_listen_at(places, given.server, trust))
 
 
 if __name__ == "__main__":

@@ -1,25 +1,24 @@
-"""A rehearsed account's buckets and databases, on the one embedded platform of the account.
+"""Buckets and database servers, as a cloud hands them out, in the data store of one platform.
 
 Its database servers are one PostgreSQL: logins of one name on two servers are one role, with one password, until the
-last of them goes. Names of databases have an environment's uid in them, and don't meet.
+last of them goes.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rehearsal.cloud.platforms import Rehearsed
 from rehearsal.errors import RehearsalError
 from rehearsal.files import read_json, write_json
 from rehearsal.locks import locked
 from rehearsal.platform import keys
 from rehearsal.platform.connections import SUPERUSER
+from rehearsal.platform.control import Platform
 from rehearsal.platform.layout import Layout
 from rehearsal.platform.ports import LOOPBACK
 
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
     import psycopg
     from mypy_boto3_s3 import S3Client
 
-# Roles that the services have, and may give to others: RDS user guide, "Understanding the rds_superuser role" and "IAM
-# database authentication"; Cloud SQL's documentation, "About PostgreSQL users and roles".
-_SERVICE_ROLES = {
-    "aws": ("rds_superuser", "rds_iam"),
-    "gcp": ("cloudsqlsuperuser", "cloudsqliamuser", "cloudsqliamserviceaccount"),
-}
 _PATIENCE = 20  # seconds for one connection
 # Roles that a role has made, those that they made, and so on, itself among them; predefined ones have lower numbers.
 _OWN = """
@@ -43,7 +36,9 @@ WITH RECURSIVE own(oid) AS (
     JOIN pg_roles role ON role.oid = given.roleid
     WHERE given.admin_option AND given.roleid >= 16384 AND NOT role.rolname = ANY(%(kept)s)
 )
+SELECT rolname FROM pg_roles JOIN own USING (oid)
 """
+_OWNED = "SELECT datname FROM pg_database JOIN pg_roles ON datdba = pg_roles.oid WHERE rolname = ANY(%s)"
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,28 +59,25 @@ class Login:
 
 
 class Data:
-    """The buckets and databases of one account or project."""
+    """The buckets and database servers of one platform, which runs."""
 
-    def __init__(self, cloud: str, account: str, region: str) -> None:
-        """Name an account; its platform is started by the first call that needs it.
+    def __init__(self, platform: Platform, roles: Sequence[str] = ()) -> None:
+        """Name a platform.
 
         Args:
-            cloud: `aws` or `gcp`.
-            account: Account or project.
-            region: What its S3 calls its region, if nothing lives there yet.
+            platform: It was started.
+            roles: What the service of the database servers has in each, and an administrator may give to others; they
+                are members of the first.
         """
-        self._cloud = cloud
-        self._rehearsed = Rehearsed(cloud, account, region)
-
-    @cached_property
-    def _layout(self) -> Layout:
-        return Layout(self._rehearsed.start().folder)
+        self._platform = platform
+        self._layout = Layout(platform.folder)
+        self._roles = tuple(roles)
 
     def make_bucket(self, name: str) -> None:
         """Make a bucket, unless it is there.
 
         Raises:
-            RehearsalError: The platform could not start, or S3 refused.
+            RehearsalError: S3 refused.
         """
         if not self.has_bucket(name):
             with self._s3() as s3:
@@ -144,8 +136,13 @@ class Data:
             self._note(logins)
             with self._sql() as sql:
                 self._administrator(sql, user, chosen)
-        port = self._rehearsed.platform.port("postgresql-tls")
-        return Login(LOOPBACK, port, user, chosen)
+        host, port = self.database_place()
+        return Login(host, port, user, chosen)
+
+    def database_place(self) -> tuple[str, int]:
+        """Return address and port of the account's database servers, by TLS."""
+        own = self._layout.address
+        return (own, 5432) if own else (LOOPBACK, self._platform.port("postgresql-tls"))
 
     def password(self, server: str, user: str) -> str | None:
         """Return the password of a login; None if there is no such login."""
@@ -171,15 +168,19 @@ class Data:
                 logins.pop(server, None)
             self._note(logins)
 
+    def authority(self) -> str:
+        """Return the PEM of the authority that vouches for the database servers."""
+        return self._layout.authority.certificate.read_text(encoding="ascii")
+
     def _administrator(self, sql: psycopg.Connection[Any], user: str, password: str) -> None:
         from psycopg.sql import SQL, Identifier, Literal  # noqa: PLC0415 - see _sql
 
         power = SQL("LOGIN NOSUPERUSER CREATEDB CREATEROLE PASSWORD {}").format(Literal(password))
-        for role in (*_SERVICE_ROLES[self._cloud], user):
+        for role in (*self._roles, user):
             if not sql.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 sql.execute(SQL("CREATE ROLE {} NOLOGIN").format(Identifier(role)))
         sql.execute(SQL("ALTER ROLE {} {}").format(Identifier(user), power))
-        main, *others = map(Identifier, _SERVICE_ROLES[self._cloud])
+        main, *others = map(Identifier, self._roles)
         for predefined in map(Identifier, ("pg_monitor", "pg_signal_backend")):
             sql.execute(SQL("GRANT {} TO {} WITH ADMIN OPTION").format(predefined, main))
         sql.execute(SQL("GRANT {} TO {}").format(main, Identifier(user)))
@@ -191,15 +192,11 @@ class Data:
     def _drop(self, sql: psycopg.Connection[Any], user: str) -> None:
         from psycopg.sql import SQL, Identifier  # noqa: PLC0415 - see _sql
 
-        kept = [role for roles in _SERVICE_ROLES.values() for role in roles]
-        about = {"user": user, "kept": kept}
-        databases = f"{_OWN} SELECT datname FROM pg_database JOIN own ON datdba = own.oid"
-        roles = f"{_OWN} SELECT rolname FROM pg_roles JOIN own USING (oid)"
-        gone = [sql.execute(query, about).fetchall() for query in (databases, roles)]
-        for (name,) in gone[0]:
+        roles = [name for (name,) in sql.execute(_OWN, {"user": user, "kept": list(self._roles)})]
+        for (name,) in sql.execute(_OWNED, [roles]).fetchall():
             sql.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
         for statement in ("DROP OWNED BY {}", "DROP ROLE {}"):
-            for (name,) in gone[1]:
+            for name in roles:
                 sql.execute(SQL(statement).format(Identifier(name)))
 
     @property
@@ -223,7 +220,7 @@ class Data:
         try:
             with psycopg.connect(
                 host=LOOPBACK,
-                port=self._rehearsed.platform.port("postgresql"),
+                port=self._platform.port("postgresql"),
                 user=SUPERUSER,
                 password=keys.read(self._layout).password,
                 dbname="postgres",
@@ -245,7 +242,7 @@ class Data:
         found = keys.read(self._layout)
         # A session of its own: one of the process's would take a profile of the shell's.
         session = boto3.Session(found.access_key, found.secret_key, region_name=self._layout.region)
-        endpoint = f"http://{LOOPBACK}:{self._rehearsed.platform.port('versitygw')}"
+        endpoint = f"http://{LOOPBACK}:{self._platform.port('versitygw')}"
         config = Config(s3={"addressing_style": "path"}, connect_timeout=_PATIENCE, proxies={})
         try:
             yield session.client("s3", endpoint_url=endpoint, config=config)
