@@ -19,8 +19,9 @@ from components.kubernetes import connections
 from components.kubernetes.settings import AccountSettings, DatabaseSettings, StoreConnections
 from components.labels import environment_labels, ownership_labels
 from components.settings.models import EnvironmentSettings, LakeSettings
-from components.stores import accounts, files, layout, objects, postgresql
+from components.stores import accounts, layout, objects, postgresql
 from components.stores.accounts import Who
+from components.stores.given import Known
 
 _KEY = "cloud.kubernetes.store"
 _PORTS = {"https": 443, "http": 80}
@@ -63,7 +64,7 @@ class Builder:
         database = postgresql.database(server, sorted(settings.buckets))
         served = {**self._server, "name": database.name}
         shared = {"name": lake.name, "bucket": lake.bucket} if lake else None
-        known = _Known(settings.id, self._objects_public(own), served, shared, self._authorities)
+        known = Known(settings.id, self._objects_public(own), served, shared, self._authorities)
         identities: list[Identity] = []
         for each in who:
             logins = postgresql.logins(server, database, each, store.generations)
@@ -85,7 +86,7 @@ class Builder:
         made = objects.buckets(place, (layout.DATASETS,), keeping)
         who, generations = Who(RW), settings.store.generations
         keys = self._keys(place, made, [who], None)(who, generations)
-        known = _Known(settings.name, self._objects_public(made), None, None)
+        known = Known(settings.name, self._objects_public(made), None, None)
         return Store(self._objects_public(made), {}, [known.to(who, n, keys[n], None) for n in generations])
 
     # ------------------------------------------------------------------ objects
@@ -230,38 +231,6 @@ class Builder:
         cidrs = _cidrs(self._database.cidrs, server["host"], f"{_KEY}.database.cidrs")
         found |= {(cidr, server["port"]) for cidr in cidrs}
         return [Destination(*pair) for pair in sorted(found)]
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What every identity of a store is told."""
-
-    owner: str
-    objects: Mapping[str, Any]
-    database: Mapping[str, Any] | None
-    lake: Mapping[str, Any] | None
-    authorities: str | None = None
-
-    def to(self, who: Who, generation: int, key: accounts.Key, login: postgresql.Login | None) -> Identity:
-        """Return an identity with the files of one generation."""
-        content = {
-            "environment": self.owner,
-            "identity": who.name,
-            "bucket": who.bucket,
-            "objects": {**self.objects, "prefix": layout.prefix(who.bucket)},
-            "database": self.database and {**self.database, "schema": layout.schema(who.bucket)},
-            "lake": self.lake,
-        }
-        made = {**key.files, files.DESCRIPTION: pulumi.Output.from_input(content).apply(files.description)}
-        if login and self.database:
-            if self.authorities:
-                made[files.AUTHORITIES] = pulumi.Output.from_input(self.authorities)
-            every = pulumi.Output.all(database=dict(self.database), user=login.user, password=login.password)
-            own = bool(self.authorities)
-            made[files.SERVICE] = every.apply(
-                lambda v: files.pg_service(v["database"], v["user"], v["password"], authorities=own)
-            )
-        return Identity(who.name, who.bucket, generation, made, key.service_account)
 
 
 def _cidrs(written: Sequence[str], host: str, key: str) -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 from pulumi_aws import iam
@@ -76,10 +77,17 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Key:
-    """What an identity logs in with, as files: `config`, and `credentials` where there are keys."""
+    """What an identity reaches objects with.
+
+    Args:
+        files: Standard files, by name: `config`, and `credentials` where there are keys.
+        service_account: The service account whose tokens the store takes in place of keys.
+        told: What `store.json` says of it, beside where the objects are; nothing secret.
+    """
 
     files: Mapping[str, pulumi.Output[str]]
     service_account: str | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 Keys = Callable[[Who, Sequence[int]], Mapping[int, Key]]

@@ -43,6 +43,8 @@ class Place:
         encrypted: Whether it is reached by TLS; then nothing else is let in.
         tags: Tags of everything.
         opts: Parent and provider.
+        kms_key: ARN of the KMS key that encrypts what is kept; None for the store's own.
+        partition: What the ARNs of the store's buckets begin with: `aws`, in China `aws-cn`.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Place:
     encrypted: bool
     tags: Mapping[str, str]
     opts: pulumi.ResourceOptions
+    kms_key: pulumi.Input[str] | None = None
+    partition: str = "aws"
 
 
 def buckets(place: Place, kinds: Iterable[str], keeping: Keeping) -> dict[str, s3.Bucket]:
@@ -143,13 +147,15 @@ def _lifecycle(
 
 def _encryption(place: Place, logical: str, bucket: s3.Bucket) -> None:
     default = s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-        sse_algorithm="AES256"
+        sse_algorithm="aws:kms" if place.kms_key else "AES256", kms_master_key_id=place.kms_key
+    )
+    rule = s3.BucketServerSideEncryptionConfigurationRuleArgs(
+        apply_server_side_encryption_by_default=default,
+        # One call to KMS for many objects: each call is paid, and their number a second is limited.
+        bucket_key_enabled=True if place.kms_key else None,
     )
     s3.BucketServerSideEncryptionConfiguration(
-        f"{logical}-encryption",
-        bucket=bucket.bucket,
-        rules=[s3.BucketServerSideEncryptionConfigurationRuleArgs(apply_server_side_encryption_by_default=default)],
-        opts=place.opts,
+        f"{logical}-encryption", bucket=bucket.bucket, rules=[rule], opts=place.opts
     )
 
 
@@ -167,13 +173,13 @@ def bucket_policies(
         return
     for kind, bucket in made.items():
         policy = pulumi.Output.all(name=bucket.bucket, granted=granted or {}).apply(
-            lambda values: _bucket_policy(values["name"], values["granted"], encrypted=place.encrypted)
+            lambda values: _bucket_policy(place, values["name"], values["granted"])
         )
         s3.BucketPolicy(f"{place.name}-{kind}-policy", bucket=bucket.bucket, policy=policy, opts=place.opts)
 
 
-def _bucket_policy(bucket: str, granted: Mapping[str, list[Statement]], *, encrypted: bool) -> str:
-    statements = [policies.encrypted_only(bucket)] if encrypted else []
+def _bucket_policy(place: Place, bucket: str, granted: Mapping[str, list[Statement]]) -> str:
+    statements = [policies.encrypted_only(bucket)] if place.encrypted else []
     for principal, allowed in granted.items():
         statements += policies.granted_to(principal, allowed, bucket)
-    return policies.document(statements)
+    return policies.document(statements, place.partition)

@@ -23,9 +23,15 @@ _LOCATE = ("s3:GetBucketLocation",)
 Statement = dict[str, Any]
 
 
-def document(statements: Iterable[Statement]) -> str:
-    """Return a policy document."""
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, sort_keys=True)
+def document(statements: Iterable[Statement], partition: str = "aws") -> str:
+    """Return a policy document.
+
+    Args:
+        statements: What it says.
+        partition: What ARNs begin with where the store is: `aws`, in China `aws-cn`.
+    """
+    text = json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, sort_keys=True)
+    return text.replace('"arn:aws:', f'"arn:{partition}:')
 
 
 def read_write(buckets: Sequence[str], prefix: str = "") -> list[Statement]:

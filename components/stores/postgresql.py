@@ -136,6 +136,31 @@ def logins(place: Place, made: Made, who: Who, generations: Sequence[int]) -> Ma
     return {number: _login(place, made, who, group, number) for number in generations}
 
 
+def token_login(place: Place, made: Made, who: Who, granting: str) -> pulumi.Output[str]:
+    """Make a login role that a cloud's own tokens open, and return its name.
+
+    It is apart from the logins with passwords: whoever is a member of the role that lets tokens in is refused with a
+    password (RDS user guide, "Creating a database account using IAM authentication").
+
+    Args:
+        place: Where.
+        made: The database.
+        who: The identity.
+        granting: The server's role whose members log in by tokens: `rds_iam`.
+    """
+    group = made.groups[who.name]
+    role = postgresql.Role(
+        f"{place.name}-database-{who.name}-tokens",
+        name=place.role(who.name, "iam"),
+        login=True,
+        roles=[group.name, granting],
+        assume_role=group.name,
+        search_paths=[layout.schema(who.bucket)],
+        opts=pulumi.ResourceOptions.merge(made.opts, pulumi.ResourceOptions(depends_on=list(made.ready))),
+    )
+    return role.name
+
+
 def _login(place: Place, made: Made, who: Who, group: postgresql.Role, generation: int) -> Login:
     logical = f"{place.name}-database-{who.name}-{generation}"
     password = random.RandomPassword(f"{logical}-password", length=_PASSWORD, special=False, opts=place.random)
