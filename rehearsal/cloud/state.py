@@ -55,8 +55,8 @@ class State:
 
     def settings(self) -> Properties:
         """All settings."""
-        with self.rows() as rows:
-            return {key: json.loads(value) for key, value in rows.execute("SELECT key, value FROM settings")}
+        with closing(self._connected()) as rows:
+            return settings(rows)
 
     def set(self, **settings: Any) -> None:
         """Change settings."""
@@ -74,7 +74,7 @@ class State:
 
     def things(self, account: str | None = None) -> list[Thing]:
         """All things of an account, or of all."""
-        with self.rows() as rows:
+        with closing(self._connected()) as rows:
             return things(rows, account)
 
     def put(self, thing: Thing) -> None:
@@ -89,7 +89,7 @@ class State:
 
     def count(self, operation: str, token: str, identifier: str) -> int:
         """How many calls of an operation there were."""
-        with self.rows() as rows:
+        with closing(self._connected()) as rows:
             where = "SELECT count(*) FROM calls WHERE operation = ? AND type = ? AND id = ?"
             return int(rows.execute(where, (operation, token, identifier)).fetchone()[0])
 
@@ -102,13 +102,21 @@ class State:
         return sqlite3.connect(self.file, timeout=_PATIENCE, isolation_level=None)
 
 
+def settings(rows: sqlite3.Connection) -> Properties:
+    """All settings, in a transaction."""
+    return {key: json.loads(value) for key, value in rows.execute("SELECT key, value FROM settings")}
+
+
 def things(rows: sqlite3.Connection, account: str | None = None) -> list[Thing]:
     """All things of an account, or of all, in a transaction."""
     which: tuple[str, Sequence[str]] = ("WHERE account = ?", (account,)) if account is not None else ("", ())
     # A hand-edited row may have blanks where texts are expected.
     columns = "type, id, account, ifnull(region, ''), ifnull(name, ''), ifnull(inputs, '{}'), ifnull(outputs, '{}')"
     found = rows.execute(f"SELECT {columns} FROM resources {which[0]} ORDER BY rowid", which[1])  # noqa: S608 - constants
-    return [Thing(*texts, json.loads(given), json.loads(made)) for *texts, given, made in found]
+    return [
+        Thing(kind, identifier, owner, region, name, json.loads(given), json.loads(made))
+        for kind, identifier, owner, region, name, given, made in found
+    ]
 
 
 def put(rows: sqlite3.Connection, thing: Thing) -> None:

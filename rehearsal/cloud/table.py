@@ -216,8 +216,8 @@ class Cloud:
 
 
 def shape(pattern: Any) -> re.Pattern[str] | None:
-    """What texts of a pattern look like; None when they can't be told from others: nothing in them is random."""
-    if not isinstance(pattern, str) or not random_in(pattern):
+    """What texts of a pattern look like; None when they can't be told from others: no ARN, nothing random in them."""
+    if not isinstance(pattern, str) or not (random_in(pattern) or pattern.startswith("arn:")):
         return None
     return re.compile("".join(_shaped(part) for part in re.split(r"({[\w.]+})", pattern)))
 

@@ -8,7 +8,7 @@ import hashlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
@@ -64,12 +64,14 @@ class Step:
         preview: nothing may be changed.
         timeout: seconds that the program allows; 0 when it does not say.
         ignore: paths of properties whose changes are ignored (`ignoreChanges`).
+        given: inputs of last time, where the engine tells them: to `diff`.
     """
 
     urn: str
     preview: bool = False
     timeout: float = 0.0
     ignore: Sequence[str] = ()
+    given: Properties = field(default_factory=dict)
 
     @property
     def token(self) -> str:
@@ -193,7 +195,7 @@ class ResourceProvider(BaseProvider, ABC):
     @_told
     def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         """See `diff`."""
-        step = Step(request.urn, ignore=request.ignoreChanges)
+        step = Step(request.urn, ignore=request.ignoreChanges, given=from_struct(request.old_inputs))
         found, delete_first = self.diff(step, from_struct(request.olds), from_struct(request.news))
         return diff_response(found, delete_first=delete_first)
 
