@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rehearsal.cloud.platforms import Rehearsed
 from rehearsal.errors import RehearsalError
 from rehearsal.platform import Platform
 from rehearsal.platform.data import Data
@@ -14,6 +16,7 @@ from rehearsal.platform.layout import Layout
 from rehearsal.platform.objects import DEFINITIONS, definition
 from rehearsal.plugins.properties import Properties
 from rehearsal.plugins.resource import ProviderError
+from rehearsal.rented.platforms import Rehearsed
 
 if TYPE_CHECKING:
     from rehearsal.cloud.table import Thing
@@ -35,85 +38,88 @@ _ROLES = {
 _PATIENCE = 20.0
 
 
-class _Part:
+class _Part(ABC):
     """What is made again whenever it is changed or looked at: making it changes nothing that is there."""
 
     def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Make it."""
-        raise NotImplementedError
+        """Make it, or what is missing of it; see `Embedded`."""
+        with _explained():
+            return self._make(thing, inputs)
 
-    def update(self, thing: Thing, inputs: Properties) -> Properties:
-        """Make it as it is to be."""
-        return self.create(thing, inputs)
+    update = create
 
     def read(self, thing: Thing) -> Properties | None:
-        """Heal it. A password, which is not kept, stays."""
-        return self.create(thing, {**thing.inputs, "password": None})
+        """Heal it; see `Embedded`."""
+        with _explained():
+            return self._look(thing)
+
+    def delete(self, thing: Thing) -> None:
+        """Delete it; see `Embedded`."""
+        with _explained():
+            self._remove(thing)
+
+    @abstractmethod
+    def _make(self, thing: Thing, inputs: Properties) -> Properties: ...
+
+    @abstractmethod
+    def _remove(self, thing: Thing) -> None: ...
+
+    def _look(self, thing: Thing) -> Properties | None:
+        # The state has a digest of a password only: without one, the login's stays as it is.
+        return self._make(thing, {**thing.inputs, "password": None})
 
 
 class EksCluster(_Part):
-    """A cluster of EKS."""
+    """A cluster of EKS, with the kinds of Auto Mode; deleted with all that lives in it."""
 
-    def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Start it; its address and its authority are those of the embedded API server."""
-        del inputs  # none of them changes what is embedded
+    def _make(self, thing: Thing, _: Properties) -> Properties:
         platform = _cluster(thing).start()
         _define_auto_mode(platform)
         return {"endpoint": f"https://{_server(platform)}", "certificateAuthority": {"data": _authority(platform)}}
 
-    def delete(self, thing: Thing) -> None:
-        """Delete it with all that lives in it."""
+    def _remove(self, thing: Thing) -> None:
         _cluster(thing).platform.reset()
 
 
 class GkeCluster(_Part):
-    """A cluster of GKE."""
+    """A cluster of GKE, which gives its address without `https://`; deleted with all that lives in it."""
 
-    def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Start it; its address is given without `https://`, as GKE does."""
+    def _make(self, thing: Thing, inputs: Properties) -> Properties:
         platform = _cluster(thing).start()
         keys = {"clusterCaCertificate": _authority(platform), "clientCertificate": "", "clientKey": ""}
         return {"endpoint": _server(platform), "masterAuth": {**(inputs.get("masterAuth") or {}), **keys}}
 
-    def delete(self, thing: Thing) -> None:
-        """Delete it with all that lives in it."""
+    def _remove(self, thing: Thing) -> None:
         _cluster(thing).platform.reset()
 
 
 class Bucket(_Part):
     """A bucket of S3, or of Cloud Storage, which says itself whether it keeps versions."""
 
-    def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Make it."""
+    def _make(self, thing: Thing, inputs: Properties) -> Properties:
         data = _data(thing)
         data.make_bucket(_name(thing))
         if "versioning" in inputs and _cloud(thing) == "gcp":
             data.keep_versions(_name(thing), on=bool(inputs["versioning"].get("enabled")))
         return {}
 
-    def read(self, thing: Thing) -> Properties | None:
-        """Look whether it is there."""
+    def _look(self, thing: Thing) -> Properties | None:
         return {} if _data(thing).has_bucket(_name(thing)) else None
 
-    def delete(self, thing: Thing) -> None:
-        """Delete it, with all that is in it if `forceDestroy` says so."""
-        try:
-            _data(thing).remove_bucket(_name(thing), force=bool(thing.inputs.get("forceDestroy")))
-        except RehearsalError as error:
-            raise ProviderError(f"{_name(thing)}: {error}") from None
+    def _remove(self, thing: Thing) -> None:
+        _data(thing).remove_bucket(_name(thing), force=bool(thing.inputs.get("forceDestroy")))
 
 
 class Versioning(_Part):
     """Whether a bucket of S3 keeps versions."""
 
-    def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Say it."""
+    def _make(self, thing: Thing, inputs: Properties) -> Properties:
         on = inputs["versioningConfiguration"]["status"] == "Enabled"
         _data(thing).keep_versions(str(inputs["bucket"]), on=on)
         return {}
 
-    def delete(self, thing: Thing) -> None:
-        """Keep no more versions, if the bucket is still there."""
+    def _remove(self, thing: Thing) -> None:
+        # Its bucket may be gone before it.
         if _data(thing).has_bucket(bucket := str(thing.inputs["bucket"])):
             _data(thing).keep_versions(bucket, on=False)
 
@@ -121,13 +127,11 @@ class Versioning(_Part):
 class RdsInstance(_Part):
     """A database server of RDS, with its master user; whoever may read its secret gets what `password_of` returns."""
 
-    def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Make its master user, with the password of the inputs, or one that the service makes up and keeps."""
-        login = _data(thing).make_login(_name(thing), str(thing.inputs["username"]), inputs.get("password"))
+    def _make(self, thing: Thing, inputs: Properties) -> Properties:
+        login = _data(thing).make_login(_name(thing), str(inputs["username"]), inputs.get("password"))
         return {"address": login.host, "port": login.port, "endpoint": f"{login.host}:{login.port}"}
 
-    def delete(self, thing: Thing) -> None:
-        """Delete the master user, with the roles and databases that it made."""
+    def _remove(self, thing: Thing) -> None:
         _data(thing).remove_logins(_name(thing))
 
 
@@ -137,13 +141,11 @@ def password_of(instance: Thing) -> str | None:
 
 
 class SqlInstance(_Part):
-    """A database server of Cloud SQL; its users are made by `SqlUser`."""
+    """A database server of Cloud SQL, by a private address; its users are made by `SqlUser`."""
 
-    def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Have the server run; its authority is the platform's."""
-        del inputs  # as a cluster's
+    def _make(self, thing: Thing, _: Properties) -> Properties:
         data = _data(thing)
-        host, _ = data.database_place()
+        host, _port = data.database_place()
         return {
             "privateIpAddress": host,
             "firstIpAddress": host,
@@ -151,22 +153,27 @@ class SqlInstance(_Part):
             "serverCaCerts": [{"cert": data.authority(), "commonName": "terrarium-cluster"}],
         }
 
-    def delete(self, thing: Thing) -> None:
-        """Delete its users, and what they made."""
+    def _remove(self, thing: Thing) -> None:
         _data(thing).remove_logins(_name(thing))
 
 
 class SqlUser(_Part):
-    """A user of a database server of Cloud SQL, with a password."""
+    """A user of a database server of Cloud SQL, with a password; deleted with what the user made."""
 
-    def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Make the user, or set the password."""
-        _data(thing).make_login(str(thing.inputs["instance"]), _name(thing), inputs.get("password"))
+    def _make(self, thing: Thing, inputs: Properties) -> Properties:
+        _data(thing).make_login(str(inputs["instance"]), _name(thing), inputs.get("password"))
         return {}
 
-    def delete(self, thing: Thing) -> None:
-        """Delete the user, with the roles and databases that it made."""
+    def _remove(self, thing: Thing) -> None:
         _data(thing).remove_logins(str(thing.inputs["instance"]), _name(thing))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except RehearsalError as error:
+        raise ProviderError(str(error)) from None
 
 
 def _cloud(thing: Thing) -> str:
