@@ -53,7 +53,10 @@ class Administrator:
         """
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see _client
 
-        iam: IAMClient = self._client("iam", self._way.iam_endpoint)
+        endpoint = self._way.iam_endpoint
+        if endpoint is None:
+            return []
+        iam: IAMClient = self._client("iam", endpoint)
         try:
             found = [key["AccessKeyId"] for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]]
             lost = [key for key in found if key not in known]
@@ -68,7 +71,12 @@ class Administrator:
     def _objects(self, buckets: Mapping[str, str]) -> Iterator[str]:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see _client
 
-        s3: S3Client = self._client("s3", self._way.endpoint)
+        endpoint = self._way.endpoint
+        if endpoint is None:
+            # Not taken for empty: whoever decides on them must look.
+            yield f"objects that can't be counted from here, in {', '.join(buckets)}"
+            return
+        s3: S3Client = self._client("s3", endpoint)
         for kind, bucket in buckets.items():
             try:
                 page = s3.list_object_versions(Bucket=bucket, MaxKeys=_PAGE)
@@ -92,6 +100,10 @@ class Administrator:
 
         if not database:
             return
+        if not self._way.database:
+            # libpq would take this machine's own server.
+            yield "a database that can't be asked from here"
+            return
         keywords: dict[str, Any] = {**self._way.database, "connect_timeout": str(_PATIENCE)}
         try:
             # Asked of the server: "does not exist" in a failure to connect may be said of a certificate or a role.
@@ -109,7 +121,9 @@ class Administrator:
         # Imported here: boto3 costs 0.2 s, and most commands ask no store.
         from terrarium.s3 import Keys, client  # noqa: PLC0415
 
-        keys = Keys(self._way.access_key, self._way.secret_key)
+        way = self._way
+        # None signs nothing: an account without keys is asked as anybody is.
+        keys = Keys(way.access_key, way.secret_key, way.session_token) if way.access_key and way.secret_key else None
         return client(service, endpoint, self._way.region, keys, ca_bundle=self._way.ca_bundle, patience=_PATIENCE)
 
     def _unreachable(self, error: Exception) -> CommandFailed:

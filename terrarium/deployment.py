@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -242,8 +241,7 @@ class Deployment:
 
     def _administrator(self) -> Administrator | None:
         try:
-            variables = {**os.environ, **self._site.variables}
-            way = self.declaration.adapter.administration(variables, outputs(self.engine.state()))
+            way = self.declaration.adapter.administration(self._site.asking, outputs(self.engine.state()))
         except NotReached as error:
             raise CommandFailed(str(error)) from None
         return Administrator(way) if way else None

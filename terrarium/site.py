@@ -18,6 +18,8 @@ from terrarium.errors import InvalidInput, Refused
 
 FOLDER = ".terrarium"
 BACKEND = "PULUMI_BACKEND_URL"
+ROOT = "TERRARIUM_ROOT"
+"""Tells a cloud where the project is: paths in stack files are relative to it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Site:
     def backend(self) -> str:
         """The URL of the state backend."""
         return self.variables.get(BACKEND) or os.environ[BACKEND]
+
+    @property
+    def asking(self) -> Mapping[str, str]:
+        """Variables for whoever asks a cloud: the process's, and over them the tier's and the project's folder."""
+        return {**os.environ, **self.variables, ROOT: str(self.root)}
 
     @property
     def kubeconfig(self) -> str | None:

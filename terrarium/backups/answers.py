@@ -12,6 +12,7 @@ from components.contract import Administration
 from terrarium import s3
 from terrarium.backups.parallel import AT_ONCE
 from terrarium.backups.versions import Version, made
+from terrarium.errors import CommandFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -33,6 +34,18 @@ def described(client: S3Client, place: Any) -> dict[str, Any]:
     return found
 
 
+def reached(administration: Administration) -> tuple[str, s3.Keys]:
+    """Return the endpoint of a store of the S3 kind, and its administrator's keys.
+
+    Raises:
+        CommandFailed: If the store is none.
+    """
+    way = administration
+    if way.endpoint is None or way.access_key is None or way.secret_key is None:
+        raise CommandFailed("the store's objects can't be asked for by S3: its cloud keeps its own backups")
+    return way.endpoint, s3.Keys(way.access_key, way.secret_key, way.session_token)
+
+
 def client(administration: Administration, silence: float, patience: float) -> S3Client:
     """Return a client by the administrator's keys.
 
@@ -40,11 +53,14 @@ def client(administration: Administration, silence: float, patience: float) -> S
         administration: How the store is reached.
         silence: Seconds that it may say nothing within one answer.
         patience: Seconds after which a request that failed is not made again.
+
+    Raises:
+        CommandFailed: If the store's objects can't be asked for by S3.
     """
-    keys = s3.Keys(administration.access_key, administration.secret_key)
+    endpoint, keys = reached(administration)
     found: S3Client = s3.client(
         "s3",
-        administration.endpoint,
+        endpoint,
         administration.region,
         keys,
         ca_bundle=administration.ca_bundle,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -138,12 +137,15 @@ def existing(stack: Declared, say: Say) -> Environment | None:
 
     Raises:
         InvalidInput: If it has no data store, or the way to it is not found.
+        Refused: If its cloud keeps the backups of its store itself.
     """
-    administration = _administration(stack)
     state = Deployment(stack.declaration, stack.site, say).engine.state()
     found = outputs(state)
     store: Mapping[str, Any] = found.get("store") or {}
     buckets = (store.get("objects") or {}).get("buckets") or {}
+    if buckets and layout.BACKUPS not in buckets:
+        raise _kept_by_its_cloud(stack)
+    administration = _administration(stack, found)
     database = (store.get("database") or {}).get("name")
     if not found.get("uid") or layout.BACKUPS not in buckets or not database:
         return None
@@ -164,14 +166,27 @@ def up(stack: Declared, say: Say, watch: Watch) -> Environment:
     return found
 
 
-def _administration(stack: Declared) -> Administration:
+def _administration(stack: Declared, found_out: Mapping[str, Any]) -> Administration:
     try:
-        found = stack.declaration.adapter.administration({**os.environ, **stack.site.variables})
+        found = stack.declaration.adapter.administration(stack.site.asking, found_out)
     except NotReached as error:
         raise InvalidInput(f"stack {stack.stack}: {error}") from None
     if found is None:
         raise InvalidInput(f"stack {stack.stack} declares no data store, so there is nothing to back up or restore")
+    if found.endpoint is None:
+        raise _kept_by_its_cloud(stack)
     return found
+
+
+def _kept_by_its_cloud(stack: Declared) -> Refused:
+    """Return the refusal to back up what a cloud keeps: by keys that end a copy is whole by luck only."""
+    return Refused(
+        f"stack {stack.stack}: backup and restore are for S3 and PostgreSQL servers of one's own, and cloud "
+        f"{stack.declaration.adapter.name} keeps what this one needs. Nothing was done. Objects: bring back an earlier "
+        "version of them (each is kept for store.keep_versions_days). Database: restore its server to a point in time "
+        "beside it (RDS: `aws rds restore-db-instance-to-point-in-time`; Cloud SQL: `gcloud sql instances clone "
+        "--point-in-time`), and copy from there what was lost (docs/store-recovery.md)"
+    )
 
 
 def _made(state: Mapping[str, Any]) -> datetime | None:

@@ -61,12 +61,12 @@ class Objects:
         administration: How it is reached.
 
     Raises:
-        CommandFailed: If nobody answers there.
+        CommandFailed: If nobody answers there, or it is no store of the S3 kind.
     """
 
     def __init__(self, administration: Administration) -> None:
-        self.endpoint = administration.endpoint
-        self._account = administration.access_key
+        self.endpoint, keys = answers.reached(administration)
+        self._account = keys.access
         self.client = answers.client(administration, _SILENCE, _PATIENCE)
         try:
             answers.client(administration, _PROBE, _PROBE / 5).list_buckets()
