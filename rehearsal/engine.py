@@ -21,6 +21,7 @@ from rehearsal.files import write_json
 from rehearsal.locks import locked_folder
 from rehearsal.paths import local, pulumi_home
 from rehearsal.progress import Report, Silent
+from rehearsal.rented import commands
 
 # The one switch: `official` takes nothing that is not Pulumi's own, `standin` nothing that is downloaded ready-made.
 SWITCH = "TERRARIUM_PARTS"
@@ -134,7 +135,7 @@ def _mode() -> str:
 
 def _inputs(mode: str, folder: Path) -> dict[str, Any]:
     """Return all that the choice depends on."""
-    launchers = Path(plugins.__file__).stat()
+    launchers = [Path(str(module.__file__)).stat() for module in (plugins, commands)]
     kubernetes = build.built("kubernetes")
     return {
         "mode": mode,
@@ -145,7 +146,7 @@ def _inputs(mode: str, folder: Path) -> dict[str, Any]:
         "plugins": {name: [_plugin_version(name), _plugin_folder(name).is_dir()] for name in _PLUGINS},
         "on_path": [_stamp(_on_path("pulumi", folder)), _stamp(_on_path("kubectl", folder))],
         "kubectl": str(kubernetes) if kubernetes else None,
-        "launchers": [launchers.st_mtime_ns, launchers.st_size],
+        "launchers": [[file.st_mtime_ns, file.st_size] for file in launchers],
         "out_of_reach": download.out_of_reach(),
     }
 
@@ -164,7 +165,7 @@ def _files(folder: Path) -> dict[str, int]:
     return {
         path.name: path.stat().st_size if path.exists() else -1
         for path in sorted(folder.iterdir())
-        if path.name.startswith("pulumi") or path.name == "kubectl"
+        if path.name.startswith("pulumi") or path.name in ("kubectl", *commands.NAMES)
     }
 
 
@@ -301,6 +302,8 @@ def _lay_out(plan: _Plan, folder: Path) -> None:
     for name in _files(folder):
         if name not in plan.links and name not in plan.stand_ins:
             (folder / name).unlink()
+    # Beside a cloud's own plugin nothing is rehearsed, and there must be no way to what is.
+    commands.install(folder, [name for name, origin in plan.origins.items() if origin == STAND_IN])
     for name, source in plan.links.items():
         _link(source, folder / name, symbolic=plan.origins.get(name) == ON_PATH)
     plugins.install(folder, Path(sys.executable), plan.stand_ins)

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from rehearsal.rented import kubeconfigs
-from rehearsal.rented.platforms import Rehearsed, found
 from rehearsal.errors import RehearsalError
 from rehearsal.files import write
 from rehearsal.paths import root
 from rehearsal.platform.layout import Layout
+from rehearsal.rented import kubeconfigs
+from rehearsal.rented.platforms import Rehearsed, found
 
 _API = "client.authentication.k8s.io/v1beta1"
 _MARK = "rehearsal.rented.commands"
@@ -38,22 +38,21 @@ main({name!r})
 """
 
 
+_OF_CLOUD = {"aws": ("aws",), "gcp": ("gke-gcloud-auth-plugin", "gcloud")}
+NAMES = tuple(name for names in _OF_CLOUD.values() for name in names)
+"""Of all commands, whether they are placed or not."""
+
+
 def install(folder: Path, clouds: Iterable[str]) -> None:
-    """Place the commands of the clouds that are rehearsed in a folder, and take away those of the others.
+    """Place the commands of rehearsed clouds in a folder.
 
     Args:
-        folder: It exists.
-        clouds: `aws`, `gcp`.
+        folder: It exists, and holds no other cloud's.
+        clouds: Names of stand-in plugins; those that are no cloud's are passed over.
     """
-    wanted = {name for cloud in clouds for name in OF_CLOUD.get(cloud, ())}
-    for name in _COMMANDS:
-        path = folder / name
-        if name not in wanted:
-            path.unlink(missing_ok=True)
-            continue
+    for name in (name for cloud in clouds for name in _OF_CLOUD.get(cloud, ())):
         text = _LAUNCHER.format(python=shlex.quote(sys.executable), root=str(root()), name=name)
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            write(path, text, mode=0o755)
+        write(folder / name, text, mode=0o755)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -118,8 +117,6 @@ def gcloud(arguments: Sequence[str]) -> None:
     _say(f"kubeconfig entry generated for {kubeconfigs.add(path, _one('gcp', fits, name))} in {path}.")
 
 
-OF_CLOUD = {"aws": ("aws",), "gcp": ("gke-gcloud-auth-plugin", "gcloud")}
-"""The commands of each cloud."""
 _REHEARSED = {
     "aws": "`aws eks get-token` and `aws eks update-kubeconfig`",
     "gke-gcloud-auth-plugin": "`gke-gcloud-auth-plugin`, as kubectl runs it",
@@ -183,8 +180,7 @@ def main(name: str) -> None:
             os.execv(real, [real, *arguments])  # noqa: S606 - the person's own command line, without a shell
         reason = str(error) or f"`{shlex.join([name, *arguments[:3]])}` is not rehearsed"
         rest = f"and there is no real `{name}` on PATH. Rehearsed is {_REHEARSED[name]}."
-        sys.stderr.write(f"error: {reason}, {rest}
-")
+        sys.stderr.write(f"error: {reason}, {rest}\n")
         sys.exit(2)
     except (RehearsalError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
