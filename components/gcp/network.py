@@ -1,4 +1,4 @@
-"""The project and its network: made, adopted, or those of the cluster to use.
+"""The network: made, adopted, or that of the cluster to use.
 
 Follows cloud.google.com: VPC ("Configure Private Google Access": private.googleapis.com and its DNS), Cloud NAT ("IP
 addresses", "Logs"), Cloud SQL ("Configure private services access").
@@ -11,24 +11,16 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 
 import pulumi
-from pulumi_gcp import Provider, compute, dns, organizations, projects, servicenetworking
-from pulumi_random import Provider as RandomProvider
-from pulumi_random import RandomId
+from pulumi_gcp import compute, dns, servicenetworking
 
 from components.contract import NotReached
-from components.gcp import preflight, questions, ranges
-from components.gcp.names import COMPUTE, owner_id
-from components.gcp.place import Project, Vpc, labels
+from components.gcp import account, preflight, questions, ranges
+from components.gcp.names import COMPUTE
+from components.gcp.place import Project, Vpc
 from components.gcp.preflight import Facts
 from components.gcp.settings import GOOGLE, GcpSettings, resolved
 from components.settings.models import AnySettings, LakeSettings
-from components.tiers import Tier
 
-_SERVICES = (
-    *("artifactregistry", "binaryauthorization", "cloudkms", "cloudquotas", "cloudresourcemanager", "compute"),
-    *("container", "dns", "iam", "iamcredentials", "logging", "monitoring", "servicenetworking", "serviceusage"),
-    *("sqladmin", "storage", "sts", "billingbudgets"),
-)
 _PODS, _SERVICES_RANGE = "pods", "services"
 _FIXED = 2  # a NAT address serves 64,512 ports; two let one be changed while the other serves
 # Registries of Google's own, reached like its APIs: "Configure Private Google Access", domains.
@@ -36,7 +28,7 @@ _REGISTRIES = ("gcr.io", "pkg.dev")
 
 
 def network(name: str, settings: AnySettings, block: GcpSettings, opts: pulumi.ResourceOptions) -> Vpc:
-    """Ask Google Cloud what only it knows; then make the project and the network, or find them.
+    """Ask Google Cloud what only it knows; then make the project and its network, or find them.
 
     Args:
         name: Prefix of the logical names.
@@ -47,101 +39,16 @@ def network(name: str, settings: AnySettings, block: GcpSettings, opts: pulumi.R
     Raises:
         NotReached: With every problem found.
     """
-    provider = _provider(name, settings, block, opts)
-    facts = questions.ask(settings, block, provider)
+    own = account.provider(name, settings, block, opts)
+    facts = questions.ask(settings, block, own)
     problems = preflight.problems(facts, settings, block)
     if problems:
         raise NotReached("\n".join(problems))
-    project = _project(name, settings, block, facts, pulumi.ResourceOptions.merge(opts, _through(provider)))
+    through = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(provider=own))
+    project = account.project(name, settings, block, facts.number, through)
     if preflight.makes_network(settings, block):
         return _Builder(name, settings, block, facts, project).made()
     return _found(settings, block, facts, project)
-
-
-def _through(provider: Provider) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions(provider=provider)
-
-
-def _provider(name: str, settings: AnySettings, block: GcpSettings, opts: pulumi.ResourceOptions) -> Provider:
-    universe = None if block.universe_domain == GOOGLE else block.universe_domain
-    return Provider(
-        f"{name}-project",
-        project=block.project,
-        region=block.region,
-        impersonate_service_account=block.impersonate,
-        universe_domain=universe,
-        default_labels=labels(settings),
-        # Billing's and quotas' APIs refuse a person's credentials that name no project to count against.
-        user_project_override=True,
-        billing_project=block.create.seed if block.create else block.project,
-        opts=opts,
-    )
-
-
-def _project(
-    name: str, settings: AnySettings, block: GcpSettings, facts: Facts, opts: pulumi.ResourceOptions
-) -> Project:
-    """Return the project with its services enabled; a slice's are its platform's to enable."""
-    tier = _strictest(settings)
-    depends: list[pulumi.Resource] = []
-    number: pulumi.Input[str] = facts.number or ""
-    if block.create:
-        made = _made_project(name, block, tier, opts)
-        number, depends = made.number, [made]
-    if preflight.makes_cluster(settings, block):
-        after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=depends))
-        depends = [
-            projects.Service(
-                f"{name}-service-{service}",
-                project=block.project,
-                service=f"{service}.googleapis.com",
-                # Whatever else in the project uses it would stop.
-                disable_on_destroy=False,
-                opts=after,
-            )
-            for service in sorted(_SERVICES)
-        ]
-    waits = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=depends))
-    own = pulumi.ResourceOptions(parent=opts.parent, provider=RandomProvider(f"{name}-names", opts=_parent(opts)))
-    return Project(
-        id=block.project,
-        number=number,
-        name=name,
-        owner=owner_id(settings),
-        region=block.region,
-        universe=block.universe_domain,
-        suffix=RandomId(f"{name}-suffix", byte_length=4, opts=own).hex,
-        opts=waits,
-        labels=labels(settings),
-        kept=tier is not Tier.EXPERIMENTATION,
-    )
-
-
-def _parent(opts: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions(parent=opts.parent)
-
-
-def _strictest(settings: AnySettings) -> Tier:
-    # A lake outlives environments of every tier.
-    return Tier.PRODUCTION if isinstance(settings, LakeSettings) else settings.strictest
-
-
-def _made_project(name: str, block: GcpSettings, tier: Tier, opts: pulumi.ResourceOptions) -> organizations.Project:
-    create = block.create
-    if create is None:
-        raise NotReached("cloud.gcp.create is missing")
-    return organizations.Project(
-        f"{name}-own-project",
-        project_id=block.project,
-        name=block.project.rpartition(":")[2],
-        org_id=create.organization,
-        folder_id=create.folder,
-        billing_account=create.billing_account,
-        # The default network has rules that let the whole internet in by SSH.
-        auto_create_network=False,
-        deletion_policy="PREVENT" if tier is Tier.PRODUCTION else "DELETE",
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=tier is not Tier.EXPERIMENTATION)),
-    )
 
 
 def _found(settings: AnySettings, block: GcpSettings, facts: Facts, project: Project) -> Vpc:
@@ -231,7 +138,7 @@ class _Builder:
         )
 
     def _nat(self, made: compute.Network, subnetwork: compute.Subnetwork) -> None:
-        nat = resolved(self.block, _strictest(self.settings)).nat
+        nat = resolved(self.block, account.strictest(self.settings)).nat
         if nat == "none":
             return
         router = compute.Router(

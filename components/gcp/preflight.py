@@ -168,8 +168,8 @@ def problems(facts: Facts, settings: AnySettings, block: GcpSettings) -> list[st
     if facts.regions and block.region not in facts.regions:
         found.append(f"cloud.gcp.region: there is no region {block.region}; {suggestion(block.region, facts.regions)}")
         return [*found, *_adopted(facts, settings, block)]
-    if makes_cluster(settings, block) and facts.zones and len(facts.zones) < block.zones:
-        has = f"{block.region} has {len(facts.zones)}: {', '.join(facts.zones)}"
+    if makes_cluster(settings, block) and not facts.refused and len(facts.zones) < block.zones:
+        has = f"{block.region} has {', '.join(facts.zones) or 'none'}"
         found.append(f"cloud.gcp.zones: {block.zones} zones are asked for, and {has}")
     return [
         *found,
