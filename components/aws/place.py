@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from components import naming
 from components.contract import Cluster, Network
 from components.labels import LABEL
 from components.settings.models import AnySettings, EnvironmentSettings, PlatformSettings
 
 if TYPE_CHECKING:
     import pulumi
+    from pulumi_aws.eks import GetClusterResult
 
 Part = TypeVar("Part")
 
@@ -42,7 +44,7 @@ class Account:
     opts: pulumi.ResourceOptions
     tags: Mapping[str, str]
 
-    def arn(self, service: str, resource: pulumi.Input[str], *, region: bool = True, account: bool = True) -> str:
+    def arn(self, service: str, resource: str, *, region: bool = True, account: bool = True) -> str:
         """Return the ARN of a resource whose name is known.
 
         Args:
@@ -70,6 +72,7 @@ class Vpc(Network):
         data_key: ARN of the KMS key of data; None for a platform, which has none.
         services_cidr: Range of the cluster's services; empty where this stack makes no cluster.
         cores: Cores of the machines that the stack file names by size.
+        existing: The cluster that is used and not made, as the provider describes it.
     """
 
     account: Account
@@ -82,6 +85,7 @@ class Vpc(Network):
     data_key: pulumi.Output[str] | None
     services_cidr: str = ""
     cores: Mapping[str, int] = field(default_factory=dict)
+    existing: GetClusterResult | None = None
 
 
 @dataclass(frozen=True)
@@ -136,3 +140,28 @@ def owner_id(settings: AnySettings) -> str:
         return settings.id
     # No environment's id is like these: it is `<project>-<name>`, and no project ends with `-`.
     return settings.name if isinstance(settings, PlatformSettings) else f"lake--{settings.name}"
+
+
+def role_path(owner: str) -> str:
+    """Return the path of a stack's roles."""
+    return f"/terrarium/{owner}/"
+
+
+def role_name(owner: str, purpose: str) -> str:
+    """Return the name of a stack's role.
+
+    Raises:
+        NameRefused: If IAM would not take it.
+    """
+    return naming.IAM_USER.check(f"{owner}-{purpose}")
+
+
+def login(cluster: str, region: str) -> dict[str, str]:
+    """Return how a person reaches a cluster: `login` once, and then the context.
+
+    Args:
+        cluster: The cluster's name.
+        region: Its region.
+    """
+    command = f"aws eks update-kubeconfig --name {cluster} --region {region} --alias {cluster}"
+    return {"context": cluster, "login": command}

@@ -159,7 +159,7 @@ class Questions:
         if offers:
             for each, zone in zip(offers.instance_types, offers.locations, strict=True):
                 offered[each].add(zone)
-        cores = {}
+        cores: dict[str, int] = {}
         for name, pool in wanted.items():
             if pool.size and pool.size in offered:
                 kind = self._asked(f"pools.{name}.size", ec2.get_instance_type, instance_type=pool.size)

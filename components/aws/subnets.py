@@ -76,8 +76,17 @@ def plan(cidr: str, zones: int) -> Plan:
     *nodes, rest = network.subnets(prefixlen_diff=2)
     small = rest.subnets(prefixlen_diff=3)
     data, public = tuple(islice(small, ZONES)), tuple(islice(small, ZONES))
-    services = next(candidate for candidate in _SERVICES if not candidate.overlaps(network))
-    return Plan(tuple(nodes[:zones]), data[:zones], public[:zones], services)
+    return Plan(tuple(nodes[:zones]), data[:zones], public[:zones], IPv4Network(services(cidr)))
+
+
+def services(cidr: str) -> str:
+    """Return a range for a cluster's services, of the two that EKS takes by itself: outside the VPC.
+
+    Args:
+        cidr: The VPC's range.
+    """
+    network = addressing.parse(cidr)
+    return str(next(candidate for candidate in _SERVICES if not addressing.overlaps(candidate, network)))
 
 
 def needed(nodes: int, pods: int) -> int:

@@ -1,0 +1,123 @@
+"""The `aws` cloud: environments in an account of AWS, with a cluster of their own or as slices of a platform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from components.aws.contradictions import contradictions
+from components.aws.place import login
+from components.aws.settings import AwsSettings
+from components.contract import Administration, Cluster, Ground, LakeFacts, Network, Registry, Store
+from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
+
+if TYPE_CHECKING:
+    import pulumi
+
+
+@dataclass(frozen=True)
+class AwsAdapter:
+    """Environments, platforms and lakes on AWS; see `components.contract.CloudAdapter`.
+
+    Every part is imported where it is asked for: `check` and `explain` need no SDK, and no stack pays for what it has
+    not.
+    """
+
+    settings: AwsSettings
+    name: str = "aws"
+
+    @property
+    def platform(self) -> str | None:
+        """The platform whose slice the stack is; see the contract."""
+        return self.settings.platform
+
+    @property
+    def cluster_id(self) -> str | None:
+        """The adopted cluster; see the contract. A slice's is its platform's, of whose name it is sure anyway."""
+        adopted = self.settings.adopt.cluster
+        return f"EKS cluster {adopted} of {self.account} in {self.settings.region}" if adopted else None
+
+    @property
+    def access(self) -> Mapping[str, str]:
+        """The context that signing in makes, of a cluster that exists; see the contract."""
+        existing = self.settings.adopt.cluster or self.settings.platform
+        return login(existing, self.settings.region) if existing else {}
+
+    @property
+    def account(self) -> str:
+        """The account; see the contract."""
+        return f"account {self.settings.account}"
+
+    def contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
+        """Yield what AWS would refuse; see the contract."""
+        yield from contradictions(settings, self.settings)
+
+    def network(self, name: str, settings: AnySettings, opts: pulumi.ResourceOptions) -> Network:
+        """Make the VPC, or find the one of the cluster to use; see the contract."""
+        from components.aws.network import network  # noqa: PLC0415 - see the class
+
+        return network(name, settings, self.settings, opts)
+
+    def cluster(self, name: str, settings: AnySettings, network: Network, opts: pulumi.ResourceOptions) -> Cluster:
+        """Make the EKS cluster, or find the one to use; see the contract."""
+        from components.aws.cluster import cluster  # noqa: PLC0415 - see the class
+
+        return cluster(name, settings, self.settings, network, opts)
+
+    def store(
+        self,
+        name: str,
+        settings: EnvironmentSettings,
+        uid: pulumi.Output[str],
+        lake: LakeFacts | None,
+        ground: Ground,
+        *,
+        opts: pulumi.ResourceOptions,
+    ) -> Store | None:
+        """Make the environment's S3 buckets, database and identities; see the contract."""
+        from components.aws.store import Builder  # noqa: PLC0415 - see the class
+
+        return Builder(self.settings, f"{name}-store", uid, ground, opts).environment(settings, lake)
+
+    def lake(
+        self, name: str, settings: LakeSettings, uid: pulumi.Output[str], ground: Ground, opts: pulumi.ResourceOptions
+    ) -> Store:
+        """Make a lake's S3 bucket and identity; see the contract."""
+        from components.aws.store import Builder  # noqa: PLC0415 - see the class
+
+        return Builder(self.settings, f"{name}-store", uid, ground, opts).lake(settings)
+
+    def registry(
+        self, name: str, settings: EnvironmentSettings, ground: Ground, opts: pulumi.ResourceOptions
+    ) -> Registry:
+        """Make the environment's ECR repository; see the contract."""
+        from components.aws.registry import registry  # noqa: PLC0415 - see the class
+
+        return registry(self.settings, f"{name}-registry", settings, ground, opts)
+
+    def governance(
+        self, name: str, settings: EnvironmentSettings | PlatformSettings, ground: Ground, opts: pulumi.ResourceOptions
+    ) -> Mapping[str, Any]:
+        """Make the budget and the role that CI takes; see the contract."""
+        if not (settings.budget or settings.ci):
+            return {}
+        from components.aws.governance import governance  # noqa: PLC0415 - see the class
+
+        return governance(name, settings, ground, opts)
+
+    def administration(self, variables: Mapping[str, str], outputs: Mapping[str, Any]) -> Administration | None:
+        """Return how the store is administered; see the contract."""
+        from components.aws.administration import administration  # noqa: PLC0415 - see the class
+
+        return administration(self.settings, variables, outputs)
+
+
+class AwsCloud:
+    """The entry point of this package; see `components.contract.Cloud`."""
+
+    settings = AwsSettings
+
+    def adapter(self, settings: AwsSettings) -> AwsAdapter:
+        """Return the adapter that holds these settings."""
+        return AwsAdapter(settings)

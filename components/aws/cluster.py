@@ -1,0 +1,269 @@
+"""The EKS cluster of a stack, in Auto Mode, or the one that exists: and the one provider of what is made in it.
+
+AWS runs Auto Mode's parts on its side or as the nodes' services: the autoscaler (Karpenter), network, DNS, disks and
+the agent of Pod Identity; no add-on of ours is left to pin but metrics-server.
+
+Follows docs.aws.amazon.com, EKS user guide: "Create an EKS Auto Mode cluster with the AWS CLI", "Amazon EKS Auto Mode
+cluster IAM role", "Custom AWS tags for EKS Auto resources", "Cluster API server endpoint", "Send control plane logs to
+CloudWatch Logs", "Encrypt Kubernetes secrets with KMS"; and of the provider's resources aws_eks_cluster, aws_eks_addon.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+from pulumi_aws import eks
+from pulumi_kubernetes import Provider
+
+from components.aws import access, preflight
+from components.aws.keys import Shop, Statement
+from components.aws.network import protected
+from components.aws.place import Eks, Vpc, login, narrowed, owner_id
+from components.aws.pools import kubeconfig, pools
+from components.aws.settings import AwsSettings
+from components.contract import Network
+from components.labels import environment_labels, ownership_labels
+from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
+from components.tiers import Tier
+
+_LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+_POLICIES = (
+    "AmazonEKSClusterPolicy",
+    "AmazonEKSComputePolicy",
+    "AmazonEKSBlockStoragePolicy",
+    "AmazonEKSLoadBalancingPolicy",
+    "AmazonEKSNetworkingPolicy",
+)
+_METRICS = "v0.8.0-eksbuild.6"
+"""Version of the add-on metrics-server; `aws eks describe-addon-versions --addon-name metrics-server` lists them."""
+_SYSTEM = "system"  # Auto Mode's own pool, for what runs the cluster
+
+
+def cluster(
+    name: str, settings: AnySettings, block: AwsSettings, network: Network, opts: pulumi.ResourceOptions
+) -> Eks:
+    """Make the cluster, or find the one to use.
+
+    Args:
+        name: Prefix of the logical names.
+        settings: The declaration.
+        block: Its `cloud.aws`.
+        network: What this cloud made or found before.
+        opts: Parent.
+    """
+    vpc = narrowed(network, Vpc)
+    if isinstance(settings, LakeSettings) or vpc.existing:
+        return _found(name, block, vpc, opts)
+    return _made(name, settings, block, vpc, opts)
+
+
+def _found(name: str, block: AwsSettings, vpc: Vpc, opts: pulumi.ResourceOptions) -> Eks:
+    known = vpc.existing
+    if known is None:
+        raise TypeError("a lake is a slice of a platform, and its cluster was not looked up")
+    [authority, *_] = known.certificate_authorities
+    config = kubeconfig(known.name, block.region, block.role, known.endpoint, authority.data)
+    return Eks(
+        name=known.name,
+        provider=_provider(name, pulumi.Output.from_input(config), opts),
+        platform=block.platform,
+        access=login(known.name, block.region),
+        cluster_name=pulumi.Output.from_input(known.name),
+        arn=pulumi.Output.from_input(known.arn),
+        security_group=pulumi.Output.from_input(known.vpc_config.cluster_security_group_id),
+        owned=False,
+    )
+
+
+def _made(
+    name: str,
+    settings: EnvironmentSettings | PlatformSettings,
+    block: AwsSettings,
+    vpc: Vpc,
+    opts: pulumi.ResourceOptions,
+) -> Eks:
+    owner, account = owner_id(settings), vpc.account
+    shop = Shop(name, owner, account, protected=protected(settings))
+    nodes = shop.role(
+        "nodes", "ec2", managed=("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
+    )
+    made = _cluster(shop, settings, block, vpc, nodes.arn)
+    entries = _people(shop, settings, block, made)
+    every = pulumi.Output.all(
+        name=made.name,
+        endpoint=made.endpoint,
+        authority=made.certificate_authority,
+        # Nothing can be made in the cluster until the deployer may.
+        entries=[one.urn for one in entries],
+    )
+    config = every.apply(
+        lambda v: kubeconfig(v["name"], block.region, block.role, v["endpoint"], v["authority"]["data"])
+    )
+    provider = _provider(name, config, opts)
+    group = made.vpc_config.apply(lambda found: str(found.cluster_security_group_id))
+    pools(
+        name,
+        preflight.pools(settings, block),
+        block,
+        vpc,
+        node_role=nodes.name,
+        security_group=group,
+        labels=_labels(settings),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(provider=provider)),
+    )
+    return Eks(
+        name=owner,
+        provider=provider,
+        platform=None,
+        access=login(owner, block.region),
+        cluster_name=every.apply(lambda v: str(v["name"])),
+        arn=made.arn,
+        security_group=group,
+        owned=True,
+    )
+
+
+def _cluster(
+    shop: Shop,
+    settings: EnvironmentSettings | PlatformSettings,
+    block: AwsSettings,
+    vpc: Vpc,
+    node_role: pulumi.Input[str],
+) -> eks.Cluster:
+    account, owner, key = vpc.account, shop.owner, vpc.logs_key
+    if key is None:
+        raise TypeError("the network of a cluster that is made comes with a key")
+    role = shop.role("cluster", "eks", managed=_POLICIES, allowed=_tagging(account.partition), tagged=True)
+    # Made before the cluster: else EKS makes a group of that name, without a key and kept for ever.
+    logs = shop.logs("cluster", f"/aws/eks/{owner}/cluster", block.log_days, key)
+    private = settings.strictest is Tier.PRODUCTION
+    made = eks.Cluster(
+        f"{shop.name}-eks",
+        name=owner,
+        version=block.kubernetes_version,
+        role_arn=role.arn,
+        # These four are Auto Mode, and EKS takes them together only.
+        compute_config=eks.ClusterComputeConfigArgs(enabled=True, node_pools=[_SYSTEM], node_role_arn=node_role),
+        storage_config=eks.ClusterStorageConfigArgs(
+            block_storage=eks.ClusterStorageConfigBlockStorageArgs(enabled=True)
+        ),
+        kubernetes_network_config=eks.ClusterKubernetesNetworkConfigArgs(
+            elastic_load_balancing=eks.ClusterKubernetesNetworkConfigElasticLoadBalancingArgs(enabled=True),
+            ip_family="ipv4",
+            service_ipv4_cidr=vpc.services_cidr,
+        ),
+        bootstrap_self_managed_addons=False,
+        access_config=eks.ClusterAccessConfigArgs(
+            authentication_mode="API",
+            # Who administers it is declared, and does not depend on who made it.
+            bootstrap_cluster_creator_admin_permissions=False,
+        ),
+        vpc_config=eks.ClusterVpcConfigArgs(
+            subnet_ids=list(vpc.node_subnets),
+            endpoint_private_access=True,
+            endpoint_public_access=not private,
+            public_access_cidrs=None if private else list(block.api.cidrs),
+        ),
+        encryption_config=eks.ClusterEncryptionConfigArgs(
+            provider=eks.ClusterEncryptionConfigProviderArgs(key_arn=key), resources=["secrets"]
+        ),
+        enabled_cluster_log_types=list(_LOGS),
+        # Support that costs six times as much does not begin by itself: EKS upgrades instead.
+        upgrade_policy=eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
+        deletion_protection=private,
+        opts=pulumi.ResourceOptions.merge(
+            account.opts, pulumi.ResourceOptions(protect=shop.protected, depends_on=[logs])
+        ),
+    )
+    _metrics(shop, made)
+    return made
+
+
+def _metrics(shop: Shop, made: eks.Cluster) -> None:
+    """Make what `kubectl top` and autoscaling by load ask; on the nodes that run the cluster."""
+    where = {
+        "nodeSelector": {"karpenter.sh/nodepool": _SYSTEM},
+        "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
+    }
+    eks.Addon(
+        f"{shop.name}-metrics-server",
+        cluster_name=made.name,
+        addon_name="metrics-server",
+        addon_version=_METRICS,
+        configuration_values=json.dumps(where, sort_keys=True),
+        resolve_conflicts_on_create="OVERWRITE",
+        resolve_conflicts_on_update="OVERWRITE",
+        opts=shop.account.opts,
+    )
+
+
+def _people(
+    shop: Shop, settings: EnvironmentSettings | PlatformSettings, block: AwsSettings, made: eks.Cluster
+) -> list[pulumi.Resource]:
+    """Let the deployer and people in; return what the deployer's rights wait for."""
+    account, groups = shop.account, access.by_principal(block.principals)
+    deployer, entries = account.deployer, []
+    # When CI deploys, the entry of its role is the one that `governance` made when a person did.
+    if not (settings.ci and deployer == access.deploy_role(account, shop.owner)):
+        own = groups.pop(deployer, [])
+        entries.append(
+            access.entry(
+                shop.name, made.name, deployer, own, account.opts, administers=True, partition=account.partition
+            )
+        )
+    for principal, named in groups.items():
+        access.entry(shop.name, made.name, principal, named, account.opts)
+    return entries
+
+
+def _provider(name: str, config: pulumi.Input[str], opts: pulumi.ResourceOptions) -> Provider:
+    return Provider(
+        f"{name}-cluster",
+        kubeconfig=config,
+        enable_server_side_apply=True,
+        # What Terrarium declares keeps environments apart: whoever changed it by hand does not win.
+        enable_patch_force=True,
+        # Else a changed descriptor would be deleted and made anew, and be missing for a moment.
+        enable_config_map_mutable=True,
+        # An unreachable cluster must stop a stack, never empty its state (pulumi/pulumi#6468).
+        delete_unreachable=False,
+        opts=opts,
+    )
+
+
+def _labels(settings: EnvironmentSettings | PlatformSettings) -> dict[str, str]:
+    if isinstance(settings, EnvironmentSettings):
+        return environment_labels(settings)
+    return ownership_labels(owner_kind="platform", owner=settings.name, cost_centre=settings.cost_centre)
+
+
+def _tagging(partition: str) -> Sequence[Statement]:
+    """Return what lets Auto Mode put our cost tags on what it makes; its own policies allow its own tags only."""
+    own: dict[str, Any] = {
+        "StringEquals": {"aws:RequestTag/eks:eks-cluster-name": "${aws:PrincipalTag/eks:eks-cluster-name}"}
+    }
+    pool = {
+        "aws:RequestTag/eks:kubernetes-node-class-name": "*",
+        "aws:RequestTag/eks:kubernetes-node-pool-name": "*",
+    }
+    disks = [f"arn:{partition}:ec2:*:*:{kind}/*" for kind in ("volume", "snapshot")]
+    balancing = [f"elasticloadbalancing:Create{what}" for what in ("LoadBalancer", "TargetGroup", "Listener", "Rule")]
+    return [
+        _may(
+            "Compute", ["ec2:CreateFleet", "ec2:RunInstances", "ec2:CreateLaunchTemplate"], own | {"StringLike": pool}
+        ),
+        _may("Storage", ["ec2:CreateVolume", "ec2:CreateSnapshot"], own, disks),
+        _may(
+            "Networking",
+            ["ec2:CreateNetworkInterface"],
+            own | {"StringLike": {"aws:RequestTag/eks:kubernetes-cni-node-name": "*"}},
+        ),
+        _may("LoadBalancing", [*balancing, "ec2:CreateSecurityGroup"], own),
+    ]
+
+
+def _may(sid: str, actions: list[str], condition: Mapping[str, Any], resources: list[str] | str = "*") -> Statement:
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources, "Condition": condition}
