@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pulumi
 from pulumi_aws import iam
@@ -12,21 +11,21 @@ from pulumi_aws import iam
 from components.stores import files, layout, policies
 from components.stores.objects import Place
 from components.stores.policies import Statement
+from components.stores.who import Key, Who
 
-
-@dataclass(frozen=True)
-class Who:
-    """One identity of a store, before it has keys.
-
-    Args:
-        name: `rw`, `ro` or `bucket-<bucket>`.
-        bucket: The bucket that it is limited to; None for the whole store.
-        writes: Whether it may change anything.
-    """
-
-    name: str
-    bucket: str | None = None
-    writes: bool = True
+__all__ = [
+    "Account",
+    "Endpoint",
+    "Key",
+    "Keys",
+    "Rights",
+    "TokenIssuer",
+    "Who",
+    "roles",
+    "statements",
+    "supplied",
+    "users",
+]
 
 
 @dataclass(frozen=True)
@@ -73,21 +72,6 @@ class Endpoint:
     url: str
     region: str
     sts: str | None = None
-
-
-@dataclass(frozen=True)
-class Key:
-    """What an identity reaches objects with.
-
-    Args:
-        files: Standard files, by name: `config`, and `credentials` where there are keys.
-        service_account: The service account whose tokens the store takes in place of keys.
-        told: What `store.json` says of it, beside where the objects are; nothing secret.
-    """
-
-    files: Mapping[str, pulumi.Output[str]]
-    service_account: str | None = None
-    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 Keys = Callable[[Who, Sequence[int]], Mapping[int, Key]]

@@ -12,8 +12,8 @@ from components.contract import Identity
 from components.stores import files, layout
 
 if TYPE_CHECKING:  # a lake has no database, and needs none of that SDK
-    from components.stores.accounts import Key, Who
     from components.stores.postgresql import Login
+    from components.stores.who import Key, Who
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pulumi_random as random
 
 from components.contract import RO, RW
 from components.stores import layout
-from components.stores.accounts import Who
+from components.stores.who import Who
 
 _SERVER_LOCALE = "C"  # sorts the same on every machine and version; glibc's changed order between releases
 _READ: Mapping[str, Sequence[str]] = {"table": ["SELECT"], "sequence": ["SELECT"]}
