@@ -66,7 +66,8 @@ def ls(
     screen = Screen(as_json=as_json)
     with _store(env, bucket, _READ, root, context) as store:
         if place is None:
-            kinds = {kind: "s3://{}/{}".format(*store.location(kind)) for kind in _kinds(store)}
+            scheme = store.connection.objects.protocol
+            kinds = {kind: "{}://{}/{}".format(scheme, *store.location(kind)) for kind in _kinds(store)}
             screen.result({"kinds": kinds}, rows=[(f"{kind}:", where) for kind, where in kinds.items()])
             return
         entries = _entries(store, parse_remote(place), recursive=recursive)

@@ -18,6 +18,8 @@ KINDS = layout.KINDS
 """Kinds of objects; each is an S3 bucket of its own."""
 FILES = (CONFIG, CREDENTIALS, SERVICE, DESCRIPTION, AUTHORITIES)
 """What a Secret or a folder may hold; the first or second lacks where the other says it all."""
+S3, GS = "s3", "gs"
+"""What a store of objects may speak: S3, or Google Cloud Storage's own."""
 
 
 @dataclass(frozen=True)
@@ -49,22 +51,48 @@ class Role:
 
 
 @dataclass(frozen=True)
+class Lent:
+    """A role that a pod's service account has by EKS Pod Identity, and that a person's own AWS credentials take.
+
+    Args:
+        arn: The role.
+        service_account: The service account.
+    """
+
+    arn: str
+    service_account: str
+
+
+@dataclass(frozen=True)
+class Ambient:
+    """The Google credentials that a pod's service account has by Workload Identity, or a person on their machine.
+
+    Args:
+        service_account: The service account.
+    """
+
+    service_account: str
+
+
+@dataclass(frozen=True)
 class Objects:
     """Where objects are.
 
     Args:
-        endpoint: URL of the S3 service.
+        endpoint: URL of the service.
         region: Its region.
-        buckets: S3 bucket of each kind.
+        buckets: S3 bucket, or bucket of Google Cloud Storage, of each kind.
         prefix: What every key begins with; empty, or ends with `/`.
-        keys: The identity's key, or the role that it takes.
+        keys: The identity's key, or what is in place of it.
+        protocol: What the service speaks: `s3` or `gs`.
     """
 
     endpoint: str
     region: str
     buckets: Mapping[str, str]
     prefix: str
-    keys: Keys | Role
+    keys: Keys | Role | Lent | Ambient
+    protocol: str = S3
 
 
 @dataclass(frozen=True)
@@ -124,9 +152,8 @@ def parse(files: Mapping[str, str], source: str, folder: Path | None = None) -> 
     Raises:
         InvalidInput: If one lacks, or is not what it should be. What it holds is never quoted.
     """
-    missing = [name for name in (CONFIG, DESCRIPTION) if name not in files]
-    if missing:
-        raise InvalidInput(f"{source} is no store's connection: it lacks {', '.join(missing)}")
+    if DESCRIPTION not in files:
+        raise InvalidInput(f"{source} is no store's connection: it lacks {DESCRIPTION}")
     try:
         return _parsed(files, folder)
     except (configparser.Error, KeyError, TypeError, ValueError):
@@ -151,7 +178,8 @@ def _parsed(files: Mapping[str, str], folder: Path | None) -> Connection:
             region=str(where["region"]),
             buckets={kind: str(where["buckets"][kind]) for kind in KINDS if kind in where["buckets"]},
             prefix=str(where["prefix"]),
-            keys=_keys(files),
+            keys=_keys(files, where, f"store-{facts['identity']}"),
+            protocol=_protocol(where),
         ),
         database=_section(files[SERVICE], "store") if facts["database"] else {},
         schema=str(facts["database"]["schema"]) if facts["database"] else layout.PUBLIC,
@@ -160,7 +188,18 @@ def _parsed(files: Mapping[str, str], folder: Path | None) -> Connection:
     )
 
 
-def _keys(files: Mapping[str, str]) -> Keys | Role:
+def _protocol(where: Mapping[str, Any]) -> str:
+    protocol = str(where.get("protocol", S3))
+    if protocol not in (S3, GS):
+        raise ValueError
+    return protocol
+
+
+def _keys(files: Mapping[str, str], where: Mapping[str, Any], service_account: str) -> Keys | Role | Lent | Ambient:
+    if _protocol(where) == GS:
+        return Ambient(service_account)
+    if CREDENTIALS not in files and "role" in where:
+        return Lent(str(where["role"]), service_account)
     if CREDENTIALS in files:
         found = _section(files[CREDENTIALS], "default")
         return Keys(found["aws_access_key_id"], found["aws_secret_access_key"])

@@ -91,6 +91,14 @@ def _plain(error: Exception, connection: Connection, place: str) -> OSError:
     from obstore.exceptions import AlreadyExistsError  # noqa: PLC0415 - see told
 
     text = str(error)
+    if "performing token request" in text:
+        # Of Google's alone: keys of S3 come from providers of ours, which say it themselves.
+        service_account = getattr(connection.objects.keys, "service_account", f"store-{connection.identity}")
+        return PermissionError(
+            errno.EACCES,
+            f"no Google credentials for {connection.who}: sign in (`gcloud auth application-default login`); a pod "
+            f"must run as service account {service_account}",
+        )
     found = _CODE.search(text)
     status = _STATUS.search(text)
     code = found.group(1) if found else ""

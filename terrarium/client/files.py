@@ -22,9 +22,9 @@ from typing import Any
 from fsspec.asyn import AsyncFileSystem  # type: ignore[import-untyped]  # fsspec has no types
 from obstore.exceptions import BaseError
 from obstore.fsspec import BufferedFile, FsspecStore
-from obstore.store import S3Store
+from obstore.store import ObjectStore
 
-from terrarium.client.connection import KINDS, Connection
+from terrarium.client.connection import GS, KINDS, Connection
 from terrarium.client.faults import nearest, told
 from terrarium.client.objects import CONCURRENCY, MEBIBYTE, PART, part_size, same_process
 from terrarium.client.reading import Reader, read
@@ -75,12 +75,12 @@ class Files(FsspecStore):
     # fsspec would keep instances, with their keys, by the text of their arguments.
     cachable = False
 
-    def __init__(self, connection: Connection, kind: str, store: S3Store) -> None:
+    def __init__(self, connection: Connection, kind: str, store: ObjectStore) -> None:
         # fsspec writes it down to make a copy in another process (dask, pyarrow's workers).
         self.connection = connection
         self.kind = kind
         self._store = store
-        super().__init__("s3")
+        super().__init__("gs" if connection.objects.protocol == GS else "s3")
         self.protocol = kind
         self.storage_args = (connection, kind, store)
 
@@ -91,7 +91,7 @@ class Files(FsspecStore):
         return super().loop
 
     @property
-    def objects(self) -> S3Store:
+    def objects(self) -> ObjectStore:
         """The same objects by obstore, for bulk work."""
         return self._construct_store("")
 
@@ -110,7 +110,7 @@ class Files(FsspecStore):
     def _split_path(self, path: str) -> tuple[str, str]:
         return "", self._strip_protocol(path)
 
-    def _construct_store(self, bucket: str) -> S3Store:
+    def _construct_store(self, bucket: str) -> ObjectStore:
         del bucket
         same_process()
         return self._store

@@ -12,13 +12,13 @@ from terrarium.client.objects import CONCURRENCY, MEBIBYTE
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from obstore import Bytes, GetOptions
-    from obstore.store import S3Store
+    from obstore.store import ObjectStore
 
 PIECE = 16 * MEBIBYTE
 """Bytes of one request. One request for 64 MiB took twice as long as four at a time, also on loopback."""
 
 
-def read(store: S3Store, key: str, start: int = 0, end: int | None = None, tag: str | None = None) -> bytes:
+def read(store: ObjectStore, key: str, start: int = 0, end: int | None = None, tag: str | None = None) -> bytes:
     """Return the bytes of an object from one to before another.
 
     Args:

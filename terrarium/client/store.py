@@ -12,7 +12,7 @@ from terrarium.client.database import Database
 from terrarium.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store
+    from obstore.store import ObjectStore
 
     from terrarium.client.files import Files
 
@@ -77,7 +77,7 @@ class Store:
             self._files[kind] = Files(self.connection, kind, self.objects(kind))
         return self._files[kind]
 
-    def objects(self, kind: str) -> S3Store:
+    def objects(self, kind: str) -> ObjectStore:
         """Return objects of a kind as obstore's store, for bulk work; no call is made.
 
         Args:
@@ -87,10 +87,10 @@ class Store:
             InvalidInput: If there is no such kind.
         """
         bucket, prefix = self.location(kind)
-        return objects.s3(self.connection, bucket, prefix)
+        return objects.store(self.connection, bucket, prefix)
 
     def location(self, kind: str) -> tuple[str, str]:
-        """Return the S3 bucket of a kind, and what every key begins with.
+        """Return the bucket of a kind, in S3 or Google Cloud Storage, and what every key begins with.
 
         Args:
             kind: As for `files`.
