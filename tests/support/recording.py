@@ -84,7 +84,7 @@ class Recorded:
 Made = Callable[[MockResourceArgs], Mapping[str, Any]]
 """What a cloud computes of a resource, beside its inputs."""
 Answer = Callable[[MockCallArgs], Mapping[str, Any]]
-"""What a cloud answers when it is asked."""
+"""What a cloud answers when it is asked; a LookupError is its refusal."""
 
 
 def nothing_more(args: MockResourceArgs) -> Mapping[str, Any]:
@@ -117,8 +117,11 @@ class _Cloud(Mocks):
         }
         return f"{args.name}-id", {**args.inputs, **made.get(args.typ, {}), **self._made(args)}
 
-    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        return dict(self._answer(args)), None
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
+        try:
+            return dict(self._answer(args)), []
+        except LookupError as error:  # an answer, too: the cloud says no
+            return {}, [("", str(error.args[0]))]
 
 
 class _Monitor(MockMonitor):
@@ -177,13 +180,39 @@ def record(
     own = folder / f"Pulumi.{stack}.yaml"
     if not own.exists():
         own.write_text(json.dumps({"config": {"pulumi:disable-default-providers": ["*"], **blocks}}), encoding="utf-8")
+    config = {key: json.dumps(block) for key, block in blocks.items()}
+
+    def program() -> Mapping[str, Any]:
+        return build(folder, stack, pulumi.Config("terrarium"))
+
+    return record_program(program, stack, config, preview=preview, made=made, answer=answer)
+
+
+def record_program(
+    program: Callable[[], Mapping[str, Any]],
+    stack: str = "x",
+    config: Mapping[str, str] | None = None,
+    *,
+    preview: bool = False,
+    made: Made = nothing_more,
+    answer: Answer = no_answer,
+) -> Recorded:
+    """Run a program, a part of one for instance, and return what it asked for.
+
+    Args:
+        program: Registers resources and returns outputs.
+        stack: The stack's name.
+        config: What the engine would give.
+        preview: As for `record`.
+        made: As for `record`.
+        answer: As for `record`.
+    """
     recorded, cloud = Recorded(), _Cloud(made, answer)
     pulumi.runtime.set_mocks(cloud, "terrarium", stack, preview=preview, monitor=_Monitor(cloud, recorded))
-    pulumi.runtime.set_all_config({key: json.dumps(block) for key, block in blocks.items()})
+    pulumi.runtime.set_all_config(dict(config or {}))
 
-    def program() -> pulumi.Output[None]:
-        outputs = build(folder, stack, pulumi.Config("terrarium"))
-        return pulumi.Output.all(**outputs).apply(recorded.outputs.update)
+    def run() -> pulumi.Output[None]:
+        return pulumi.Output.all(**program()).apply(recorded.outputs.update)
 
-    pulumi.runtime.test(program)()
+    pulumi.runtime.test(run)()
     return recorded
