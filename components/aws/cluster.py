@@ -19,7 +19,7 @@ from pulumi_aws import eks
 from pulumi_kubernetes import Provider
 
 from components.aws import access, preflight
-from components.aws.keys import Shop, Statement
+from components.aws.keys import Role, Shop, Statement, document
 from components.aws.network import protected
 from components.aws.place import Eks, Vpc, login, narrowed, owner_id
 from components.aws.pools import kubeconfig, pools
@@ -90,7 +90,7 @@ def _made(
     nodes = shop.role(
         "nodes", "ec2", managed=("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
     )
-    made = _cluster(shop, settings, block, vpc, nodes.arn)
+    made = _cluster(shop, settings, block, vpc, nodes=nodes)
     entries = _people(shop, settings, block, made)
     every = pulumi.Output.all(
         name=made.name,
@@ -131,12 +131,14 @@ def _cluster(
     settings: EnvironmentSettings | PlatformSettings,
     block: AwsSettings,
     vpc: Vpc,
-    node_role: pulumi.Input[str],
+    *,
+    nodes: Role,
 ) -> eks.Cluster:
     account, owner, key = vpc.account, shop.owner, vpc.logs_key
     if key is None:
         raise TypeError("the network of a cluster that is made comes with a key")
-    role = shop.role("cluster", "eks", managed=_POLICIES, allowed=_tagging(account.partition), tagged=True)
+    allowed = key.apply(lambda arn: document([*_tagging(account.partition), _secrets(arn)]))
+    role = shop.role("cluster", "eks", managed=_POLICIES, allowed=allowed, tagged=True)
     # Made before the cluster: else EKS makes a group of that name, without a key and kept for ever.
     logs = shop.logs("cluster", f"/aws/eks/{owner}/cluster", block.log_days, key)
     private = settings.strictest is Tier.PRODUCTION
@@ -146,7 +148,7 @@ def _cluster(
         version=block.kubernetes_version,
         role_arn=role.arn,
         # These four are Auto Mode, and EKS takes them together only.
-        compute_config=eks.ClusterComputeConfigArgs(enabled=True, node_pools=[_SYSTEM], node_role_arn=node_role),
+        compute_config=eks.ClusterComputeConfigArgs(enabled=True, node_pools=[_SYSTEM], node_role_arn=nodes.arn),
         storage_config=eks.ClusterStorageConfigArgs(
             block_storage=eks.ClusterStorageConfigBlockStorageArgs(enabled=True)
         ),
@@ -175,7 +177,8 @@ def _cluster(
         upgrade_policy=eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
         deletion_protection=private,
         opts=pulumi.ResourceOptions.merge(
-            account.opts, pulumi.ResourceOptions(protect=shop.protected, depends_on=[logs])
+            account.opts,
+            pulumi.ResourceOptions(protect=shop.protected, depends_on=[logs, *role.rights, *nodes.rights]),
         ),
     )
     _metrics(shop, made)
@@ -263,6 +266,12 @@ def _tagging(partition: str) -> Sequence[Statement]:
         ),
         _may("LoadBalancing", [*balancing, "ec2:CreateSecurityGroup"], own),
     ]
+
+
+def _secrets(key: str) -> Statement:
+    """Return what lets the control plane use the key that secrets are encrypted by."""
+    actions = ["kms:Encrypt", "kms:Decrypt", "kms:ListGrants", "kms:DescribeKey"]
+    return {"Sid": "Secrets", "Effect": "Allow", "Action": actions, "Resource": key}
 
 
 def _may(sid: str, actions: list[str], condition: Mapping[str, Any], resources: list[str] | str = "*") -> Statement:

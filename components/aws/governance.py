@@ -15,7 +15,7 @@ from pulumi_aws import iam
 
 from components import trust
 from components.aws import access
-from components.aws.keys import Statement, document
+from components.aws.keys import Shop, Statement, document
 from components.aws.place import Account, Eks, Vpc, narrowed, owner_id, role_name, role_path
 from components.contract import Ground
 from components.settings.ci import CiSettings
@@ -104,15 +104,9 @@ def _ci(
         max_session_duration=_SESSION,
         opts=opts,
     )
-    iam.RolePolicyAttachment(
-        f"{name}-deploy-PowerUserAccess",
-        role=role.name,
-        policy_arn=account.arn("iam", "policy/PowerUserAccess", region=False, account=False),
-        opts=opts,
-    )
-    iam.RolePolicy(
-        f"{name}-deploy-policy", name="roles", role=role.name, policy=document(_roles(account, owner)), opts=opts
-    )
+    shop = Shop(name, owner, account, protected=False)
+    shop.attached(role, "deploy", "PowerUserAccess")
+    shop.policy(role, "deploy", document(_roles(account, owner)))
     # Whoever makes namespaces and gives rights in them administers the cluster: Kubernetes gives nobody less for it.
     access.entry(
         name,

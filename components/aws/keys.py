@@ -21,6 +21,22 @@ Statement = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Role:
+    """A role that a service takes.
+
+    Args:
+        arn: Its ARN.
+        name: Its name.
+        rights: What gives it its rights. What uses it depends on them: made after them, and deleted before, or a
+            service could no longer clean up behind itself.
+    """
+
+    arn: pulumi.Output[str]
+    name: pulumi.Output[str]
+    rights: Sequence[pulumi.Resource]
+
+
+@dataclass(frozen=True)
 class Shop:
     """Makes keys, roles and groups of logs for one stack.
 
@@ -35,11 +51,6 @@ class Shop:
     owner: str
     account: Account
     protected: bool
-
-    @property
-    def path(self) -> str:
-        """The path of every role that a stack makes: what its CI may make is limited to it."""
-        return role_path(self.owner)
 
     def key(self, purpose: str, *, logs: bool = False) -> pulumi.Output[str]:
         """Make a key and return its ARN.
@@ -101,16 +112,16 @@ class Shop:
         service: str,
         *,
         managed: Sequence[str] = (),
-        allowed: Sequence[Statement] = (),
+        allowed: pulumi.Input[str] | None = None,
         tagged: bool = False,
-    ) -> iam.Role:
+    ) -> Role:
         """Make a role that a service takes.
 
         Args:
             purpose: What it is for, one word.
             service: The service's name before its suffix, as `eks`.
             managed: AWS' policies that it has, by name.
-            allowed: Statements of a policy of its own.
+            allowed: Document of a policy of its own.
             tagged: Whether the service tags its sessions.
         """
         actions = ["sts:AssumeRole", "sts:TagSession"] if tagged else ["sts:AssumeRole"]
@@ -119,26 +130,41 @@ class Shop:
         role = iam.Role(
             f"{self.name}-{purpose}-role",
             name=role_name(self.owner, purpose),
-            path=self.path,
+            path=role_path(self.owner),
             assume_role_policy=document([trust]),
             opts=self.account.opts,
         )
-        for policy in managed:
-            iam.RolePolicyAttachment(
-                f"{self.name}-{purpose}-{policy}",
-                role=role.name,
-                policy_arn=self.account.arn("iam", f"policy/{policy}", region=False, account=False),
-                opts=self.account.opts,
-            )
-        if allowed:
-            iam.RolePolicy(
-                f"{self.name}-{purpose}-policy",
-                name=purpose,
-                role=role.name,
-                policy=document(allowed),
-                opts=self.account.opts,
-            )
-        return role
+        rights: list[pulumi.Resource] = [self.attached(role, purpose, policy) for policy in managed]
+        if allowed is not None:
+            rights.append(self.policy(role, purpose, allowed))
+        return Role(role.arn, role.name, rights)
+
+    def attached(self, role: iam.Role, purpose: str, policy: str) -> iam.RolePolicyAttachment:
+        """Give a role one of AWS' policies.
+
+        Args:
+            role: The role.
+            purpose: The role's.
+            policy: The policy's name.
+        """
+        return iam.RolePolicyAttachment(
+            f"{self.name}-{purpose}-{policy}",
+            role=role.name,
+            policy_arn=self.account.arn("iam", f"policy/{policy}", region=False, account=False),
+            opts=self.account.opts,
+        )
+
+    def policy(self, role: iam.Role, purpose: str, allowed: pulumi.Input[str]) -> iam.RolePolicy:
+        """Give a role a policy of its own.
+
+        Args:
+            role: The role.
+            purpose: The role's.
+            allowed: The policy's document.
+        """
+        return iam.RolePolicy(
+            f"{self.name}-{purpose}-policy", name=purpose, role=role.name, policy=allowed, opts=self.account.opts
+        )
 
     def logs(self, purpose: str, called: str, days: int, key: pulumi.Input[str]) -> cloudwatch.LogGroup:
         """Make a group of logs.

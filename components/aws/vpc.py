@@ -15,7 +15,7 @@ from ipaddress import IPv4Network
 import pulumi
 from pulumi_aws import ec2
 
-from components.aws.keys import Shop
+from components.aws.keys import Shop, Statement, document
 from components.aws.place import SUBNETS
 from components.aws.settings import Nat
 from components.aws.subnets import Plan
@@ -121,14 +121,11 @@ class Made:
         group = shop.logs("flow", called, days, key)
         writes = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
         own = shop.account.arn("logs", f"log-group:{called}")
-        role = shop.role(
-            "flow-logs",
-            "vpc-flow-logs",
-            allowed=[
-                {"Effect": "Allow", "Action": writes, "Resource": [own, f"{own}:*"]},
-                {"Effect": "Allow", "Action": ["logs:DescribeLogGroups"], "Resource": "*"},
-            ],
-        )
+        allowed: list[Statement] = [
+            {"Effect": "Allow", "Action": writes, "Resource": [own, f"{own}:*"]},
+            {"Effect": "Allow", "Action": ["logs:DescribeLogGroups"], "Resource": "*"},
+        ]
+        role = shop.role("flow-logs", "vpc-flow-logs", allowed=document(allowed))
         ec2.FlowLog(
             f"{shop.name}-flow-log",
             vpc_id=self.vpc.id,
@@ -137,7 +134,7 @@ class Made:
             log_destination=group.arn,
             iam_role_arn=role.arn,
             tags=self._named("flow-log"),
-            opts=self._opts,
+            opts=pulumi.ResourceOptions.merge(self._opts, pulumi.ResourceOptions(depends_on=[*role.rights])),
         )
 
     # ------------------------------------------------------------------ parts
