@@ -87,11 +87,11 @@ def found(cloud: str = "", account: str = "") -> list[Rehearsed]:
     return [it for it in known if cloud in ("", it.cloud) and account in ("", it.account)]
 
 
-def heal(cloud: str, account: str = "") -> None:
+def heal(cloud: str = "", account: str = "") -> None:
     """Start what was made and does not run, such as after `make down` or a reboot; all at once.
 
     Args:
-        cloud: Of this cloud.
+        cloud: Of this cloud; by default of all.
         account: Only of this account or project.
 
     Raises:

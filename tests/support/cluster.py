@@ -118,6 +118,8 @@ def _lock(folder: Path) -> Iterator[bool]:
 
 
 def _wipe(home: Path) -> None:
-    for folder in scratch.inside(home):
-        Platform(folder.name, home).reset()
+    # Those behind rehearsed clouds are a folder further down (rehearsal.rented.platforms).
+    for place in (home / "platforms", home):
+        for folder in scratch.inside(place) if place.is_dir() else ():
+            Platform(folder.name, place).reset()
     shutil.rmtree(home, ignore_errors=True)
