@@ -10,39 +10,111 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
+from components.naming import NameRule
 from components.settings.fields import Cidr, Group, Key, Line, NamespaceName, Settings
 from components.tiers import Tier
 
 Nat = Literal["none", "one", "per-zone"]
 
-
-def _digits(value: object) -> object:
-    # YAML reads 123456789012 as a number, and one that begins with 0 as a number without it: no longer this account.
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
+_ACCOUNT = NameRule(
+    service="an AWS account",
+    shortest=12,
+    longest=12,
+    pattern="[0-9]{12}",
+    alphabet='twelve digits, in quotes if the first is 0: "012345678901"',
+    source="AWS Account Management, AWS account identifiers",
+)
+_ARN = "arn:aws[a-z-]*:iam::[0-9]{12}:"
+_ROLE = NameRule(
+    service="an IAM role",
+    shortest=20,
+    longest=600,
+    pattern=f"{_ARN}role/[A-Za-z0-9_+=,.@/-]+",
+    alphabet="an ARN such as arn:aws:iam::123456789012:role/deploy",
+    source="IAM user guide, IAM ARNs",
+)
+_PRINCIPAL = NameRule(
+    service="a principal of IAM",
+    shortest=20,
+    longest=600,
+    pattern=f"{_ARN}(role|user)/[A-Za-z0-9_+=,.@/-]+",
+    alphabet="the ARN of a role or user, such as arn:aws:iam::123456789012:role/analysts",
+    source="IAM user guide, IAM ARNs",
+)
+_SERIAL = "([0-9a-f]{8}|[0-9a-f]{17})"
+_VPC = NameRule(
+    service="a VPC",
+    longest=21,
+    pattern=f"vpc-{_SERIAL}",
+    alphabet="an id such as vpc-0a1b2c3d4e5f60718",
+    source="VPC user guide",
+)
+_SUBNET = NameRule(
+    service="a subnet",
+    longest=24,
+    pattern=f"subnet-{_SERIAL}",
+    alphabet="an id such as subnet-0a1b2c3d4e5f60718",
+    source="VPC user guide",
+)
+_VERSION = NameRule(
+    service="a version of Kubernetes",
+    longest=4,
+    pattern="1\\.[0-9]{2}",
+    alphabet='a minor version in quotes, such as "1.34"',
+    source="EKS user guide, Kubernetes version lifecycle",
+)
+_POSTGRESQL = NameRule(
+    service="a version of PostgreSQL",
+    longest=5,
+    pattern="[0-9]{2}(\\.[0-9]+)?",
+    alphabet='such as "17"',
+    source="RDS user guide, Available PostgreSQL database versions",
+)
+_CLASS = NameRule(
+    service="an instance class of RDS",
+    longest=40,
+    pattern="db\\.[a-z0-9-]+\\.[a-z0-9-]+",
+    alphabet="such as db.t4g.medium",
+    source="RDS user guide, DB instance classes",
+)
+_ENDPOINT = NameRule(
+    service="a private endpoint",
+    longest=60,
+    pattern="[a-z0-9][a-z0-9.-]*",
+    alphabet="a service's name behind com.amazonaws.REGION., such as ecr.api",
+    source="VPC user guide, AWS services that integrate with AWS PrivateLink",
+)
+# YAML reads it without quotes as a number.
 AccountId = Annotated[
     str,
-    BeforeValidator(_digits),
-    StringConstraints(pattern=r"^[0-9]{12}$"),
-    WithJsonSchema({"type": ["string", "number"], "pattern": "^[0-9]{12}$", "examples": ["123456789012"]}),
+    AfterValidator(_ACCOUNT.check),
+    WithJsonSchema({**_ACCOUNT.json_schema(), "type": ["string", "number"]}),
 ]
-_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:"
-RoleArn = Annotated[str, StringConstraints(pattern=rf"^{_ARN}role/[\w+=,.@/-]{{1,576}}$")]
-PrincipalArn = Annotated[str, StringConstraints(pattern=rf"^{_ARN}(role|user)/[\w+=,.@/-]{{1,576}}$")]
-_SERIAL = "(?:[0-9a-f]{8}|[0-9a-f]{17})"
-VpcId = Annotated[str, StringConstraints(pattern=f"^vpc-{_SERIAL}$")]
-SubnetId = Annotated[str, StringConstraints(pattern=f"^subnet-{_SERIAL}$")]
-_MINOR = r"1\.[0-9]{2}"
+RoleArn = Annotated[str, AfterValidator(_ROLE.check), WithJsonSchema(_ROLE.json_schema())]
+PrincipalArn = Annotated[str, AfterValidator(_PRINCIPAL.check), WithJsonSchema(_PRINCIPAL.json_schema())]
+VpcId = Annotated[str, AfterValidator(_VPC.check), WithJsonSchema(_VPC.json_schema())]
+SubnetId = Annotated[str, AfterValidator(_SUBNET.check), WithJsonSchema(_SUBNET.json_schema())]
+# YAML reads a bare 1.34 as a number.
+Version = Annotated[
+    str,
+    AfterValidator(_VERSION.check),
+    WithJsonSchema({**_VERSION.json_schema(), "type": ["string", "number"]}),
+]
+PostgresqlVersion = Annotated[
+    str,
+    AfterValidator(_POSTGRESQL.check),
+    WithJsonSchema({**_POSTGRESQL.json_schema(), "type": ["string", "number"]}),
+]
+InstanceClass = Annotated[str, AfterValidator(_CLASS.check), WithJsonSchema(_CLASS.json_schema())]
+Endpoint = Annotated[str, AfterValidator(_ENDPOINT.check), WithJsonSchema(_ENDPOINT.json_schema())]
 # 20 GiB are the least that gp3 takes, 65,536 the most: RDS user guide, "Amazon RDS DB instance storage".
 Gibibytes = Annotated[int, Field(ge=20, le=65_536)]
 # The retentions that CloudWatch Logs takes: API reference, PutRetentionPolicy.
 LogDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
-Endpoint = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,60}$")]
 
 
 class ApiSettings(Settings):
@@ -73,13 +145,13 @@ class DatabaseSettings(Settings):
 
     authorities: Line
     """The certificate authorities of RDS, a PEM file relative to the project (RDS user guide, "Using SSL/TLS")."""
-    instance_class: Annotated[str, StringConstraints(pattern=r"^db\.[a-z0-9-]+\.[a-z0-9-]+$")] | None = None
+    instance_class: InstanceClass | None = None
     """The instance class; by default db.t4g.medium, in production db.m7g.large."""
     storage_gb: Gibibytes = 50
     """Storage to begin with, in GiB."""
     max_storage_gb: Gibibytes | None = None
     """What the storage may grow to by itself, in GiB; by default it does not grow."""
-    version: Annotated[str, StringConstraints(pattern=r"^[0-9]{2}(\.[0-9]+)?$")] = "17"
+    version: PostgresqlVersion = "17"
     """PostgreSQL's major version; minor ones are AWS's to bring in."""
 
 
@@ -100,7 +172,7 @@ class AwsSettings(Settings):
     """Availability zones."""
     api: ApiSettings = ApiSettings()
     """Who reaches the Kubernetes API."""
-    kubernetes_version: Annotated[str, StringConstraints(pattern=f"^{_MINOR}$")] = "1.34"
+    kubernetes_version: Version = "1.34"
     """Kubernetes' version."""
     nat: Nat | None = None
     """NAT gateways: none, one, or per-zone, which production has by default; the other tiers have one."""
