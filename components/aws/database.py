@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -79,7 +78,6 @@ class Server:
         uid: The environment's uid.
         network: Whose data subnets it is in.
         cluster: Whose nodes and pods reach it.
-        tags: Tags of everything.
         opts: Parent and provider.
     """
 
@@ -89,7 +87,6 @@ class Server:
     uid: pulumi.Output[str]
     network: Vpc
     cluster: Eks
-    tags: Mapping[str, str]
     opts: pulumi.ResourceOptions
 
     @cached_property
@@ -165,7 +162,6 @@ class Server:
             performance_insights_enabled=False,
             # What is declared is what is: else it would wait for a window that no plan shows.
             apply_immediately=True,
-            tags=dict(self.tags),
             opts=pulumi.ResourceOptions.merge(self.opts, pulumi.ResourceOptions(protect=True)),
         )
 
@@ -199,7 +195,6 @@ class Server:
             name=self._called,
             description=f"database of {self.environment.id}",
             subnet_ids=list(self.network.data_subnets),
-            tags=dict(self.tags),
             opts=self.opts,
         )
 
@@ -213,7 +208,6 @@ class Server:
             family=f"postgres{major}",
             description=f"database of {self.environment.id}",
             parameters=[rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
-            tags=dict(self.tags),
             opts=self.opts,
         )
 
@@ -224,7 +218,6 @@ class Server:
             name=self._called.apply(lambda name: f"{name}-database"),
             description=f"database of {self.environment.id}",
             vpc_id=self.network.vpc_id,
-            tags=dict(self.tags),
             opts=self.opts,
         )
         vpc.SecurityGroupIngressRule(
@@ -235,7 +228,6 @@ class Server:
             from_port=PORT,
             to_port=PORT,
             description="nodes and pods of the cluster",
-            tags=dict(self.tags),
             opts=self.opts,
         )
         return made

@@ -129,7 +129,6 @@ class Place:
         account: The account.
         cluster: The cluster whose service accounts take the roles.
         endpoint: URL of S3, for the files.
-        tags: Tags of everything.
         opts: Parent and provider.
     """
 
@@ -139,7 +138,6 @@ class Place:
     account: Account
     cluster: Eks
     endpoint: pulumi.Output[str]
-    tags: Mapping[str, str]
     opts: pulumi.ResourceOptions
 
 
@@ -166,7 +164,6 @@ def role(
         path=f"/terrarium/{place.owner}/",
         description=f"{who.name} of the data store of {place.owner}",
         assume_role_policy=place.cluster.arn.apply(lambda arn: trust(account, arn, place.owner, who, allowed)),
-        tags=dict(place.tags),
         opts=place.opts,
     )
     document = pulumi.Output.all(reach=reach, login=login).apply(
@@ -179,7 +176,6 @@ def role(
         namespace=place.owner,
         service_account=service_account(who),
         role_arn=made.arn,
-        tags=dict(place.tags),
         opts=place.opts,
     )
     config = place.endpoint.apply(lambda url: files.aws_config(url, account.region))

@@ -12,7 +12,7 @@ import pulumi
 from pulumi_aws import ecr
 
 from components.aws.data import repository_name
-from components.aws.place import Vpc, narrowed, tags
+from components.aws.place import Vpc, narrowed
 from components.aws.settings import AwsSettings
 from components.contract import Ground, Registry
 from components.settings.models import EnvironmentSettings
@@ -51,7 +51,6 @@ def registry(
             ecr.RepositoryEncryptionConfigurationArgs(encryption_type="KMS", kms_key=network.data_key)
         ],
         force_delete=declared.tier is not Tier.PRODUCTION,
-        tags=tags(declared),
         opts=own,
     )
     ecr.LifecyclePolicy(f"{name}-images-untagged", repository=made.name, policy=cleanup(), opts=own)

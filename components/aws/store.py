@@ -11,7 +11,7 @@ import pulumi
 from pulumi_aws import ec2, s3
 
 from components.aws import database, identities
-from components.aws.place import Account, Eks, Vpc, narrowed, owner_id, tags
+from components.aws.place import Account, Eks, Vpc, narrowed, owner_id
 from components.aws.settings import AwsSettings
 from components.contract import RO, RW, Destination, Ground, Identity, LakeFacts, Store
 from components.settings.models import EnvironmentSettings, LakeSettings
@@ -45,9 +45,7 @@ class Builder:
 
     def environment(self, settings: EnvironmentSettings, lake: LakeFacts | None) -> Store:
         """Make an environment's store; see the contract. There is no S3 bucket for backups: AWS keeps its own."""
-        server = database.Server(
-            self.settings, settings, self.name, self.uid, self._network, self._cluster, tags(settings), self._opts
-        )
+        server = database.Server(self.settings, settings, self.name, self.uid, self._network, self._cluster, self._opts)
         # Before anything is made: what can't be reached is said, and nothing is left behind.
         authorities = server.authorities.read_text(encoding="utf-8")
         destinations = self._destinations()
@@ -144,7 +142,8 @@ class Builder:
             uid=self.uid,
             without=frozenset(),
             encrypted=True,
-            tags=tags(settings),
+            # The provider puts them on everything.
+            tags={},
             opts=self._opts,
             kms_key=self._network.data_key,
             partition=self._account.partition,
@@ -190,7 +189,6 @@ class Builder:
             account=self._account,
             cluster=self._cluster,
             endpoint=self._endpoint(made),
-            tags=tags(settings),
             opts=self._opts,
         )
 
