@@ -11,8 +11,6 @@ from rehearsal.platform import keys
 from rehearsal.platform.layout import Layout
 from rehearsal.platform.ports import LOOPBACK
 
-SUPERUSER = "terrarium"
-
 
 @dataclass(frozen=True)
 class Connections:
@@ -65,7 +63,7 @@ def write_connections(layout: Layout, ports: Mapping[str, int]) -> None:
     # libpq takes a blank around `=` for part of the name or value.
     write(
         files.pg_service,
-        f"[{name}]\nhost={LOOPBACK}\nport={ports['postgresql']}\nuser={SUPERUSER}\npassword={secret.password}\n"
+        f"[{name}]\nhost={LOOPBACK}\nport={ports['postgresql']}\nuser={layout.superuser}\npassword={secret.password}\n"
         "dbname=postgres\nsslmode=disable\n",
     )
 

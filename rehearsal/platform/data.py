@@ -17,7 +17,6 @@ from rehearsal.errors import RehearsalError
 from rehearsal.files import read_json, write_json
 from rehearsal.locks import locked
 from rehearsal.platform import keys
-from rehearsal.platform.connections import SUPERUSER
 from rehearsal.platform.control import Platform
 from rehearsal.platform.layout import Layout
 from rehearsal.platform.ports import LOOPBACK
@@ -124,8 +123,8 @@ class Data:
         Raises:
             RehearsalError: The name is that of the platform's own superuser.
         """
-        if user == SUPERUSER:
-            raise RehearsalError(f"a rehearsed database server has a superuser named {SUPERUSER}; choose another name")
+        if user == self._layout.superuser:
+            raise RehearsalError(f"the database server's own superuser is named {user}; choose another name")
         with self._known() as logins:
             shared = {one: word for users in logins.values() for one, word in users.items()}
             chosen = password or shared.get(user) or secrets.token_urlsafe(24)
@@ -221,7 +220,7 @@ class Data:
             with psycopg.connect(
                 host=LOOPBACK,
                 port=self._platform.port("postgresql"),
-                user=SUPERUSER,
+                user=self._layout.superuser,
                 password=keys.read(self._layout).password,
                 dbname="postgres",
                 sslmode="disable",

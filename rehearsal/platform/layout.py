@@ -17,6 +17,7 @@ PORTS = ("etcd", "etcd-peer", "kube-apiserver", "versitygw-iam", "versitygw", "p
 SERVICES, PODS = "10.96.0.0/16", "10.244.0.0/16"
 # What versitygw calls its region unless told otherwise.
 REGION = "us-east-1"
+SUPERUSER = "terrarium"
 _API_SERVICE_ADDRESS = "10.96.0.1"
 
 # Whom each client certificate logs in as: user, groups. The first is the one in the kubeconfig people use.
@@ -86,7 +87,7 @@ class Layout:
 
     @property
     def service(self) -> Path:
-        """Holds `region` and `address` where they are not the defaults."""
+        """Holds `region`, `address` and `superuser` where they are not the defaults; written before the first start."""
         return self.folder / "config" / "service.json"
 
     @property
@@ -98,6 +99,11 @@ class Layout:
     def address(self) -> str:
         """An address in 127.0.0.0/8 of its own, where its database answers by TLS on the usual port; empty for none."""
         return str((read_json(self.service) or {}).get("address") or "")
+
+    @property
+    def superuser(self) -> str:
+        """The database's superuser."""
+        return str((read_json(self.service) or {}).get("superuser") or SUPERUSER)
 
     @property
     def certificates(self) -> Path:

@@ -17,7 +17,7 @@ import psutil
 from rehearsal.errors import RehearsalError
 from rehearsal.files import write
 from rehearsal.platform import keys
-from rehearsal.platform.connections import SUPERUSER, Connections
+from rehearsal.platform.connections import Connections
 from rehearsal.platform.layout import Layout
 from rehearsal.platform.ports import LOOPBACK
 from rehearsal.platform.processes import inherited
@@ -159,7 +159,7 @@ def prepare(layout: Layout, *, renewed: bool) -> None:
         _initialise(layout)
     elif renewed:
         # Without the old one nobody could log in.
-        changes.append(f"ALTER ROLE {SUPERUSER} PASSWORD '{keys.read(layout).password}'")
+        changes.append(f"ALTER ROLE {layout.superuser} PASSWORD '{keys.read(layout).password}'")
     _forget_stranger(layout)
     _change(layout, changes)
 
@@ -220,7 +220,7 @@ def _initialise(layout: Layout) -> None:
     password = fresh.with_name(".postgresql.password")
     try:
         write(password, keys.read(layout).password)
-        access = ["--auth=scram-sha-256", f"--username={SUPERUSER}", f"--pwfile={password}"]
+        access = ["--auth=scram-sha-256", f"--username={layout.superuser}", f"--pwfile={password}"]
         run(["initdb", f"--pgdata={fresh}", *access, "--encoding=UTF8", "--locale=C", "--no-instructions"])
         fresh.rename(layout.database)
     finally:

@@ -20,7 +20,6 @@ from rehearsal.errors import RehearsalError
 from rehearsal.files import tail, write
 from rehearsal.locks import locked_folder
 from rehearsal.platform import archive, instance, postgresql
-from rehearsal.platform.connections import SUPERUSER
 from rehearsal.platform.layout import Layout
 from rehearsal.platform.processes import inherited, wait_for
 
@@ -145,7 +144,7 @@ def _recovered(layout: Layout, base: Path, at: datetime.datetime | None, *, live
     )
     try:
         _unpack(layout, base, folder)
-        yield _start(keeper, folder)
+        yield _start(keeper, folder, layout.superuser)
     finally:
         if keeper.stdin:
             keeper.stdin.close()
@@ -204,7 +203,7 @@ def _unpack(layout: Layout, base: Path, folder: Path) -> None:
         os.chown(path, owner, owner, follow_symlinks=False)
 
 
-def _start(keeper: subprocess.Popen[str], folder: Path) -> Copy:
+def _start(keeper: subprocess.Popen[str], folder: Path, superuser: str) -> Copy:
     if keeper.stdin is None or keeper.stdout is None:
         raise RuntimeError("the keeper was started without pipes")
     keeper.stdin.write("start\n")
@@ -217,7 +216,7 @@ def _start(keeper: subprocess.Popen[str], folder: Path) -> Copy:
         if time.monotonic() > deadline:
             raise RehearsalError(f"Reading the database's log again did not end within {_REPLAY_PATIENCE:.0f} s.")
         time.sleep(_POLL)
-    return Copy(f"postgresql://{SUPERUSER}@/postgres?host={quote(str(folder), safe='')}&port={_PORT}", server)
+    return Copy(f"postgresql://{superuser}@/postgres?host={quote(str(folder), safe='')}&port={_PORT}", server)
 
 
 def _fail(folder: Path) -> None:

@@ -25,6 +25,8 @@ HOME = "TERRARIUM_REHEARSAL_HOME"
 """Variable that moves the rehearsed clouds, and the platforms behind them, out of the checkout."""
 _RECORD = "rehearsed.json"
 _LONGEST = 40  # characters of a platform's name
+# As RDS and Cloud SQL call theirs: every other name is free for an administrator.
+_SUPERUSERS = {"aws": "rdsadmin", "gcp": "cloudsqladmin"}
 _starting: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
@@ -62,7 +64,8 @@ class Rehearsed:
         with _starting[platform.name]:
             if read_json(record) is None:
                 if not self.cluster:
-                    write_json(Layout(platform.folder).service, {"region": self.region, "address": _address(platform)})
+                    own = {"region": self.region, "address": _address(platform), "superuser": _SUPERUSERS[self.cloud]}
+                    write_json(Layout(platform.folder).service, own)
                 write_json(record, asdict(self))
             if not platform.whole():
                 platform.start()

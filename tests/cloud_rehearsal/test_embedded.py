@@ -67,7 +67,7 @@ def count(platform: Platform, query: str) -> Any:
     with psycopg.connect(
         host="127.0.0.1",
         port=platform.port("postgresql"),
-        user="terrarium",
+        user="rdsadmin",
         password=keys.read(layout).password,
         dbname="postgres",
         sslmode="disable",
@@ -180,7 +180,7 @@ def test_two_servers_with_one_master_user_share_the_role_until_the_last_goes() -
 
 
 def test_the_name_of_the_embedded_superuser_is_refused() -> None:
-    instance = thing(identifier="churn-x", username="terrarium")
+    instance = thing(identifier="churn-x", username="rdsadmin")
     with pytest.raises(ProviderError, match="choose another name"):
         embedded.RdsInstance().create(instance, instance.inputs)
 
