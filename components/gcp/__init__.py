@@ -2,9 +2,9 @@
 
 Which resource types and invokes each file uses:
 
-- place: `gcp:organizations:Project`, `gcp:projects:Service`, `gcp:projects:ServiceIdentity`, `gcp:kms:KeyRing`,
-  `gcp:kms:CryptoKey`, `gcp:kms:CryptoKeyIAMMember`, `random:RandomId`
-- preflight: invokes `gcp:organizations:getProject`, `gcp:compute:getZones`, `gcp:compute:getMachineTypes`,
+- account: `gcp:organizations:Project`, `gcp:projects:Service`, `random:RandomId`
+- place: `gcp:projects:ServiceIdentity`, `gcp:kms:KeyRing`, `gcp:kms:CryptoKey`, `gcp:kms:CryptoKeyIAMMember`
+- questions: invokes `gcp:organizations:getProject`, `gcp:compute:getZones`, `gcp:compute:getMachineTypes`,
   `gcp:compute:getRegions`, `gcp:cloudquota:getSQuotaInfo`, and of what is adopted `gcp:compute:getNetwork`,
   `gcp:compute:getSubnetwork`, `gcp:compute:getGlobalAddress`, `gcp:container:getCluster`, `gcp:storage:getBucket`
 - network: `gcp:compute:Network`, `gcp:compute:Subnetwork`, `gcp:compute:Router`, `gcp:compute:RouterNat`,
@@ -22,3 +22,9 @@ Which resource types and invokes each file uses:
   `gcp:iam:WorkloadIdentityPoolProvider`, `gcp:serviceaccount:Account`, `gcp:serviceaccount:IAMMember`,
   `gcp:projects:IAMMember`
 """
+
+from components.gcp.adapter import GcpCloud
+
+cloud = GcpCloud()
+
+__all__ = ["cloud"]

@@ -8,7 +8,6 @@ Google service accounts" (the nodes' role); cloud.google.com/binary-authorizatio
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -16,8 +15,9 @@ from pulumi_gcp import binaryauthorization, container, projects, serviceaccount
 from pulumi_kubernetes import Provider
 
 from components.gcp import pools
-from components.gcp.names import SERVICE_ACCOUNT
-from components.gcp.place import FoundCluster, Gke, Project, Vpc
+from components.gcp.facts import FoundCluster
+from components.gcp.names import SERVICE_ACCOUNT, login
+from components.gcp.place import Gke, Project, Vpc
 from components.gcp.settings import GOOGLE, GcpSettings, resolved
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.settings.pools import pools_of
@@ -55,22 +55,6 @@ def called(settings: AnySettings, block: GcpSettings) -> str:
     return block.adopt.cluster or block.platform or own
 
 
-def access(cluster_name: str, block: GcpSettings, *, private: bool) -> Mapping[str, str]:
-    """Return how a person reaches a cluster: the context is called as gcloud calls it.
-
-    Args:
-        cluster_name: The cluster's name.
-        block: The settings.
-        private: Whether its API has a private address only.
-    """
-    where = f"--region {block.region} --project {block.project}"
-    login = f"gcloud container clusters get-credentials {cluster_name} {where}"
-    return {
-        "context": f"gke_{block.project}_{block.region}_{cluster_name}",
-        "login": f"{login} --internal-ip" if private else login,
-    }
-
-
 def production(settings: AnySettings) -> bool:
     """Tell whether a cluster has production's rules: its API has a private address only."""
     tiers = settings.tiers if isinstance(settings, LakeSettings) else (settings.strictest,)
@@ -93,7 +77,7 @@ def _found(name: str, settings: AnySettings, block: GcpSettings, vpc: Vpc, opts:
         name=found.name,
         provider=_provider(name, pulumi.Output.secret(content), opts),
         platform=block.platform,
-        access=access(found.name, block, private=production(settings)),
+        access=login(found.name, block.project, block.region, private=production(settings)),
         nodes={account.partition("@")[0]: account for account in found.accounts},
         owned=False,
     )
@@ -148,7 +132,7 @@ def _made(
         name=called(settings, block),
         provider=_provider(name, pulumi.Output.secret(content), after),
         platform=None,
-        access=access(called(settings, block), block, private=private),
+        access=login(called(settings, block), block.project, block.region, private=private),
         nodes={"nodes": account.email},
         owned=True,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from components.naming import NameRule
 from components.settings.models import AnySettings, EnvironmentSettings, PlatformSettings
 from components.stores import layout
@@ -71,3 +73,19 @@ def owner_id(settings: AnySettings) -> str:
     if isinstance(settings, EnvironmentSettings):
         return settings.id
     return settings.name if isinstance(settings, PlatformSettings) else layout.lake_id(settings.name)
+
+
+def login(cluster: str, project: str, region: str, *, private: bool = False) -> Mapping[str, str]:
+    """Return how a person reaches a cluster: the context is called as gcloud calls it.
+
+    Args:
+        cluster: The cluster's name.
+        project: The id of its project.
+        region: Its region.
+        private: Whether its API has a private address only.
+    """
+    command = f"gcloud container clusters get-credentials {cluster} --region {region} --project {project}"
+    return {
+        "context": f"gke_{project}_{region}_{cluster}",
+        "login": f"{command} --internal-ip" if private else command,
+    }

@@ -15,9 +15,9 @@ from pulumi_gcp import compute, dns, servicenetworking
 
 from components.contract import NotReached
 from components.gcp import account, preflight, questions, ranges
+from components.gcp.facts import Facts
 from components.gcp.names import COMPUTE
 from components.gcp.place import Project, Vpc
-from components.gcp.preflight import Facts
 from components.gcp.settings import GOOGLE, GcpSettings, resolved
 from components.settings.models import AnySettings, LakeSettings
 

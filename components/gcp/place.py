@@ -6,15 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+
+import pulumi
+from pulumi_gcp import kms, projects
 
 from components.contract import Cluster, Network
+from components.gcp.facts import FoundCluster, Offered
 from components.gcp.names import owner_id
 from components.settings.models import AnySettings, EnvironmentSettings, PlatformSettings
-
-if TYPE_CHECKING:
-    import pulumi
-    from pulumi_gcp import kms
 
 Part = TypeVar("Part")
 
@@ -63,14 +63,10 @@ class Project:
 
     def merged(self, own: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
         """Return the options of a resource with some of its own."""
-        import pulumi  # noqa: PLC0415 - settings and checks know no engine
-
         return pulumi.ResourceOptions.merge(self.opts, own)
 
     def protected(self, *, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """Return the options of what must not go by mistake: production's and testing's."""
-        import pulumi  # noqa: PLC0415 - see merged
-
         return self.merged(pulumi.ResourceOptions(protect=self.kept, depends_on=list(depends_on)))
 
     def agent(self, host: str) -> pulumi.Output[str]:
@@ -79,8 +75,6 @@ class Project:
         Args:
             host: As `compute-system`; cloud.google.com/iam/docs/service-agents lists them.
         """
-        import pulumi  # noqa: PLC0415 - see merged
-
         prefix = self.id.rpartition(":")[0]
         domain = f"{host}.{f'{prefix}-system.' if prefix else ''}iam.gserviceaccount.com"
         return pulumi.Output.concat("serviceAccount:service-", self.number, "@", domain)
@@ -91,8 +85,6 @@ class Project:
         Args:
             service: As `sqladmin`.
         """
-        from pulumi_gcp import projects  # noqa: PLC0415 - see merged
-
         made = projects.ServiceIdentity(
             f"{self.name}-agent-{service}",
             project=self.id,
@@ -103,8 +95,6 @@ class Project:
 
     @cached_property
     def _ring(self) -> kms.KeyRing:
-        from pulumi_gcp import kms  # noqa: PLC0415 - see merged
-
         return kms.KeyRing(
             f"{self.name}-keys",
             # A key ring can't be deleted: the next environment of this name needs another.
@@ -120,9 +110,6 @@ class Project:
             purpose: What it encrypts: `cluster`, `store`, ...
             members: IAM members, by a name for each.
         """
-        import pulumi  # noqa: PLC0415 - see merged
-        from pulumi_gcp import kms  # noqa: PLC0415 - see merged
-
         logical = f"{self.name}-key-{purpose}"
         made = kms.CryptoKey(
             logical,
@@ -173,44 +160,6 @@ class Vpc(Network):
     peered: Sequence[pulumi.Resource]
     machines: Mapping[str, Offered]
     cluster: FoundCluster | None
-
-
-@dataclass(frozen=True)
-class Offered:
-    """A machine type as the region has it.
-
-    Args:
-        machine_type: Its name.
-        cpus: Its cores.
-        accelerator: Type of its GPUs; None for none.
-        gpus: How many.
-        zones: Those of the cluster's zones that have it.
-    """
-
-    machine_type: str
-    cpus: int
-    accelerator: str | None
-    gpus: int
-    zones: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FoundCluster:
-    """A cluster that exists.
-
-    Args:
-        name: Its name.
-        endpoint: The address of its API.
-        authority: The certificate authority of its API, in base64.
-        network: Its network.
-        accounts: Mail addresses of its nodes' service accounts.
-    """
-
-    name: str
-    endpoint: str
-    authority: str
-    network: str
-    accounts: tuple[str, ...]
 
 
 @dataclass(frozen=True)

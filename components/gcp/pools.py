@@ -15,7 +15,8 @@ import pulumi
 from pulumi_gcp import container
 
 from components.gcp import machines
-from components.gcp.place import Offered, Project
+from components.gcp.facts import Offered
+from components.gcp.place import Project
 from components.settings.pools import PoolSettings
 
 _EFFECTS = {

@@ -6,14 +6,12 @@ Follows cloud.google.com: Compute Engine ("Regions and zones", "Allocation quota
 
 from __future__ import annotations
 
-import inspect
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from components.gcp import machines
+from components.gcp.facts import Facts, Offered
 from components.gcp.machines import Quota
-from components.gcp.place import FoundCluster, Offered
 from components.gcp.settings import GcpSettings
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings
 from components.settings.pools import PoolSettings, pools_of
@@ -21,65 +19,6 @@ from components.settings.problems import suggestion
 
 ALL_CPUS = Quota("CPUS-ALL-REGIONS-per-project", "cores in all regions")
 ALL_GPUS = Quota("GPUS-ALL-REGIONS-per-project", "GPUs in all regions")
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A machine type in one zone.
-
-    Args:
-        cpus: Its cores.
-        accelerator: Type of the GPUs that come with it; None for none.
-        gpus: How many.
-    """
-
-    cpus: int
-    accelerator: str | None = None
-    gpus: int = 0
-
-
-@dataclass(frozen=True)
-class FoundRange:
-    """The range for private services access of a network that exists.
-
-    Args:
-        name: Its name.
-        cidr: Its addresses.
-    """
-
-    name: str
-    cidr: str
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What Google Cloud answered.
-
-    Args:
-        number: The project's number; None where the project is made here.
-        regions: Names of the regions.
-        zones: Names of the region's zones that are up, sorted.
-        offers: By machine type that was asked about, by zone.
-        quotas: The quotas that were asked about and told, by id.
-        cluster: The cluster that is used and not made.
-        network: The network that is used and not made.
-        subnetwork: Its subnetwork for nodes.
-        ranges: Names of the subnetwork's secondary ranges.
-        database: The network's range for Cloud SQL.
-        refused: What could not be asked, or does not exist, each in a sentence.
-    """
-
-    number: str | None
-    regions: tuple[str, ...] = ()
-    zones: tuple[str, ...] = ()
-    offers: Mapping[str, Mapping[str, Offer]] = field(default_factory=dict)
-    quotas: Mapping[str, int] = field(default_factory=dict)
-    cluster: FoundCluster | None = None
-    network: str | None = None
-    subnetwork: str | None = None
-    ranges: tuple[str, ...] = ()
-    database: FoundRange | None = None
-    refused: tuple[str, ...] = ()
 
 
 def makes_cluster(settings: AnySettings, block: GcpSettings) -> bool:
@@ -175,7 +114,6 @@ def problems(facts: Facts, settings: AnySettings, block: GcpSettings) -> list[st
         *found,
         *_machines(facts, settings, block),
         *_quotas(facts, settings, block),
-        *_overrides(settings, block),
         *_adopted(facts, settings, block),
     ]
 
@@ -221,16 +159,6 @@ def _attached(override: Mapping[str, object]) -> tuple[str, int] | None:
     if isinstance(found, list) and found and isinstance(found[0], Mapping) and "type" in found[0]:
         return str(found[0]["type"]), int(str(found[0].get("count") or 1))
     return None
-
-
-def _overrides(settings: AnySettings, block: GcpSettings) -> Iterator[str]:
-    for name in sorted(set(block.machines) & set(pools(settings, block))):
-        # Imported here: whoever overrides nothing pays nothing.
-        from pulumi_gcp.container import NodePoolNodeConfigArgs  # noqa: PLC0415
-
-        known = sorted(set(inspect.signature(NodePoolNodeConfigArgs.__init__).parameters) - {"self", "__self__"})
-        for key in sorted(set(block.machines[name]) - set(known)):
-            yield f"cloud.gcp.machines.{name}.{key}: node_config has no such field; {suggestion(key, known)}"
 
 
 def _adopted(facts: Facts, settings: AnySettings, block: GcpSettings) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,11 +13,11 @@ import pulumi
 from pulumi_gcp import Provider
 
 from components.gcp import machines, preflight
+from components.gcp.facts import Facts, FoundCluster, FoundRange, Offer
 from components.gcp.names import COMPUTE
-from components.gcp.place import FoundCluster
-from components.gcp.preflight import Facts, FoundRange, Offer
 from components.gcp.settings import GcpSettings
 from components.settings.models import AnySettings, EnvironmentSettings
+from components.settings.problems import suggestion
 
 Answer = TypeVar("Answer")
 
@@ -65,6 +66,7 @@ class _Asker:
             refused=tuple(self.refused),
         )
         self._buckets()
+        self._overrides()
         regions, zones, offers = self._catalogue()
         found = Facts(**{**vars(found), "regions": regions, "zones": zones, "offers": offers})
         return Facts(**{**vars(found), "quotas": self._quotas(found), "refused": tuple(self.refused)})
@@ -167,6 +169,19 @@ class _Asker:
             found = self._asked(what, lambda name=name: storage.get_bucket(name=name, opts=self.opts))  # type: ignore[misc]  # mypy can't type a default of a lambda
             if found is not None and found.location.lower() != self.block.region:
                 self.refused.append(f"{what} is in {found.location}, the environment in {self.block.region}")
+
+    def _overrides(self) -> None:
+        """Compare what the stack file puts over machines' configuration with what the SDK knows."""
+        wanted = set(self.block.machines) & set(preflight.pools(self.settings, self.block))
+        if not wanted:
+            return
+        from pulumi_gcp.container import NodePoolNodeConfigArgs  # noqa: PLC0415 - see _cluster
+
+        known = sorted(set(inspect.signature(NodePoolNodeConfigArgs.__init__).parameters) - {"self", "__self__"})
+        for name in sorted(wanted):
+            for key in sorted(set(self.block.machines[name]) - set(known)):
+                problem = f"node_config has no such field; {suggestion(key, known)}"
+                self.refused.append(f"cloud.gcp.machines.{name}.{key}: {problem}")
 
     def _catalogue(self) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, dict[str, Offer]]]:
         """Return the regions, the region's zones, and what these offer of the machine types that are wanted."""
