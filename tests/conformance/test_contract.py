@@ -126,11 +126,14 @@ def test_production_is_protected_from_plain_pulumi(declared: Declared, run: Run)
     assert open_ == []
 
 
-def test_two_environments_share_no_name(harness: Harness, declared: Declared, run: Run) -> None:
+@pytest.mark.parametrize("shared", [False, True], ids=["apart", "slices"])
+def test_two_environments_share_no_name(shared: bool, harness: Harness, declared: Declared, run: Run) -> None:
+    in_one_cluster = shared or "clusters" not in harness.offers
     names = []
     for name in ("x", "y"):
-        recorded = run(declared(name=name))
-        names.append({named for r in recorded.registrations for named in _unique(harness, r)})
+        registered = run(declared(name=name, shared=shared)).registrations
+        mine = [r for r in registered if in_one_cluster or not r.in_kubernetes]
+        names.append({named for r in mine for named in _unique(harness, r)})
     assert names[0]
     assert names[0] & names[1] == set()
 
@@ -236,12 +239,8 @@ def _by_name(recorded: Recorded) -> dict[str, Registration]:
 def _unique(harness: Harness, registration: Registration) -> Iterator[str]:
     """Yield what no other environment may have: names in the cloud, and names of what is not in a namespace."""
     if registration.in_kubernetes:
-        metadata = registration.inputs.get("metadata") or {}
-        # `terrarium-system` and what is in it are each cluster's own where a cloud makes clusters.
-        if metadata.get("namespace") != "terrarium-system" and metadata.get("name") != "terrarium-system":
-            if not metadata.get("namespace") and "clusters" in harness.offers:
-                return
-            yield f"{registration.short} {metadata.get('namespace', '')}/{metadata.get('name')}"
+        metadata = registration.metadata
+        yield f"{registration.short} {metadata.get('namespace', '')}/{metadata.get('name')}"
         return
     for key in harness.named(registration.kind):
         if value := registration.inputs.get(key):
