@@ -30,7 +30,7 @@ OFFICIAL, ON_PATH, BUILT, STAND_IN = "official", "on PATH", "built", "stand-in"
 
 _LANGUAGE = "pulumi-language-python"
 # Resource plugins and the Python packages whose versions they must have.
-_PLUGINS = {name: f"pulumi-{name}" for name in ("aws", "kubernetes", "postgresql", "random")}
+_PLUGINS = {name: f"pulumi-{name}" for name in ("aws", "gcp", "kubernetes", "postgresql", "random")}
 # Seconds. Plugins of 30 to 100 MB come over slow lines, too.
 _INSTALL_PATIENCE = 900.0
 _VERSION_PATIENCE = 20.0

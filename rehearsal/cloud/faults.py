@@ -47,8 +47,9 @@ class Faults:
             try:
                 if does or not fails:
                     result = work()
-            except ProviderError as error:
-                self.state.note(operation, token, identifier, str(error))
+            except ProviderError:
+                # Not the reason: it may quote a secret, which the engine's answer hides and this file would show.
+                self.state.note(operation, token, identifier, "refused")
                 raise
             self.state.note(operation, token, identifier, "done" if not fails else "lost" if does else "throttled")
             if not fails:

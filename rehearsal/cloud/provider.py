@@ -38,6 +38,7 @@ from rehearsal.plugins.serving import EngineLog
 
 # What the engine's SDKs add to a provider's settings, and the annotation of a setting that is a text.
 _ALWAYS = frozenset({"version", "pluginDownloadURL"})
+_NO_SETTING = "_builtins.str"
 _TEXT = re.compile(r"(?:Optional\[|pulumi\.Input\[)*_builtins\.str\]*")
 
 
@@ -76,7 +77,7 @@ class CloudProvider(ResourceProvider):
         kinds = schema.inputs_of(self.package, "provider:Provider")
         known = {name: item for name, item in settings.items() if name not in _ALWAYS and item not in ("", None)}
         return {
-            name: json.loads(item) if isinstance(item, str) and not _TEXT.fullmatch(kinds.get(name, "")) else item
+            name: json.loads(item) if isinstance(item, str) and not _TEXT.fullmatch(kinds.get(name, _NO_SETTING)) else item
             for name, item in known.items()
         }
 

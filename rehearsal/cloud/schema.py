@@ -27,7 +27,9 @@ _TITLES = {"str": "a text", "int": "a whole number", "float": "a number", "bool"
 @cache
 def inputs_of(package: str, token: str) -> Mapping[str, str]:
     """The inputs of a type, `ec2/vpc:Vpc` or `provider:Provider`, with their annotations; ProviderError: none such."""
-    return _members(_module(package, token), f"{token.rsplit(':', 1)[-1]}Args")
+    module, name = _module(package, token), token.rsplit(":", 1)[-1]
+    # Where a type has a part of that name, too, the SDK calls its own `...InitArgs`.
+    return _members(module, f"{name}InitArgs") or _members(module, f"{name}Args")
 
 
 @cache

@@ -68,7 +68,7 @@ def meaning(value: Any) -> Any:
         return sorted((meaning(item) for item in value), key=repr)
     if isinstance(value, str) and value[:1] == "{":
         try:
-            return repr(meaning(json.loads(value)))
+            return json.dumps(meaning(json.loads(value)), sort_keys=True)
         except ValueError:
             return value
     return value

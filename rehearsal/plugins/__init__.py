@@ -12,7 +12,8 @@ from pathlib import Path
 
 MODULES = {
     "pulumi-language-python": "language_python",
-    "pulumi-resource-aws": "aws",
+    "pulumi-resource-aws": "aws_or_cloud",
+    "pulumi-resource-gcp": "gcp",
     "pulumi-resource-kubernetes": "kubernetes.provider",
     "pulumi-resource-postgresql": "postgresql",
     "pulumi-resource-random": "random",

@@ -1,36 +1,52 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rehearsal.rented import platforms
-from rehearsal.rented.platforms import Rehearsed
-from tests.support.cluster import throwaway_home
+from rehearsal.cloud.aws import CLOUD
+from rehearsal.cloud.provider import CloudProvider
+from rehearsal.cloud.state import State
+from rehearsal.plugins.serving import EngineLog
+
+from .driver import Driver, Imagined
+
+ACCOUNT, REGION = "111122223333", "eu-central-1"
+TAGS = '{"tags": {"environment": "churn-dev"}}'
 
 
-@pytest.fixture(scope="session")
-def rehearsal_home() -> Iterator[Path]:
-    """Where this run's rehearsed clouds and the platforms behind them are; wiped at its end, or by the next run."""
-    with throwaway_home() as home, pytest.MonkeyPatch.context() as patch:
-        patch.setenv(platforms.HOME, str(home))
-        yield home
+class Told(EngineLog):
+    """What a person would see."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.lines: list[str] = []
+
+    def __call__(self, severity: object, message: str, urn: str = "", *, passing: bool = False) -> None:
+        self.lines.append(message)
 
 
-ACCOUNT, PROJECT, REGION, CLUSTER = "123456789012", "churn-rehearsed", "eu-central-1", "churn-dev"
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State("aws", CLOUD.settings, tmp_path)
 
 
-@pytest.fixture(scope="session")
-def rented(rehearsal_home: Path) -> dict[str, Rehearsed]:
-    """An account or project of each cloud (`aws`, `gcp`), and a cluster in it (`eks`, `gke`), all started at once."""
-    found = {
-        "aws": Rehearsed("aws", ACCOUNT, REGION),
-        "eks": Rehearsed("aws", ACCOUNT, REGION, CLUSTER),
-        "gcp": Rehearsed("gcp", PROJECT, REGION),
-        "gke": Rehearsed("gcp", PROJECT, REGION, CLUSTER),
-    }
-    with ThreadPoolExecutor(len(found)) as pool:
-        list(pool.map(Rehearsed.start, found.values()))
-    return found
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def part() -> Imagined:
+    return Imagined()
+
+
+@pytest.fixture
+def aws(state: State, told: Told, part: Imagined) -> Driver:
+    """A provider of an account, with nothing real behind it."""
+    provider = CloudProvider(told, CLOUD, state)
+    provider.ledger = replace(provider.ledger, part=lambda _name: part)
+    driver = Driver(provider)
+    driver.configure(region=REGION, allowedAccountIds=f'["{ACCOUNT}"]', defaultTags=TAGS)
+    return driver
