@@ -7,6 +7,7 @@ vpcs, vpc, subnet, subnets, eips, eks_cluster, rds_orderable_db_instance.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ Answer = TypeVar("Answer")
 
 # Zones in which EKS places no control plane: EKS user guide, "Amazon EKS networking requirements for VPC and subnets".
 _NOT_FOR_EKS = ("use1-az3", "usw1-az2", "cac1-az3")
+_ENGINE = re.compile(r"^invoke of \S+ failed: (invocation of \S+ returned an error: )?| \(\)$")
 
 
 @dataclass
@@ -200,5 +202,4 @@ class Questions:
 
 def _said(error: Exception) -> str:
     """Return what AWS said, on one line and without the engine's own words around it."""
-    text = " ".join(str(error).split())
-    return text.rpartition("returned an error: ")[2][:400]
+    return _ENGINE.sub("", " ".join(str(error).split()))[:400]

@@ -29,7 +29,6 @@ _ACCOUNT = NameRule(
 _ARN = "arn:aws[a-z-]*:iam::[0-9]{12}:"
 _ROLE = NameRule(
     service="an IAM role",
-    shortest=20,
     longest=600,
     pattern=f"{_ARN}role/[A-Za-z0-9_+=,.@/-]+",
     alphabet="an ARN such as arn:aws:iam::123456789012:role/deploy",
@@ -37,7 +36,6 @@ _ROLE = NameRule(
 )
 _PRINCIPAL = NameRule(
     service="a principal of IAM",
-    shortest=20,
     longest=600,
     pattern=f"{_ARN}(role|user)/[A-Za-z0-9_+=,.@/-]+",
     alphabet="the ARN of a role or user, such as arn:aws:iam::123456789012:role/analysts",
@@ -60,7 +58,7 @@ _SUBNET = NameRule(
 )
 _VERSION = NameRule(
     service="a version of Kubernetes",
-    longest=4,
+    longest=10,
     pattern="1\\.[0-9]{2}",
     alphabet='a minor version in quotes, such as "1.34"',
     source="EKS user guide, Kubernetes version lifecycle",
