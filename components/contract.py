@@ -229,9 +229,8 @@ class CloudAdapter(Protocol):
     def cluster_id(self) -> str | None:
         """What tells an existing cluster from others, for people; None where the stack makes its own."""
 
-    @property
-    def access(self) -> Mapping[str, str]:
-        """How a person reaches an existing cluster, as `Cluster.access`; empty where the stack makes its own."""
+    def access(self, settings: AnySettings) -> Mapping[str, str]:
+        """Return how a person reaches the cluster, as `Cluster.access`: known before it is made, by its name."""
 
     @property
     def account(self) -> str | None:

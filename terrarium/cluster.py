@@ -22,13 +22,15 @@ class Cluster:
     """A cluster, reached as a stack's `access` outputs say.
 
     Args:
-        access: The outputs: `context`, and `kubeconfig` if it is not the site's.
+        access: The outputs: `context`, `kubeconfig` if it is not the site's, and `login`, a command that makes the
+            context, where a cloud has one.
         kubeconfig: The site's kubeconfig.
     """
 
     def __init__(self, access: Mapping[str, Any], kubeconfig: str | None) -> None:
         self._context = str(access["context"])
         self._kubeconfig = access.get("kubeconfig") or kubeconfig
+        self._login = access.get("login")
 
     def occupants(self) -> list[str]:
         """Return the environments, by id, and the lakes that live on the cluster.
@@ -107,7 +109,8 @@ class Cluster:
         try:
             api = config.new_client_from_config(config_file=self._kubeconfig, context=self._context)  # type: ignore[no-untyped-call]  # the client leaves it untyped
         except (ConfigException, OSError) as error:
+            hint = f" This makes it: {self._login}" if self._login else ""
             raise CommandFailed(
-                f"no way to the cluster: {error}. Is KUBECONFIG right, and does it hold context {self._context}?"
+                f"no way to the cluster: {error}. Is KUBECONFIG right, and does it hold context {self._context}?{hint}"
             ) from None
         return client.CoreV1Api(api)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from components.aws.contradictions import contradictions
-from components.aws.place import login
+from components.aws.place import login, owner_id
 from components.aws.settings import AwsSettings
 from components.contract import Administration, Cluster, Ground, LakeFacts, Network, Registry, Store
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
@@ -38,11 +38,10 @@ class AwsAdapter:
         adopted = self.settings.adopt.cluster
         return f"EKS cluster {adopted} of {self.account} in {self.settings.region}" if adopted else None
 
-    @property
-    def access(self) -> Mapping[str, str]:
-        """The context that signing in makes, of a cluster that exists; see the contract."""
+    def access(self, settings: AnySettings) -> Mapping[str, str]:
+        """Return the context that signing in makes; see the contract."""
         existing = self.settings.adopt.cluster or self.settings.platform
-        return login(existing, self.settings.region) if existing else {}
+        return login(existing or owner_id(settings), self.settings.region)
 
     @property
     def account(self) -> str:

@@ -50,9 +50,9 @@ class KubernetesAdapter:
     def account(self) -> None:
         """None: an existing cluster's account is its owner's."""
 
-    @property
-    def access(self) -> Mapping[str, str]:
-        """The context, and its kubeconfig if the stack names one; see the contract."""
+    def access(self, settings: AnySettings) -> Mapping[str, str]:
+        """Return the context, and its kubeconfig if the stack names one; see the contract."""
+        del settings
         kubeconfig = self.settings.kubeconfig
         return {"context": self.settings.context} | ({"kubeconfig": kubeconfig} if kubeconfig else {})
 
@@ -142,7 +142,7 @@ class KubernetesAdapter:
 
     def cluster(self, name: str, settings: AnySettings, network: Network, opts: pulumi.ResourceOptions) -> Cluster:
         """Return the existing cluster behind one explicit provider."""
-        del settings, network
+        del network
         # Imported here: another cloud's stack must not pay for this SDK (0.4 s).
         from pulumi_kubernetes import Provider  # noqa: PLC0415
 
@@ -163,7 +163,7 @@ class KubernetesAdapter:
             name=self.settings.context,
             provider=provider,
             platform=self.settings.platform,
-            access=self.access,
+            access=self.access(settings),
         )
 
     def store(

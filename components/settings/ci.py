@@ -9,7 +9,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from components.naming import NameRule
 from components.settings.fields import Settings
 
-# As a whole, and without a wildcard or a quote: what is written here becomes a part of what a cloud compares tokens with.
+# Without a wildcard or a quote: what is written here becomes a part of what a cloud compares tokens with.
 _REPOSITORY = NameRule(
     service="a repository",
     longest=200,

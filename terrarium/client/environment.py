@@ -124,16 +124,11 @@ def _declared(name: str, root: Path | None) -> InCluster:
             "or give the kubeconfig context of its cluster as context"
         )
     declaration = _declaration(name, found)
-    access, settings = declaration.adapter.access, declaration.settings
+    settings = declaration.settings
     if isinstance(settings, PlatformSettings):
         raise InvalidInput(f"stack {name} is a platform: it has no store to connect to")
-    if not access:
-        raise InvalidInput(
-            f"stack {name} makes its own cluster: give the kubeconfig context of it as context "
-            f"(`terrarium status {name}` shows it)"
-        )
     owner = layout.lake_id(settings.name) if isinstance(settings, LakeSettings) else settings.id
-    return InCluster(owner, access, site(found, declaration.tiers).kubeconfig)
+    return InCluster(owner, declaration.adapter.access(settings), site(found, declaration.tiers).kubeconfig)
 
 
 def _mounted() -> Folder:

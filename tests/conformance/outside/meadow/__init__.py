@@ -35,8 +35,8 @@ class MeadowAdapter:
     def platform(self) -> str | None:
         return self.settings.platform
 
-    @property
-    def access(self) -> Mapping[str, str]:
+    def access(self, settings: AnySettings) -> Mapping[str, str]:
+        del settings
         return {"context": f"meadow-{self.settings.region}"}
 
     def contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
@@ -50,9 +50,10 @@ class MeadowAdapter:
     def cluster(self, name: str, settings: AnySettings, network: Network, opts: pulumi.ResourceOptions) -> Cluster:
         from pulumi_kubernetes import Provider  # noqa: PLC0415 - `terrarium check` must not pay for it
 
-        del settings, network
-        provider = Provider(f"{name}-cluster", context=self.access["context"], opts=opts)
-        return Cluster(self.access["context"], provider, self.platform, self.access)
+        del network
+        access = self.access(settings)
+        provider = Provider(f"{name}-cluster", context=access["context"], opts=opts)
+        return Cluster(access["context"], provider, self.platform, access)
 
     def store(
         self,
