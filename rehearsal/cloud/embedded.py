@@ -168,6 +168,16 @@ class SqlUser(_Part):
         _data(thing).remove_logins(str(thing.inputs["instance"]), _name(thing))
 
 
+class SqlCertificate(_Part):
+    """A client's certificate of Cloud SQL; the server asks nobody for one (`ENCRYPTED_ONLY`)."""
+
+    def _make(self, thing: Thing, inputs: Properties) -> Properties:
+        return _data(thing).client_certificate(str(inputs["instance"]), str(inputs["commonName"]))
+
+    def _remove(self, thing: Thing) -> None:
+        """Nothing: it opens nothing."""
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
     try:

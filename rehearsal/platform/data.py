@@ -6,6 +6,7 @@ last of them goes.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,12 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.x509 import load_pem_x509_certificate
+
 from rehearsal.errors import RehearsalError
 from rehearsal.files import read_json, write_json
 from rehearsal.locks import locked
 from rehearsal.platform import keys
+from rehearsal.platform.certificates import Authority, Pair
 from rehearsal.platform.control import Platform
-from rehearsal.platform.layout import Layout
+from rehearsal.platform.layout import AUTHORITY, Layout
 from rehearsal.platform.ports import LOOPBACK
 
 if TYPE_CHECKING:
@@ -170,6 +175,25 @@ class Data:
     def authority(self) -> str:
         """Return the PEM of the authority that vouches for the database servers."""
         return self._layout.authority.certificate.read_text(encoding="ascii")
+
+    def client_certificate(self, server: str, user: str) -> dict[str, str]:
+        """Issue a certificate for clients of a database server, or return the one there is, as Cloud SQL tells it.
+
+        Args:
+            server: Name of the server.
+            user: Common name.
+        """
+        pair = Pair.at(self._layout.certificates / "clients" / server, hashlib.sha256(user.encode()).hexdigest()[:10])
+        Authority(self._layout.certificates, AUTHORITY).issue(pair, user)
+        made = load_pem_x509_certificate(pair.certificate.read_bytes())
+        return {
+            "cert": pair.certificate.read_text(encoding="ascii"),
+            "privateKey": pair.key.read_text(encoding="ascii"),
+            "serverCaCert": self.authority(),
+            "certSerialNumber": str(made.serial_number),
+            "sha1Fingerprint": made.fingerprint(SHA1()).hex(),  # noqa: S303 - Cloud SQL's own name for a certificate
+            "expirationTime": made.not_valid_after_utc.isoformat(),
+        }
 
     def _administrator(self, sql: psycopg.Connection[Any], user: str, password: str) -> None:
         from psycopg.sql import SQL, Identifier, Literal  # noqa: PLC0415 - see _sql
