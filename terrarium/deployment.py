@@ -81,12 +81,12 @@ class Deployment:
         self._say(f"planned: {self._plan(Watch(), refresh).summary(' to ')}")
         stack = self.engine.open()
         try:
-            result = self.engine.operate(
+            self.engine.operate(
                 lambda: stack.up(on_event=watch, refresh=refresh, show_secrets=False, **self._options()), watch
             )
         finally:
             self._revoke_doubled_keys(watch)
-        return Outcome(watch, {key: item.value for key, item in result.outputs.items() if not item.secret})
+        return Outcome(watch, outputs(self.engine.state()))
 
     def destroy(self, watch: Watch) -> Watch:
         """Delete everything that the stack made. Asking for consent is the caller's part.
@@ -120,7 +120,7 @@ class Deployment:
         store = found.get("store")
         if not store:
             return []
-        administrator = self._administrator()
+        administrator = self._administrator(found)
         if administrator is None:
             raise Refused(
                 f"the stack made a data store, and its file no longer says how to reach it: put back what stood under "
@@ -232,16 +232,16 @@ class Deployment:
             self._say(f"whether a key was made twice is not known: {error}")
 
     def _revoke(self, state: Mapping[str, Any], users: set[str], when: str) -> None:
-        administrator = self._administrator() if users else None
+        administrator = self._administrator(outputs(state)) if users else None
         if administrator is None:
             return
         for user in sorted(users):
             for key in administrator.revoke_unknown(user, recovery.keys_in_use(state)):
                 self._say(f"revoked access key {key} of {user}: it was made, and its secret lost, {when}")
 
-    def _administrator(self) -> Administrator | None:
+    def _administrator(self, found: Mapping[str, Any]) -> Administrator | None:
         try:
-            way = self.declaration.adapter.administration(self._site.asking, outputs(self.engine.state()))
+            way = self.declaration.adapter.administration(self._site.asking, found)
         except NotReached as error:
             raise CommandFailed(str(error)) from None
         return Administrator(way) if way else None
