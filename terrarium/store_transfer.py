@@ -7,7 +7,8 @@ import os
 import re
 import select
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,6 +21,8 @@ from terrarium.errors import InvalidInput
 from terrarium.store_places import Remote
 
 if TYPE_CHECKING:
+    from obstore import GetResult
+
     from terrarium.client.files import Files
     from terrarium.client.store import Store
 
@@ -148,13 +151,16 @@ class Transfer:
                 self._count(size)
                 return
             got = files.objects.get(source.path)
-            # No object comes of no piece.
-            content: Any = self._counted(got.stream(min_chunk_size=MEBIBYTE)) if got.meta["size"] else b""
             part = part_size(got.meta["size"])
-            target_files.objects.put(target.path, content, chunk_size=part, max_concurrency=CONCURRENCY)
+            # In a thread of its own: obstore asks for pieces from within its runtime, where it can't read (it panics).
+            with ThreadPoolExecutor(1) as reader:
+                # No object comes of no piece.
+                content: Any = self._read_by(reader, got) if got.meta["size"] else b""
+                target_files.objects.put(target.path, content, chunk_size=part, max_concurrency=CONCURRENCY)
 
-    def _counted(self, pieces: Iterable[Any]) -> Iterator[bytes]:
-        for piece in pieces:
+    def _read_by(self, reader: ThreadPoolExecutor, got: GetResult) -> Iterator[bytes]:
+        stream = got.stream(min_chunk_size=MEBIBYTE)
+        while (piece := reader.submit(next, stream, None).result()) is not None:
             self._check()
             self._count(len(piece))
             yield bytes(piece)

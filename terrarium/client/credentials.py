@@ -133,7 +133,7 @@ class Borrowed:
         from botocore.config import Config  # noqa: PLC0415 - as above
 
         with self._explained():
-            config = Config(retries={"mode": "standard", "total_max_attempts": 10}, connect_timeout=10)
+            config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10)
             # A person's own: their profile, their sign-in, and whatever else the field's tools know.
             sts: Any = boto3.Session(region_name=self._region).client("sts", config=config)
             caller = str(sts.get_caller_identity()["Arn"])
@@ -142,11 +142,11 @@ class Borrowed:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError  # noqa: PLC0415 - as above
+        from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError  # noqa: PLC0415
 
         try:
             yield
-        except HTTPClientError:
+        except (EndpointConnectionError, HTTPClientError):
             raise ConnectionRefusedError(
                 errno.ECONNREFUSED, f"AWS STS in {self._region} does not answer: does a way lead to it?"
             ) from None

@@ -19,6 +19,8 @@ from terrarium.errors import CommandFailed, InvalidInput, Refused
 _CODE = re.compile(r"(?:<Code>|\(code: )(\w{1,64})")
 _STATUS = re.compile(r"status code: (\d{3})")
 _KEY = re.compile(r'Path "([^\n]{1,1024}?)" ')
+# What obstore makes of what a provider of keys said, which is ours and for people.
+_PROVIDER = re.compile(r"credential provider: \w+: \[Errno (\d+)\] ([^\n]+)")
 _STALE_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"}
 
 # What boto3 calls what obstore says.
@@ -91,6 +93,9 @@ def _plain(error: Exception, connection: Connection, place: str) -> OSError:
     from obstore.exceptions import AlreadyExistsError  # noqa: PLC0415 - see told
 
     text = str(error)
+    said = _PROVIDER.search(text)
+    if said:
+        return OSError(int(said.group(1)), said.group(2))
     if "performing token request" in text:
         # Of Google's alone: keys of S3 come from providers of ours, which say it themselves.
         service_account = getattr(connection.objects.keys, "service_account", f"store-{connection.identity}")
