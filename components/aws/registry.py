@@ -42,7 +42,7 @@ def registry(
     network = narrowed(ground.network, Vpc)
     own = pulumi.ResourceOptions(parent=opts.parent, provider=network.account.opts.provider)
     made = ecr.Repository(
-        f"{name}-images",
+        name,
         name=repository_name(declared.id),
         # What a tag named once, it names always: else what was tested is not what runs.
         image_tag_mutability="IMMUTABLE",
@@ -53,7 +53,7 @@ def registry(
         force_delete=declared.tier is not Tier.PRODUCTION,
         opts=own,
     )
-    ecr.LifecyclePolicy(f"{name}-images-untagged", repository=made.name, policy=cleanup(), opts=own)
+    ecr.LifecyclePolicy(f"{name}-untagged", repository=made.name, policy=cleanup(), opts=own)
     return Registry(made.repository_url)
 
 
