@@ -20,7 +20,10 @@ from rehearsal.platform import Platform
 from rehearsal.platform import cli as platform_cli
 from rehearsal.platform import names as platform_names
 from rehearsal.platform.control import BUILT
-from rehearsal.progress import Report, on_terminal
+from rehearsal.progress import Report, Silent, on_terminal
+from rehearsal.rented import clouds
+from rehearsal.rented.platforms import Rehearsed, heal
+from rehearsal.rented.platforms import found as rented
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(platform_cli.app, name="platform", help="Work on one embedded platform.")
@@ -34,13 +37,20 @@ def up(stack: Annotated[str, typer.Argument(help="The stack to bring up.")] = "d
     root = paths.root()
     needed = stacks.needs(root, stack)
     with on_terminal() as report:
-        _prepare(report, control_plane=needed.embedded is not None)
+        # Which clouds are rehearsed is known when the engine is laid out, and what is missing is built before that.
+        parts = _prepare(report, control_plane=bool(needed.embedded or needed.account))
         if needed.embedded:
             report.step(f"Starting the embedded platform '{needed.embedded}'")
             Platform(needed.embedded).start(report)
-        site.write(root, paths.local(), {tier: _access(root, tier) for tier in site.TIERS}, report)
+        if needed.account and parts.rehearses(needed.account.cloud):
+            report.step(f"Starting what is real of the rehearsed {needed.account.cloud} account {needed.account.name}")
+            _rehearsed(needed.account).start()
+            heal(needed.account.cloud, needed.account.name)
+        _write_site(root, parts, report)
     for name in filter(None, (needed.platform_stack, stack)):
         _terrarium("up", name)
+        # The contexts of clusters that were made just now.
+        _write_site(root, parts, Silent())
     _terrarium("status")
     production = "-production" if needed.production else ""
     sys.stdout.write(f"By hand:  . .terrarium/activate{production} && pulumi up -s {stack}\n")
@@ -56,24 +66,27 @@ def build() -> None:
 @app.command()
 def down() -> None:
     """Stop the embedded platforms; data and state stay."""
-    for name in _embedded():
-        Platform(name).stop()
-        typer.echo(f"Stopped '{name}'; its data and the state stay. `make up` starts it again.")
+    for platform in _embedded():
+        platform.stop()
+        typer.echo(f"Stopped '{platform.name}'; its data and the state stay. `make up` starts it again.")
 
 
 @app.command()
 def reset() -> None:
     """Stop the embedded platforms and delete their data, and the state of what lived on them."""
     states = paths.local() / "state"
-    if elsewhere := stacks.elsewhere(states):
-        named = ", ".join(f"{stack} (context {context})" for stack, context in sorted(elsewhere.items()))
+    if elsewhere := stacks.elsewhere(states, clouds.identifiers()):
+        named = ", ".join(f"{stack} ({place})" for stack, place in sorted(elsewhere.items()))
         raise RehearsalError(
-            f"{states} holds the state of stacks in clusters that are not embedded: {named}. Without it nobody would "
-            "know what they made there. Nothing was deleted. Destroy them first (`terrarium destroy STACK`)."
+            f"{states} holds the state of stacks in clusters or clouds that are not rehearsed: {named}. Without it "
+            "nobody would know what they made there. Nothing was deleted. Destroy them first "
+            "(`terrarium destroy STACK`)."
         )
-    for name in _embedded():
-        Platform(name).reset()
-        typer.echo(f"Deleted '{name}' with all that lived on it.")
+    for platform in _embedded():
+        platform.reset()
+        typer.echo(f"Deleted '{platform.name}' with all that lived on it.")
+    if clouds.forget():
+        typer.echo("Deleted what stood in the rehearsed clouds.")
     if states.is_dir():
         with explained(f"The states in {states} can't be deleted"):
             shutil.rmtree(states)
@@ -83,7 +96,7 @@ def reset() -> None:
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Say what runs, what is real and what is simulated."""
-    found = [Platform(name).status() for name in _embedded()]
+    found = [platform.status() for platform in _embedded()]
     if as_json:
         json.dump([item.as_json() for item in found], sys.stdout, indent=2)
         sys.stdout.write("\n")
@@ -92,28 +105,45 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         platform_cli.show(item)
 
 
-def _prepare(report: Report, *, control_plane: bool) -> None:
+def _prepare(report: Report, *, control_plane: bool) -> engine.EngineParts:
     # All that is missing in one call, so that the counts of what is left are true; and before the engine is laid out,
     # which takes kubectl from what is built.
     wanted = [*(["pulumi"] if engine.must_build(report) else []), *(BUILT if control_plane else [])]
     build_sets(wanted, report)
-    engine.prepare(report)
+    return engine.prepare(report)
 
 
-def _embedded() -> list[str]:
-    """Return the platforms of the reference stacks, and whichever others were ever started here."""
-    return sorted({*site.TIERS.values(), *platform_names()})
+def _embedded() -> list[Platform]:
+    """Return the platforms of the reference stacks, those of rehearsed clouds, and all others ever started here."""
+    named = [Platform(name) for name in {*site.TIERS.values(), *platform_names()}]
+    known = {platform.folder: platform for platform in [*named, *(it.platform for it in rented())]}
+    return sorted(known.values(), key=lambda platform: platform.name)
 
 
-def _access(root: Path, tier: str) -> site.Access:
+def _write_site(root: Path, parts: engine.EngineParts, report: Report) -> None:
+    site.write(root, paths.local(), {tier: _access(root, tier, parts) for tier in site.TIERS}, report)
+
+
+def _access(root: Path, tier: str, parts: engine.EngineParts) -> site.Access:
     """Return where a tier's clusters and stores are. Only production's file leads to its own, and to no other."""
     found = stacks.side(root, production=tier == "production")
     embedded = [Platform(name) for name in dict.fromkeys([site.TIERS[tier], *found.embedded])]
+    accounts = [_rehearsed(account) for account in found.accounts if parts.rehearses(account.cloud)]
     # Only if a stack needs them: a rehearsal has no business with a person's clusters.
-    own = site.own_kubeconfigs() if found.others else []
+    own = site.own_kubeconfigs() if found.others or len(accounts) < len(found.accounts) else []
+    places = [*embedded, *(account.platform for account in accounts)]
+    clusters = [it for account in accounts for it in rented(account.cloud, account.account) if it.cluster]
     return site.Access(
-        [*(platform.kubeconfig for platform in embedded), *own], [platform.connections for platform in embedded]
+        [*(platform.kubeconfig for platform in embedded), *own],
+        [platform.connections for platform in places],
+        next((account.platform.connections for account in accounts if account.cloud == "aws"), None),
+        # One that is half made has no address yet.
+        [cluster for cluster in clusters if cluster.platform.kubeconfig.is_file()],
     )
+
+
+def _rehearsed(account: stacks.Account) -> Rehearsed:
+    return Rehearsed(account.cloud, account.name, account.region)
 
 
 def _terrarium(*arguments: str) -> None:

@@ -51,6 +51,10 @@ class EngineParts:
     origins: Mapping[str, str]
     versions: Mapping[str, str]
 
+    def rehearses(self, cloud: str) -> bool:
+        """Return whether a cloud (`aws`, `gcp`) is rehearsed: with the official plugin, it is the real one."""
+        return self.origins.get(cloud) == STAND_IN
+
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON's types."""
         return {"bin_dir": str(self.bin_dir), "origins": dict(self.origins), "versions": dict(self.versions)}

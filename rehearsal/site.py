@@ -17,6 +17,8 @@ from rehearsal.files import write as write_file
 from rehearsal.paths import pulumi_home
 from rehearsal.platform.connections import Connections, combine
 from rehearsal.progress import Report
+from rehearsal.rented import kubeconfigs
+from rehearsal.rented.platforms import Rehearsed
 
 SHARED = "shared"
 PRODUCTION = "prod"
@@ -36,10 +38,14 @@ class Access:
     Attributes:
         kubeconfigs: Of two files that name one context, the first is taken.
         connections: To the data stores of embedded platforms, whether they were ever started or not.
+        default: Of them, the rehearsed AWS account's that is asked where no profile is named.
+        clusters: Rehearsed clusters, which get a context each.
     """
 
     kubeconfigs: Sequence[Path]
     connections: Sequence[Connections] = ()
+    default: Connections | None = None
+    clusters: Sequence[Rehearsed] = ()
 
 
 def write(root: Path, local: Path, access: Mapping[str, Access], report: Report) -> None:
@@ -59,12 +65,16 @@ def write(root: Path, local: Path, access: Mapping[str, Access], report: Report)
             state = local / "state" / side
             state.mkdir(parents=True, exist_ok=True)
             # Production's keys in files of their own, which no other tier names.
-            connections = combine(local / "connections" / side, access[tier].connections)
+            folder, given = local / "connections" / side, access[tier]
+            connections = combine(folder, given.connections, given.default)
+            # First: the clouds' commands write to the first, and a platform writes its own anew at each start.
+            kubeconfigs.refresh(folder / "kubeconfig", given.clusters)
+            files = [folder / "kubeconfig", *given.kubeconfigs]
             path = local / f"{tier}.env"
             if _is_somebodys(path):
                 report.note(f"{path} is kept: it was not written by `make up`. To have it made anew, delete it.")
             else:
-                write_file(path, _HEAD + _variables(side, state, access[tier].kubeconfigs, connections))
+                write_file(path, _HEAD + _variables(side, state, files, connections))
         write_file(local / "activate", _script(root, local, "experimentation"))
         write_file(local / "activate-production", _script(root, local, "production"))
 
@@ -72,24 +82,24 @@ def write(root: Path, local: Path, access: Mapping[str, Access], report: Report)
 def own_kubeconfigs() -> list[Path]:
     """Return the kubeconfigs a person had before anything of ours: KUBECONFIG's, else `~/.kube/config` if it exists.
 
-    Those of embedded platforms are left out, of this checkout and others: they are in KUBECONFIG of a shell that
-    sourced `activate`, and would open production's platform to the other tiers.
+    Those of embedded and rehearsed clusters are left out, of this checkout and others: they are in KUBECONFIG of a
+    shell that sourced `activate`, and would open production's to the other tiers.
     """
     if listed := os.environ.get("KUBECONFIG"):
         paths = [Path(entry).expanduser() for entry in listed.split(os.pathsep) if entry]
     else:
         paths = [path for path in [Path.home() / ".kube" / "config"] if path.is_file()]
-    return [path for path in paths if path.parts[-4:-2] != (".terrarium", "platforms")]
+    return [path for path in paths if path.parts[-4:-3] != (".terrarium",)]
 
 
-def _variables(side: str, state: Path, kubeconfigs: Sequence[Path], connections: Connections) -> str:
+def _variables(side: str, state: Path, files: Sequence[Path], connections: Connections) -> str:
     variables = {
         # Without it the engine keeps a second file beside each state, which a kill can leave half-written.
         "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": "rehearsal" if side == SHARED else "rehearsal-production",
         "PULUMI_HOME": str(pulumi_home()),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "KUBECONFIG": os.pathsep.join(str(path) for path in kubeconfigs),
+        "KUBECONFIG": os.pathsep.join(str(path) for path in files),
         **connections.variables(),
     }
     return "".join(f"{key}={shlex.quote(value)}\n" for key, value in variables.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,24 @@ _CONTEXT = "terrarium-"
 # In the path of every embedded platform's kubeconfig.
 _PLATFORMS = "/.terrarium/platforms/"
 _PRODUCTION = "production"
+# What each cloud calls its account.
+_ACCOUNTS = {"aws": "account", "gcp": "project"}
 _FILES = ("Pulumi.{stack}.yaml", "environments/*/Pulumi.{stack}.yaml")
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account of AWS, or a project of Google Cloud, that a stack names.
+
+    Args:
+        cloud: `aws` or `gcp`, as the plugin.
+        name: The account's number, the project's id.
+        region: The region.
+    """
+
+    cloud: str
+    name: str
+    region: str
 
 
 @dataclass(frozen=True)
@@ -25,11 +42,13 @@ class Needs:
 
     Args:
         embedded: Name of the embedded platform; None if the stack names another cluster's context.
+        account: The account that it is made in; None if it is on no cloud that has accounts.
         platform_stack: The stack of the platform whose slice it is, if any.
         production: Whether it is of the production tier, whose state and variables are apart.
     """
 
     embedded: str | None
+    account: Account | None
     platform_stack: str | None
     production: bool
 
@@ -44,8 +63,8 @@ def needs(root: Path, stack: str) -> Needs:
     if block is None:
         known = ", ".join(sorted(_stacks(root))) or "none"
         raise RehearsalError(f"There is no Pulumi.{stack}.yaml. Stacks here: {known}.")
-    platform_stack = _stack_of_platform(root, _kubernetes(block).get("platform"))
-    return Needs(_embedded(block), platform_stack, _in_production(block))
+    platform_stack = _stack_of_platform(root, _cloud(block)[1].get("platform"))
+    return Needs(_embedded(block), _account(block), platform_stack, _in_production(block))
 
 
 @dataclass(frozen=True)
@@ -55,10 +74,12 @@ class Side:
     Args:
         embedded: Names of the embedded platforms, sorted.
         others: Whether a stack names another cluster's context, which the person's own kubeconfigs must hold.
+        accounts: The clouds' accounts that they name, in the order of the stacks' names.
     """
 
     embedded: tuple[str, ...]
     others: bool
+    accounts: tuple[Account, ...]
 
 
 def side(root: Path, *, production: bool) -> Side:
@@ -68,39 +89,51 @@ def side(root: Path, *, production: bool) -> Side:
         root: The checkout.
         production: Which side: the production tier's stacks, or all others.
     """
-    blocks = [block for stack in _stacks(root) if (block := _block(root, stack))]
+    blocks = [block for stack in sorted(_stacks(root)) if (block := _block(root, stack))]
     mine = [block for block in blocks if _in_production(block) == production]
     embedded = sorted({name for block in mine if (name := _embedded(block))})
     others = any("context" in _kubernetes(block) and not _embedded(block) for block in mine)
-    return Side(tuple(embedded), others)
+    accounts = dict.fromkeys(account for block in mine if (account := _account(block)))
+    return Side(tuple(embedded), others, tuple(accounts))
 
 
-def elsewhere(states: Path) -> dict[str, str]:
-    """Return the stacks whose state tells of objects in clusters that are not embedded, with the cluster's context.
+def elsewhere(states: Path, rehearsed: Collection[str] = ()) -> dict[str, str]:
+    """Return the stacks whose state tells of objects that are neither embedded nor rehearsed, with where these are.
 
     Args:
         states: The folder that holds the rehearsal's state backends.
+        rehearsed: Ids of what stands in rehearsed clouds.
 
     Raises:
         RehearsalError: If the folder can't be read.
     """
     with explained(f"The states in {states} can't be read"):
         files = sorted(states.glob("*/.pulumi/stacks/**/*.json"))
-        return {file.stem: context for file in files for context in _foreign_contexts(file)}
+        return {file.stem: place for file in files for place in _foreign(file, rehearsed)}
 
 
-def _foreign_contexts(file: Path) -> Iterator[str]:
-    """Yield the contexts of the clusters beyond this checkout that a state has objects in."""
+def _foreign(file: Path, rehearsed: Collection[str]) -> Iterator[str]:
+    """Yield the clusters and clouds beyond this checkout that a state has objects in."""
     try:
         resources = json.loads(file.read_bytes())["checkpoint"]["latest"]["resources"]
-        providers = [it["inputs"] for it in resources if it["type"] == "pulumi:providers:kubernetes"]
-        recorded = [(str(inputs.get("context", "")), str(inputs.get("kubeconfig", ""))) for inputs in providers]
+        clusters = [it["inputs"] for it in resources if it["type"] == "pulumi:providers:kubernetes"]
+        contexts = [(str(inputs.get("context", "")), str(inputs.get("kubeconfig", ""))) for inputs in clusters]
+        clouds = {f"{it['urn']}::{it['id']}": it["type"].rpartition(":")[2] for it in resources if _is_cloud(it)}
+        made = [(clouds[it["provider"]], str(it["id"])) for it in resources if it.get("provider") in clouds]
     except (ValueError, KeyError, TypeError, AttributeError):
         # A stack that was made and never brought up has no resources; nor has one that was destroyed.
         return
-    for context, kubeconfig in recorded:
-        if not _is_embedded(context) or (kubeconfig and _PLATFORMS not in kubeconfig):
-            yield context
+    for context, kubeconfig in contexts:
+        # A cluster that a cloud made is in no context: it goes with what the cloud made.
+        if (context or not clouds) and (not _is_embedded(context) or (kubeconfig and _PLATFORMS not in kubeconfig)):
+            yield f"context {context}"
+    yield from {cloud: f"cloud {cloud}" for cloud, identifier in made if identifier not in rehearsed}.values()
+
+
+def _is_cloud(resource: dict[str, Any]) -> bool:
+    """Return whether a resource is a cloud's provider, rather than that of a store with an address of its own."""
+    kinds = [f"pulumi:providers:{cloud}" for cloud in _ACCOUNTS]
+    return resource["type"] in kinds and not resource["inputs"].get("endpoints")
 
 
 def _is_embedded(context: str) -> bool:
@@ -147,7 +180,22 @@ def _block(root: Path, stack: str, kind: str = "") -> dict[str, Any] | None:
     return found[0] if found and isinstance(found[0], dict) else {}
 
 
+def _account(block: dict[str, Any]) -> Account | None:
+    name, cloud = _cloud(block)
+    account = cloud.get(_ACCOUNTS.get(name, ""))
+    # YAML reads an account's twelve digits as a number, unless they stand in quotes.
+    return Account(name, str(account), str(cloud.get("region", ""))) if account else None
+
+
 def _kubernetes(block: dict[str, Any]) -> dict[str, Any]:
+    name, cloud = _cloud(block)
+    return cloud if name == "kubernetes" else {}
+
+
+def _cloud(block: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the name of a stack's cloud, and what the stack says of it."""
     cloud = block.get("cloud")
-    found = cloud.get("kubernetes") if isinstance(cloud, dict) else None
-    return found if isinstance(found, dict) else {}
+    for name, found in cloud.items() if isinstance(cloud, dict) else ():
+        if isinstance(found, dict):
+            return str(name), found
+    return "", {}

@@ -11,6 +11,8 @@ from rehearsal.platform import keys
 from rehearsal.platform.layout import Layout
 from rehearsal.platform.ports import LOOPBACK
 
+_DISCARD = 9  # RFC 863; nobody has it any more
+
 
 @dataclass(frozen=True)
 class Connections:
@@ -68,12 +70,13 @@ def write_connections(layout: Layout, ports: Mapping[str, int]) -> None:
     )
 
 
-def combine(folder: Path, sources: Sequence[Connections]) -> Connections:
+def combine(folder: Path, sources: Sequence[Connections], default: Connections | None = None) -> Connections:
     """Write one file of each kind that holds the sections of several platforms.
 
     Args:
         folder: Where; made with mode 0700 if missing.
         sources: The platforms' files. Those of a platform that was never started are left out.
+        default: Those of a rehearsed account: what asks AWS without naming a profile asks there.
     """
     made = Connections.within(folder)
     kinds = (
@@ -83,4 +86,22 @@ def combine(folder: Path, sources: Sequence[Connections]) -> Connections:
     )
     for path, parts in kinds:
         write(path, "\n".join(part.read_text(encoding="utf-8") for part in parts if part.is_file()))
+    if default and default.aws_config.is_file() and default.aws_credentials.is_file():
+        _add_default(made, default)
     return made
+
+
+def _add_default(made: Connections, default: Connections) -> None:
+    profile = _unnamed(default.aws_config.read_text(encoding="utf-8"))
+    # Of all other services: nobody is there, and nothing that is meant for a rehearsal is sent to AWS.
+    profile += f"\nendpoint_url = http://{LOOPBACK}:{_DISCARD}\n"
+    for path, text in (
+        (made.aws_config, profile),
+        (made.aws_credentials, _unnamed(default.aws_credentials.read_text(encoding="utf-8"))),
+    ):
+        write(path, f"{path.read_text(encoding='utf-8')}\n{text}")
+
+
+def _unnamed(text: str) -> str:
+    """Return the first section of a file, named as the default."""
+    return "\n".join(["[default]", *text.partition("\n\n")[0].splitlines()[1:]])

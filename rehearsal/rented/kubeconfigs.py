@@ -65,7 +65,9 @@ def add(path: Path, cluster: Rehearsed, context: str = "") -> str:
 
 
 def refresh(path: Path, clusters: Iterable[Rehearsed]) -> None:
-    """Have exactly these rehearsed clusters in a kubeconfig, by their names as contexts; what else is there stays.
+    """Have exactly these rehearsed clusters in a kubeconfig; what else is there stays.
+
+    The contexts are those of the clouds' adapters: with AWS the cluster's name, with Google Cloud the name by gcloud.
 
     Args:
         path: The file; not made if there is nothing to be said.
@@ -82,7 +84,7 @@ def refresh(path: Path, clusters: Iterable[Rehearsed]) -> None:
             it for it in content[section] if (it.get("context") or {}).get("user", it["name"]) not in ours
         ]
     for cluster in clusters:
-        _put(content, entry(cluster, cluster.cluster))
+        _put(content, entry(cluster, cluster.cluster if cluster.cloud == "aws" else ""))
     if yaml.safe_dump(content) != before:
         _write(path, content)
 
