@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from components import addressing, naming
 from components.addressing import Network
 from components.gcp import machines, names, preflight, ranges
+from components.gcp.names import is_google
 from components.gcp.settings import GOOGLE, DatabaseSettings, GcpSettings
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.settings.pools import PoolSettings
@@ -137,14 +138,27 @@ def _environment(settings: EnvironmentSettings, block: GcpSettings) -> Found:
         yield "buckets", "two buckets would share a schema of the database"
     if settings.store.recovery.rpo_minutes < _RPO_MINUTES:
         yield "store.recovery.rpo_minutes", f"Cloud SQL promises {_RPO_MINUTES} minutes; promise as many, or more"
+    yield from _people(settings, block)
+
+
+def _people(settings: EnvironmentSettings, block: GcpSettings) -> Found:
+    """Compare groups with the sign-in: Google's, which `security_group` opens, or another one that the cluster has."""
     people = settings.people
-    of_people = {f"people.{kind}": getattr(people, kind) for kind in type(people).model_fields}
-    of_buckets = {f"buckets.{name}.groups": bucket.groups for name, bucket in settings.buckets.items()}
+    groups = {f"people.{kind}": getattr(people, kind) for kind in type(people).model_fields}
+    groups |= {f"buckets.{name}.groups": bucket.groups for name, bucket in settings.buckets.items()}
     users = {f"buckets.{name}.users": bucket.users for name, bucket in settings.buckets.items()}
-    for key, named in (of_people | of_buckets | users).items():
-        for each in named:
-            if "@" not in each:
-                yield key, f"{each} is no mail address, and Google names groups and users by theirs"
+    if block.security_group:
+        for key, named in (groups | users).items():
+            for each in named:
+                if not is_google(each):
+                    yield key, f"{each} is no mail address, and Google names groups and users by theirs"
+    elif preflight.makes_cluster(settings, block) and any(
+        is_google(each) for named in groups.values() for each in named
+    ):
+        yield (
+            f"{_KEY}.security_group",
+            "is missing: GKE knows Google's groups that are in one group, gke-security-groups@DOMAIN; name it",
+        )
 
 
 def _own_cluster(settings: EnvironmentSettings | PlatformSettings, block: GcpSettings) -> Found:
@@ -160,11 +174,6 @@ def _own_cluster(settings: EnvironmentSettings | PlatformSettings, block: GcpSet
             yield f"{_KEY}.machines.{name}", f"there is no such pool; there are {', '.join(sorted(wanted))}"
     if not isinstance(settings, EnvironmentSettings):
         return
-    if any(getattr(settings.people, kind) for kind in type(settings.people).model_fields) and not block.security_group:
-        yield (
-            f"{_KEY}.security_group",
-            "is missing: GKE knows groups that are in one group, gke-security-groups@DOMAIN; name it",
-        )
     if settings.quota.gpu and not _has_gpus(wanted, block):
         message = f"{settings.quota.gpu} GPUs, and no pool has any: declare one with machine: gpu, or set this to 0"
         yield "quota.gpu", message

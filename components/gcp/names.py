@@ -75,6 +75,11 @@ def owner_id(settings: AnySettings) -> str:
     return settings.name if isinstance(settings, PlatformSettings) else layout.lake_id(settings.name)
 
 
+def is_google(name: str) -> bool:
+    """Tell whether a group or user is Google's, which are mail addresses; another sign-in's gets no right in IAM."""
+    return "@" in name
+
+
 def login(cluster: str, project: str, region: str, *, private: bool = False) -> Mapping[str, str]:
     """Return how a person reaches a cluster: the context is called as gcloud calls it.
 

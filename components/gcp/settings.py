@@ -122,7 +122,7 @@ class GcpSettings(Settings):
     api: ApiSettings = ApiSettings()
     """Who reaches the Kubernetes API."""
     security_group: Annotated[str, StringConstraints(pattern=r"^gke-security-groups@[^@\s]+$")] | None = None
-    """The Google group that holds all groups of `people`, gke-security-groups@DOMAIN; without it GKE knows no group."""
+    """The group that holds all groups of `people`, gke-security-groups@DOMAIN; else GKE knows none of Google's."""
     release_channel: Channel | None = None
     """Which versions GKE brings in; by default REGULAR, in production STABLE."""
     # GKE: "Configure maximum Pods per node", 8 to 256 on a Standard cluster with Dataplane V2.

@@ -8,7 +8,7 @@ There is no bucket for backups: Google Cloud keeps versions and backups itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from pulumi_gcp import storage
 
 from components.contract import RO, RW, Destination, Ground, Identity, LakeFacts, Store
 from components.gcp.identities import Bucket, Rights, key
-from components.gcp.names import BUCKET, owner_id
+from components.gcp.names import BUCKET, is_google, owner_id
 from components.gcp.place import Project, Vpc, narrowed
 from components.gcp.settings import GcpSettings
 from components.settings.models import EnvironmentSettings, LakeSettings
@@ -107,8 +107,8 @@ class Builder:
         keeping = Keeping(True, settings.store.keep_versions_days, 0, True)
         made = self._buckets(settings, (layout.DATASETS,), keeping, self._key({}))
         who = Who(RW)
-        writers = [f"group:{group}" for group in sorted(set(settings.store.writers))]
-        Rights(self.name, owner_id(settings), self._project).give(made, who, writers)
+        rights = Rights(self.name, owner_id(settings), self._project)
+        rights.give(made, who, _named("group", settings.store.writers))
         known = Known(settings.name, self._public(made), None, None)
         generations = settings.store.generations
         return Store(self._public(made), {}, [known.to(who, number, key(who), None) for number in generations])
@@ -205,10 +205,14 @@ def _who(settings: EnvironmentSettings) -> list[Who]:
 
 def _members(settings: EnvironmentSettings) -> Mapping[str, list[str]]:
     """Return the people who may use each identity, as IAM members."""
-    found = {name: [f"group:{group}" for group in groups] for name, groups in groups_of(settings).items()}
+    found = {name: _named("group", groups) for name, groups in groups_of(settings).items()}
     for bucket, declared in settings.buckets.items():
-        found[layout.bucket_identity(bucket)] += [f"user:{user}" for user in sorted(set(declared.users))]
+        found[layout.bucket_identity(bucket)] += _named("user", declared.users)
     return found
+
+
+def _named(kind: str, names: Iterable[str]) -> list[str]:
+    return [f"{kind}:{name}" for name in sorted(set(names)) if is_google(name)]
 
 
 def _rules(kind: str, keeping: Keeping, *, versioned: bool) -> list[storage.BucketLifecycleRuleArgs]:
