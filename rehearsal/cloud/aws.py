@@ -74,7 +74,9 @@ def _vpc_of(subnets: str) -> Callable[[Making], str]:
         from_subnets = [making.find(_SUBNET, one) for one in values_at(making.inputs, subnets)]
         zones = {str(one.values()["availabilityZone"]) for one in from_subnets if one}
         if len(zones) < 2:
-            raise ProviderError(f"{subnets}: subnets in two availability zones at least are needed, not {min(zones)} alone")
+            raise ProviderError(
+                f"{subnets}: subnets in two availability zones at least are needed, not {min(zones)} alone"
+            )
         return next(str(one.inputs["vpcId"]) for one in from_subnets if one)
 
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from rehearsal.cloud.table import Query
 from rehearsal.cloud.trees import values_at
@@ -128,7 +129,7 @@ def _secret(query: Query) -> Properties:
 def _matching(query: Query, token: str) -> list[Properties]:
     """What stands in the region and has all that is asked for, by arguments, tags, and filters in EC2's words."""
     arguments = query.arguments
-    asked = {
+    asked: dict[str, set[Any]] = {
         name: {arguments[name]} for name in ("id", "name", "vpcId", "cidrBlock", "url", "arn") if name in arguments
     }
     asked |= {f"tag:{key}": {value} for key, value in arguments.get("tags", {}).items()}

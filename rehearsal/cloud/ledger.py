@@ -156,10 +156,12 @@ class Ledger:
             raise ProviderError("; ".join(lost))
         making = Making(inputs, thing.account, thing.region, settings, known.find, {}, kind.refers)
         making.made["id"] = thing.id or str(making.filled(kind.id))
-        for output, pattern in kind.outputs.items():
+        # What was given is not made up; inside an object the cloud adds to it.
+        patterns = {one: item for one, item in kind.outputs.items() if one not in inputs or isinstance(item, dict)}
+        for output, pattern in patterns.items():
             kept = output in thing.outputs and (kind.embedded or random_in(pattern))
             making.made[output] = thing.outputs[output] if kept else making.filled(pattern)
-        outputs = {**thing.outputs, **{output: making.made[output] for output in kind.outputs}}
+        outputs = {**thing.outputs, **{output: making.made[output] for output in patterns}}
         return replace(thing, id=making.made["id"], name=name, outputs=outputs)
 
     def _noted(self, thing: Thing, outputs: Properties) -> Thing:

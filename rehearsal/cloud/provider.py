@@ -77,7 +77,9 @@ class CloudProvider(ResourceProvider):
         kinds = schema.inputs_of(self.package, "provider:Provider")
         known = {name: item for name, item in settings.items() if name not in _ALWAYS and item not in ("", None)}
         return {
-            name: json.loads(item) if isinstance(item, str) and not _TEXT.fullmatch(kinds.get(name, _NO_SETTING)) else item
+            name: json.loads(item)
+            if isinstance(item, str) and not _TEXT.fullmatch(kinds.get(name, _NO_SETTING))
+            else item
             for name, item in known.items()
         }
 

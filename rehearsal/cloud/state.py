@@ -21,7 +21,7 @@ _PATIENCE = 60.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS resources (id TEXT, type TEXT, account TEXT, region TEXT, name TEXT, inputs JSON,
     outputs JSON, made TEXT, changed TEXT, PRIMARY KEY (account, type, id));
-CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value JSON);
+CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS calls (time TEXT, operation TEXT, type TEXT, id TEXT, result TEXT);
 CREATE INDEX IF NOT EXISTS calls_of ON calls (type, id, operation);
 """
@@ -99,7 +99,10 @@ class State:
             rows.execute("INSERT INTO calls VALUES (?, ?, ?, ?, ?)", (_now(), operation, token, identifier, result))
 
     def _connected(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.file, timeout=_PATIENCE, isolation_level=None)
+        database = sqlite3.connect(self.file, timeout=_PATIENCE, isolation_level=None)
+        # Not waiting for the disk at each call: a machine that loses power loses a rehearsal, no data.
+        database.execute("PRAGMA synchronous = NORMAL")
+        return database
 
 
 def settings(rows: sqlite3.Connection) -> Properties:

@@ -10,6 +10,9 @@ from rehearsal.cloud.provider import CloudProvider
 from rehearsal.cloud.state import State
 from rehearsal.plugins.serving import EngineLog
 
+# The engine, and a project on it.
+from tests.plugins.conftest import engine, parts, project  # noqa: F401
+
 from .driver import Driver, Imagined
 
 ACCOUNT, REGION = "111122223333", "eu-central-1"
@@ -23,8 +26,8 @@ class Told(EngineLog):
         super().__init__("")
         self.lines: list[str] = []
 
-    def __call__(self, severity: object, message: str, urn: str = "", *, passing: bool = False) -> None:
-        self.lines.append(message)
+    def __call__(self, _severity: object, message: str, _urn: str = "", *, passing: bool = False) -> None:
+        self.lines += [] if passing else [message]
 
 
 @pytest.fixture

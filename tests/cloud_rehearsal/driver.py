@@ -11,7 +11,7 @@ from pulumi.runtime.proto import provider_pb2 as pb
 
 from rehearsal.cloud.table import Thing
 from rehearsal.plugins.properties import Properties, from_struct, to_struct
-from rehearsal.plugins.resource import ResourceProvider
+from rehearsal.plugins.resource import ProviderError, ResourceProvider
 
 
 class RefusedError(Exception):
@@ -99,18 +99,17 @@ class Imagined:
         self.fails = False
 
     def create(self, thing: Thing, inputs: Mapping[str, Any]) -> Properties:
-        from rehearsal.plugins.resource import ProviderError  # noqa: PLC0415 - only for the failure
-
         self.calls.append(f"create {thing.type} {thing.id}")
         if self.fails:
             raise ProviderError("the part does not start")
-        return {"endpoint": "https://127.0.0.1:1"} if thing.type == "eks/cluster:Cluster" else {}
+        return {"endpoint": "https://127.0.0.1:1"} if "roleArn" in inputs else {}
 
     def update(self, thing: Thing, inputs: Mapping[str, Any]) -> Properties:
         self.calls.append(f"update {thing.type} {thing.id}")
-        return {}
+        return {"status": "ACTIVE"} if "roleArn" in inputs else {}
 
     def read(self, thing: Thing) -> Properties | None:
+        self.calls.append(f"read {thing.type} {thing.id}")
         return None if self.gone else {}
 
     def delete(self, thing: Thing) -> None:

@@ -72,9 +72,14 @@ def _ground(aws: Driver) -> str:
 
 
 def made_secret(aws: Driver) -> str:
-    made = {"instanceClass": "db.t4g.medium", "engine": "postgres", "skipFinalSnapshot": True, "username": "u"}
-    token = "rds/instance:Instance"
-    _, kept, _ = aws.create(token, called="db", identifier="db", manageMasterUserPassword=True, **made)
+    made: dict[str, Any] = {
+        "instanceClass": "db.t4g.medium",
+        "engine": "postgres",
+        "skipFinalSnapshot": True,
+        "username": "u",
+    }
+    kind = "rds/instance:Instance"
+    _, kept, _ = aws.create(kind, called="db", identifier="db", manageMasterUserPassword=True, **made)
     return str(kept["masterUserSecrets"][0]["secretArn"])
 
 
@@ -98,13 +103,13 @@ def test_account_region_and_limits_come_from_the_settings(aws: Driver, state: St
 
 
 def test_machines_are_offered_by_family_and_size_unless_the_settings_say_not(aws: Driver, state: State) -> None:
-    token = "ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
+    kind = "ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
     asked = [{"name": "instance-type", "values": ["m7i.2xlarge", "g5.xlarge", "z9.large", "m5.odd"]}]
-    found = aws.invoke(token, filters=asked, locationType="availability-zone")
+    found = aws.invoke(kind, filters=asked, locationType="availability-zone")
     assert found["instanceTypes"] == ["m7i.2xlarge"] * 3 + ["g5.xlarge"] * 3
     assert found["locations"] == [f"{REGION}{zone}" for zone in "abc"] * 2
     state.set(machines={**CLOUD.settings["machines"], "not_offered": ["g5"]})
-    assert aws.invoke(token, filters=asked)["instanceTypes"] == ["m7i.2xlarge"]
+    assert aws.invoke(kind, filters=asked)["instanceTypes"] == ["m7i.2xlarge"]
     assert aws.invoke("ec2/getInstanceType:getInstanceType", instanceType="m7i.2xlarge")["defaultVcpus"] == 8
     with pytest.raises(RefusedError, match="InvalidInstanceType"):
         aws.invoke("ec2/getInstanceType:getInstanceType", instanceType="z9.large")
@@ -114,11 +119,11 @@ def test_machines_are_offered_by_family_and_size_unless_the_settings_say_not(aws
 
 def test_what_stands_is_found_by_tags_and_filters(aws: Driver) -> None:
     key = vpc(aws)
-    token = "ec2/getSubnets:getSubnets"
-    assert len(aws.invoke(token, filters=[{"name": "vpc-id", "values": [key]}])["ids"]) == 2
+    kind = "ec2/getSubnets:getSubnets"
+    assert len(aws.invoke(kind, filters=[{"name": "vpc-id", "values": [key]}])["ids"]) == 2
     zone = [{"name": "availability-zone", "values": [f"{REGION}a"]}, {"name": "vpc-id", "values": [key]}]
-    assert len(aws.invoke(token, filters=zone)["ids"]) == 1
-    assert aws.invoke(token, tags={"environment": "churn-dev", "other": "x"})["ids"] == []
+    assert len(aws.invoke(kind, filters=zone)["ids"]) == 1
+    assert aws.invoke(kind, tags={"environment": "churn-dev", "other": "x"})["ids"] == []
     assert aws.invoke("ec2/getVpcs:getVpcs", tags={"environment": "churn-dev"})["ids"] == [key]
     assert aws.invoke("ec2/getVpcs:getVpcs", region="eu-west-1")["ids"] == []
     with pytest.raises(RefusedError, match="no matching EC2 VPC found"):
@@ -129,13 +134,13 @@ def test_what_stands_is_found_by_tags_and_filters(aws: Driver) -> None:
 
 
 def test_who_stands_behind_a_session_is_told_with_its_path(aws: Driver) -> None:
-    token = "iam/getSessionContext:getSessionContext"
+    kind = "iam/getSessionContext:getSessionContext"
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/r/someone"
-    assert aws.invoke(token, arn=session)["issuerArn"] == f"arn:aws:iam::{ACCOUNT}:role/r"
+    assert aws.invoke(kind, arn=session)["issuerArn"] == f"arn:aws:iam::{ACCOUNT}:role/r"
     vpc(aws)
-    assert aws.invoke(token, arn=session)["issuerArn"] == f"arn:aws:iam::{ACCOUNT}:role/p/r"
+    assert aws.invoke(kind, arn=session)["issuerArn"] == f"arn:aws:iam::{ACCOUNT}:role/p/r"
     user = f"arn:aws:iam::{ACCOUNT}:user/x"
-    assert aws.invoke(token, arn=user)["issuerArn"] == user
+    assert aws.invoke(kind, arn=user)["issuerArn"] == user
 
 
 @pytest.mark.parametrize(
@@ -147,30 +152,38 @@ def test_zones_have_ids(zone: str, known: str) -> None:
 
 def test_what_aws_itself_would_refuse_is_refused(aws: Driver) -> None:
     key = vpc(aws)
-    subnet = {"vpcId": key, "cidrBlock": "10.9.0.0/24"}
-    for token, inputs, said in (
+    subnet: dict[str, Any] = {"vpcId": key, "cidrBlock": "10.9.0.0/24"}
+    one = aws.invoke("ec2/getSubnets:getSubnets")["ids"][:1]
+    mode = {"roleArn": "x", "vpcConfig": {"subnetIds": []}, "computeConfig": {"enabled": True}}
+    admin = {"clusterName": "c", "principalArn": "nobody", "policyArn": "p", "accessScope": {"type": "cluster"}}
+    for kind, inputs, said in (
         ("ec2/subnet:Subnet", subnet, "InvalidSubnet.Range"),
         ("ec2/subnet:Subnet", {**subnet, "cidrBlock": "10.0.9.0/24", "availabilityZone": f"{REGION}f"}, "no zone"),
         ("ec2/subnet:Subnet", {**subnet, "cidrBlock": "10.0.1.0/24"}, "InvalidSubnet.Conflict"),
         ("ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/8"}, "must be between /16 and /28"),
         ("iam/role:Role", {"assumeRolePolicy": "{"}, "no JSON object"),
-        ("eks/cluster:Cluster", {"roleArn": "x", "vpcConfig": {"subnetIds": []}, "computeConfig": {"enabled": True}}, "must be enabled as"),
+        ("eks/cluster:Cluster", mode, "must be enabled as"),
         ("rds/instance:Instance", {"instanceClass": "db.t4g.medium"}, "finalSnapshotIdentifier: is required"),
-        ("rds/subnetGroup:SubnetGroup", {"subnetIds": aws.invoke("ec2/getSubnets:getSubnets")["ids"][:1]}, "two availability zones"),
-        ("eks/accessPolicyAssociation:AccessPolicyAssociation", {"clusterName": "c", "principalArn": "arn:aws:iam::1:role/x", "policyArn": "p", "accessScope": {"type": "cluster"}}, "principalArn: there is no eks/accessEntry"),
-    ):  # fmt: skip
+        ("rds/subnetGroup:SubnetGroup", {"subnetIds": one}, "two availability zones"),
+        ("eks/accessPolicyAssociation:AccessPolicyAssociation", admin, "there is no eks/accessEntry"),
+    ):
         with pytest.raises(RefusedError, match=said):
-            aws.create(token, **inputs)
+            aws.create(kind, **inputs)
 
 
 def test_access_entries_and_identities_are_of_a_cluster(aws: Driver) -> None:
     vpc(aws)
     people = "arn:aws:iam::111122223333:role/people"
     aws.create("eks/accessEntry:AccessEntry", clusterName="c", principalArn=people, kubernetesGroups=["writers"])
-    scope = {"clusterName": "c", "principalArn": people, "policyArn": "p", "accessScope": {"type": "cluster"}}
+    scope: dict[str, Any] = {
+        "clusterName": "c",
+        "principalArn": people,
+        "policyArn": "p",
+        "accessScope": {"type": "cluster"},
+    }
     aws.create("eks/accessPolicyAssociation:AccessPolicyAssociation", **scope)
     role = aws.create("iam/role:Role", name="pods", assumeRolePolicy="{}")[1]["arn"]
-    pods = {"clusterName": "c", "namespace": "n", "serviceAccount": "s", "roleArn": role}
+    pods: dict[str, Any] = {"clusterName": "c", "namespace": "n", "serviceAccount": "s", "roleArn": role}
     assert aws.create("eks/podIdentityAssociation:PodIdentityAssociation", **pods)[0].startswith("a-")
     with pytest.raises(RefusedError, match="ResourceInUseException"):
         aws.create("eks/podIdentityAssociation:PodIdentityAssociation", **pods)
@@ -180,7 +193,13 @@ def test_a_clusters_own_group_can_be_let_in_and_holds_the_cluster(aws: Driver) -
     key = vpc(aws)
     own = aws.invoke("eks/getCluster:getCluster", name="c")["vpcConfig"]["clusterSecurityGroupId"]
     group = aws.create("ec2/securityGroup:SecurityGroup", name="db", vpcId=key)[0]
-    rule = {"securityGroupId": group, "referencedSecurityGroupId": own, "ipProtocol": "tcp", "fromPort": 1, "toPort": 1}
+    rule: dict[str, Any] = {
+        "securityGroupId": group,
+        "referencedSecurityGroupId": own,
+        "ipProtocol": "tcp",
+        "fromPort": 1,
+        "toPort": 1,
+    }
     aws.create("vpc/securityGroupIngressRule:SecurityGroupIngressRule", **rule)
     with pytest.raises(RefusedError, match="DependencyViolation: c is used by vpc/securityGroupIngressRule"):
         aws.delete("eks/cluster:Cluster", {"id": "c"})

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from rehearsal.cloud.faults import Faults
+from rehearsal.cloud.provider import CloudProvider
 from rehearsal.cloud.state import State
 from rehearsal.plugins.resource import ProviderError
 
@@ -27,8 +28,13 @@ def results(state: State) -> list[str]:
 def test_a_call_is_tried_until_it_is_answered(faults: Faults, state: State) -> None:
     done: list[int] = []
     state.set(faults={"rate": 0.7, "seed": 3, "slow": 0})
+
+    def work() -> str:
+        done.append(1)
+        return "made"
+
     for number in range(8):
-        assert faults.call("create", LOGS, f"x{number}", lambda: done.append(1) or "made") == "made"  # type: ignore[func-returns-value] - a list's append, to count
+        assert faults.call("create", LOGS, f"x{number}", work) == "made"
     found = results(state)
     assert found.count("done") == 8
     # A lost answer's work was done, a throttled call's was not.
@@ -83,7 +89,8 @@ def test_a_creation_whose_answer_was_lost_is_found_again(aws: Driver, state: Sta
 
 
 def test_a_creation_that_never_ends_leaves_what_a_cloud_would(aws: Driver, state: State) -> None:
-    aws.provider.faults.tries = 3  # type: ignore[attr-defined] - a cloud's provider
+    assert isinstance(aws.provider, CloudProvider)
+    aws.provider.faults.tries = 3
     state.set(faults={"rate": 1, "seed": 1, "slow": 0})
     with pytest.raises(RefusedError, match="ThrottlingException"):
         aws.create(LOGS, name="x")

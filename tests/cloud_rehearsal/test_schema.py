@@ -50,9 +50,9 @@ def test_a_problem_never_quotes_a_value() -> None:
 
 
 def test_functions_have_arguments_and_answers() -> None:
-    token = "index/getCallerIdentity:getCallerIdentity"
-    assert schema.arguments_of("aws", token) == {"id"}
-    assert set(schema.outputs_of("aws", token)) == {"accountId", "arn", "id", "userId"}
+    asked = "index/getCallerIdentity:getCallerIdentity"
+    assert schema.arguments_of("aws", asked) == {"id"}
+    assert set(schema.outputs_of("aws", asked)) == {"accountId", "arn", "id", "userId"}
 
 
 def test_what_the_sdk_lacks_is_refused() -> None:

@@ -55,9 +55,14 @@ def test_what_is_put_is_found_changed_and_removed(tmp_path: Path) -> None:
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     state = State("aws", {}, tmp_path)
-    with pytest.raises(ZeroDivisionError), state.rows() as rows:
-        put(rows, thing())
-        raise ZeroDivisionError
+
+    def halfway() -> None:
+        with state.rows() as rows:
+            put(rows, thing())
+            rows.execute("SELECT 1 FROM nowhere")
+
+    with pytest.raises(sqlite3.OperationalError):
+        halfway()
     assert state.things() == []
 
 
