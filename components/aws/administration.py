@@ -48,11 +48,13 @@ def administration(
     with _explained(settings):
         keys, session = _taken(settings, variables)
         connection = _connection(settings, variables, session, store.get("database") or {})
+        # Where the SDK finds S3: an organisation may have configured an endpoint of its own (AWS_ENDPOINT_URL_S3).
+        objects: Any = session.client("s3")
     return Administration(
-        endpoint=str(store["objects"]["endpoint"]),
+        endpoint=str(objects.meta.endpoint_url),
         # Identities have no keys here, so none can be lost.
         iam_endpoint=None,
-        region=str(store["objects"]["region"]),
+        region=settings.region,
         ca_bundle=variables.get("AWS_CA_BUNDLE"),
         access_key=keys.access,
         secret_key=keys.secret,

@@ -98,6 +98,15 @@ def test_variables_of_the_tier_win(variables: dict[str, str]) -> None:
     assert (found.access_key, found.secret_key, found.session_token) == ("A", "B", "C")
 
 
+def test_an_organisation_may_have_an_endpoint_of_its_own(variables: dict[str, str]) -> None:
+    config = Path(variables["AWS_CONFIG_FILE"])
+    own = "s3 =\n  endpoint_url = https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com\n"
+    config.write_text(config.read_text(encoding="utf-8") + own, encoding="utf-8")
+    found = administration(settings(), variables, UP)
+    assert found is not None
+    assert found.endpoint == "https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com"
+
+
 def test_what_is_not_up_or_has_no_database_is_not_asked(variables: dict[str, str], aws: Services) -> None:
     for outputs in ({}, {"store": None}):
         none = administration(settings(), variables, outputs)
