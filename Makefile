@@ -10,7 +10,7 @@ BIN := .venv/bin
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
 
-up: .venv/runtime.stamp ## Set everything up and bring up an environment: make up STACK=dev|test|prod
+up: .venv/runtime.stamp ## Set everything up and bring up an environment: make up STACK=dev|test|prod|aws|gcp
 	@$(BIN)/python -m rehearsal up $(STACK)
 
 down: .venv/runtime.stamp ## Stop the embedded platforms; data and state stay
@@ -25,7 +25,7 @@ status: .venv/runtime.stamp ## Say what runs, what is real and what is simulated
 test: .venv/development.stamp ## Format, lint, types, architecture, all tests
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m rehearsal build
-	@$(BIN)/pytest --numprocesses=2 --dist=loadfile
+	@$(BIN)/pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder
 
 check: .venv/development.stamp ## Format, lint, types, architecture: what needs no engine
 	$(BIN)/ruff format --check .

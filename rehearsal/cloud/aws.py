@@ -13,6 +13,7 @@ from rehearsal.cloud.table import Caller, Cloud, Making, Type
 from rehearsal.cloud.trees import values_at
 from rehearsal.plugins.properties import Properties
 from rehearsal.plugins.resource import ProviderError
+from rehearsal.rented.credentials import account_of_caller
 
 _ROLE, _KEY, _VPC, _SUBNET = "iam/role:Role", "kms/key:Key", "ec2/vpc:Vpc", "ec2/subnet:Subnet"
 _CLUSTER, _BUCKET, _LOGS = "eks/cluster:Cluster", "s3/bucket:Bucket", "cloudwatch/logGroup:LogGroup"
@@ -48,7 +49,7 @@ def _now(_making: Making) -> str:
 def _caller(given: Mapping[str, Any], settings: Mapping[str, Any]) -> Caller:
     """Who calls; a role to take is in the account that its ARN names."""
     region, role = given.get("region") or "", next((one.get("roleArn") for one in given.get("assumeRoles") or []), None)
-    account = role.split(":")[4] if role else str(settings["account"])
+    account = role.split(":")[4] if role else account_of_caller() or str(settings["account"])
     allowed, forbidden = given.get("allowedAccountIds") or [account], given.get("forbiddenAccountIds") or []
     if not region:
         raise ProviderError("Missing region configuration")

@@ -58,9 +58,10 @@ def write_connections(layout: Layout, ports: Mapping[str, int]) -> None:
         f"s3 =\n    endpoint_url = http://{LOOPBACK}:{ports['versitygw']}\n"
         f"iam =\n    endpoint_url = http://{LOOPBACK}:{ports['versitygw-iam']}\n",
     )
+    account = f"aws_account_id = {layout.account}\n" if layout.account else ""
     write(
         files.aws_credentials,
-        f"[{name}]\naws_access_key_id = {secret.access_key}\naws_secret_access_key = {secret.secret_key}\n",
+        f"[{name}]\naws_access_key_id = {secret.access_key}\naws_secret_access_key = {secret.secret_key}\n{account}",
     )
     # libpq takes a blank around `=` for part of the name or value.
     write(

@@ -87,7 +87,7 @@ class Layout:
 
     @property
     def service(self) -> Path:
-        """Holds `region`, `address` and `superuser` where they are not the defaults; written before the first start."""
+        """Holds what a rehearsed account's platform has of its own; written before the first start."""
         return self.folder / "config" / "service.json"
 
     @property
@@ -99,6 +99,11 @@ class Layout:
     def address(self) -> str:
         """An address in 127.0.0.0/8 of its own, where its database answers by TLS on the usual port; empty for none."""
         return str((read_json(self.service) or {}).get("address") or "")
+
+    @property
+    def account(self) -> str:
+        """The rehearsed account that its S3 administrator's keys belong to; empty for none."""
+        return str((read_json(self.service) or {}).get("account") or "")
 
     @property
     def superuser(self) -> str:

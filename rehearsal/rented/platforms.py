@@ -64,7 +64,8 @@ class Rehearsed:
         with _starting[platform.name]:
             if read_json(record) is None:
                 if not self.cluster:
-                    own = {"region": self.region, "address": _address(platform), "superuser": _SUPERUSERS[self.cloud]}
+                    own = {"account": self.account, "region": self.region, "address": _address(platform)}
+                    own["superuser"] = _SUPERUSERS[self.cloud]
                     write_json(Layout(platform.folder).service, own)
                 write_json(record, asdict(self))
             if not platform.whole():
