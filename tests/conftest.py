@@ -1,3 +1,42 @@
 from __future__ import annotations
 
-pytest_plugins = ["tests.support.cluster", "tests.support.rented"]
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.support.cluster"]
+
+ROOT = Path(__file__).parent
+# What takes minutes begins first, longest first: one long file begun last kept a core idle for as long as it took.
+# A folder named here runs in one process: its files share what takes long to bring up.
+LONG = (
+    *("life/test_kill.py", "docs/test_commands.py", "life/test_store_faults.py", "backup", "life/test_store_life.py"),
+    *("life/test_store_matrix.py", "life/test_life.py", "platform/test_faults.py", "build", "benchmarks", "plugins"),
+)
+
+# Tests start Python a thousand times. Where a shell forbids byte code, each start compiled half the product anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first, and keep each file, and each folder of `LONG`, in one process.
+
+    Before pytest-xdist's own hook, which reads the groups.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+    items.sort(key=lambda item: _rank(item.path))
+
+
+def _group(file: Path) -> str:
+    rank = _rank(file)
+    return LONG[rank] if rank < len(LONG) else file.relative_to(ROOT).as_posix()
+
+
+def _rank(file: Path) -> int:
+    name = file.relative_to(ROOT).as_posix()
+    return next((rank for rank, long in enumerate(LONG) if f"{name}/".startswith(f"{long}/")), len(LONG))

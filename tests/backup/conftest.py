@@ -32,7 +32,7 @@ def embedded_platform(platform_home: Path) -> Platform:
 def checkout(tmp_path_factory: pytest.TempPathFactory, embedded_platform: Platform) -> Checkout:
     checkout = Checkout.with_shared_platform(tmp_path_factory.mktemp("drill"), embedded_platform)
     checkout.declare("old", "environment", **declaration(embedded_platform, "old"))
-    checkout.terrarium("up", "old")
+    checkout.bring_up("old")
     return checkout
 
 

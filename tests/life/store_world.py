@@ -99,13 +99,3 @@ class World:
         stem = keys.bucket("results").replace("-results-", "-backups-")
         assert stem in self.servers[server].listing()["bucket"]
         return server, stem, ""
-
-    def destroy(self) -> None:
-        """Leave nothing on platforms that other tests use after this one; production and lake must be empty to go."""
-        self.servers["shared"].empty(self.keys["lake rw"].bucket("datasets"))
-        self.servers["prod"].empty(self.keys["prod rw"].bucket("results"))
-        with self.keys["prod rw"].connect() as connection:
-            connection.execute("DROP TABLE seed")
-        names = {"fraud-dev": "", "dev": "", "test": "churn-test", "prod": "churn-prod"}
-        for stack, name in (names | {"lake": "shared", "platform": "shared"}).items():
-            self.checkout.terrarium("destroy", stack, "--yes", *(("--confirm", name) if name else ()))

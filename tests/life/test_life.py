@@ -46,7 +46,10 @@ def world(
     new_checkout: Callable[[], Checkout], embedded_platform: Platform, production_platform: Platform
 ) -> Iterator[World]:
     world = World(new_checkout(), embedded_platform, production_platform)
-    for stack in ("platform", "dev", "test", "fraud-dev", "prod"):
+    # Of each tier and kind one by `terrarium`; the others are the same to the engine.
+    world.checkout.terrarium("up", "platform")
+    world.checkout.bring_up("dev")
+    for stack in ("test", "fraud-dev", "prod"):
         world.checkout.terrarium("up", stack)
     yield world
     for stack, name in (

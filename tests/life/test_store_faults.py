@@ -66,7 +66,8 @@ def finished(checkout: Checkout, platform: Platform, stack: str) -> None:
 
 def test_what_has_our_names_and_is_not_ours_is_left_alone(checkout: Checkout, platform: Platform) -> None:
     declare(checkout, "taken", {"context": platform.context, "platform": "shared"})
-    uid = checkout.answer("up", "taken")["outputs"]["uid"]
+    checkout.bring_up("taken")
+    uid = checkout.answer("status", "taken")["stacks"][0]["outputs"]["uid"]
     servers = Servers(platform)
     bucket, database = f"bad-taken-results-{uid}", f"bad_taken_{uid}"
     servers.s3.create_bucket(Bucket=bucket)

@@ -59,7 +59,7 @@ def world(
 ) -> Iterator[World]:
     world = World(new_checkout(), embedded_platform, production_platform)
     for stack in ("platform", "lake", "test"):
-        world.checkout.terrarium("up", stack)
+        world.checkout.bring_up(stack)
     yield world
     for stack, name in (("test", "moves-test"), ("lake", "shared"), ("platform", "shared")):
         if stack == "lake":

@@ -61,7 +61,7 @@ class Checkout:
         checkout = cls(folder, dict.fromkeys(tiers, platform))
         cloud = {"kubernetes": {"context": platform.context}}
         checkout.declare("platform", "platform", name="shared", tiers=tiers, cloud=cloud)
-        checkout.terrarium("up", "platform")
+        checkout.bring_up("platform")
         return checkout
 
     def _site(self, tier: str, platform: Platform) -> dict[str, str]:
@@ -146,6 +146,11 @@ class Checkout:
         written = done.stdout + done.stderr
         assert (done.returncode != 0) == fails, f"pulumi {' '.join(arguments)} ended with {done.returncode}:\n{written}"
         return written
+
+    def bring_up(self, stack: str, tier: str = "experimentation") -> None:
+        """Bring a new stack up for tests that prove nothing of `terrarium up`, in half of its time: without a plan."""
+        self.pulumi("stack", "init", stack, "--no-select", tier=tier)
+        self.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stack, tier=tier)
 
     def state(self, stack: str, tier: str = "experimentation") -> dict[str, Any]:
         """Return the deployment in a stack's exported state."""
