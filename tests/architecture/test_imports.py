@@ -40,6 +40,8 @@ FORBIDDEN = [
     ("random-sdk", "components/workspace/access.py", "from pulumi_random import RandomPassword"),
     ("store-sdks", "components/environment.py", "import pulumi_aws"),
     ("store-sdks", "components/workspace/store.py", "import pulumi_postgresql"),
+    ("gcp-sdk", "components/environment.py", "import pulumi_gcp"),
+    ("gcp-sdk", "components/aws/adapter.py", "from pulumi_gcp import storage"),
     ("kubernetes-client", "components/descriptor.py", "import kubernetes"),
     ("kubernetes-client", "terrarium/deployment.py", "from kubernetes import client"),
 ]

@@ -1,5 +1,7 @@
 """What Google Cloud computes of resources and answers when it is asked, as far as the program looks at it."""
 
+# ruff: noqa: A002, N802, N803 - methods and arguments are called as the cloud's functions and theirs
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -104,22 +106,22 @@ class Project:
             raise AssertionError(f"Google Cloud is asked what no test expects: {args.token}")
         return dict(reply(**args.args))
 
-    def _getProject(self, projectId: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802, N803 - the function's names
+    def _getProject(self, projectId: str, **_: Any) -> Mapping[str, Any]:
         if not self.number:
             raise LookupError(f"project {projectId} not found, or permission denied")
         return {"projectId": projectId, "number": self.number, "id": projectId}
 
-    def _getRegions(self, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _getRegions(self, **_: Any) -> Mapping[str, Any]:
         return {"names": list(REGIONS), "id": "regions"}
 
-    def _getZones(self, region: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _getZones(self, region: str, **_: Any) -> Mapping[str, Any]:
         return {"names": list(self.zones), "region": region, "id": region}
 
-    def _getMachineTypes(self, zone: str, filter: str, **_: Any) -> Mapping[str, Any]:  # noqa: A002, N802
+    def _getMachineTypes(self, zone: str, filter: str, **_: Any) -> Mapping[str, Any]:
         asked = [part.split('"')[1] for part in filter.split(" OR ")]
         return {"machineTypes": [_type(each) for each in asked if self.offered(each, zone)], "zone": zone, "id": zone}
 
-    def _getSQuotaInfo(self, quotaId: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802, N803
+    def _getSQuotaInfo(self, quotaId: str, **_: Any) -> Mapping[str, Any]:
         limit = str(self.quotas.get(quotaId, 100_000))
         elsewhere = {"dimensions": {"region": "us-central1"}, "details": [{"value": "1"}], "applicableLocations": []}
         here = {"dimensions": {"region": REGION}, "details": [{"value": limit}], "applicableLocations": [REGION]}
@@ -127,7 +129,7 @@ class Project:
         found = [everywhere] if "ALL-REGIONS" in quotaId else [elsewhere, here]
         return {"dimensionsInfos": found, "quotaId": quotaId, "id": quotaId}
 
-    def _getCluster(self, name: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _getCluster(self, name: str, **_: Any) -> Mapping[str, Any]:
         if name not in self.clusters:
             raise LookupError(f"no cluster {name}")
         node = {"serviceAccount": f"{name}-nodes@{PROJECT}.iam.gserviceaccount.com"}
@@ -140,11 +142,11 @@ class Project:
             "id": name,
         }
 
-    def _getNetwork(self, name: str, project: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _getNetwork(self, name: str, project: str, **_: Any) -> Mapping[str, Any]:
         link = f"https://www.googleapis.com/compute/v1/projects/{project}/global/networks/{name}"
         return {"name": name, "selfLink": link, "id": name}
 
-    def _getSubnetwork(self, name: str, project: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _getSubnetwork(self, name: str, project: str, **_: Any) -> Mapping[str, Any]:
         link = f"https://www.googleapis.com/compute/v1/projects/{project}/regions/{REGION}/subnetworks/{name}"
         ranges = [
             {"rangeName": "pods", "ipCidrRange": "10.80.0.0/16"},
@@ -152,13 +154,13 @@ class Project:
         ]
         return {"name": name, "selfLink": link, "secondaryIpRanges": ranges, "id": name}
 
-    def _getGlobalAddress(self, name: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _getGlobalAddress(self, name: str, **_: Any) -> Mapping[str, Any]:
         return {"name": name, "address": DATABASE_RANGE, "prefixLength": 24, "id": name}
 
-    def _getBucket(self, name: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _getBucket(self, name: str, **_: Any) -> Mapping[str, Any]:
         return {"name": name, "location": self.location, "id": name}
 
-    def _getProjectServiceAccount(self, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _getProjectServiceAccount(self, **_: Any) -> Mapping[str, Any]:
         email = f"service-{NUMBER}@gs-project-accounts.iam.gserviceaccount.com"
         return {"emailAddress": email, "member": f"serviceAccount:{email}", "id": email}
 
