@@ -23,6 +23,7 @@ _GROUP, _TABLE = (
     "ec2/routeTable:RouteTable|ec2/vpc:Vpc",
 )
 _PARAMETERS, _ISSUER = "rds/parameterGroup:ParameterGroup", "https://oidc.eks.{region}.amazonaws.com/id/{upper32}"
+_RULE = "ipProtocol fromPort toPort cidrIpv4 cidrIpv6 prefixListId referencedSecurityGroupId"
 _SECRETS = frozenset({"password", "passwordWo", "secretString", "secretBinary"})
 _DATABASE_FIXED = (
     "availabilityZone backupTarget characterSetName customIamInstanceProfile dbName engine identifier "
@@ -105,7 +106,10 @@ def _auto_mode(inputs: Properties) -> Mapping[str, str]:
     """The three switches of Auto Mode, which go together (EKS API reference, CreateCluster)."""
     network = inputs.get("kubernetesNetworkConfig", {}).get("elasticLoadBalancing", {})
     storage = inputs.get("storageConfig", {}).get("blockStorage", {})
-    on = {bool(part.get("enabled")) for part in (inputs.get("computeConfig", {}), network, storage)}
+    compute = inputs.get("computeConfig")
+    if compute is None:
+        return {}  # or unknown in a preview, with the role in it
+    on = {bool(part.get("enabled")) for part in (compute, network, storage)}
     problem = "must be enabled as storageConfig.blockStorage and kubernetesNetworkConfig.elasticLoadBalancing are"
     return {} if len(on) == 1 else {"computeConfig": problem}
 
@@ -123,15 +127,6 @@ def _master_secret(making: Making) -> list[Properties]:
         return []
     arn = making.filled(_arn("secretsmanager", "secret:rds!db-{uuid}-{upper6}"))
     return [{"secretArn": arn, "secretStatus": "active", "kmsKeyId": making.inputs.get("masterUserSecretKmsKeyId", "")}]
-
-
-def _rule(page: str) -> Type:
-    unique = "securityGroupId ipProtocol fromPort toPort cidrIpv4 cidrIpv6 prefixListId referencedSecurityGroupId"
-    told = {"arn": _arn("ec2", "security-group-rule/{id}"), "securityGroupRuleId": "{id}"}
-    groups = {"securityGroupId": _GROUP, "referencedSecurityGroupId": _GROUP}
-    change = unique.replace("securityGroupId ", "", 1) + " description"
-    code, fixed = "InvalidPermission.Duplicate", "securityGroupId"
-    return _t(page, "sgr-{hex17}", unique=unique, taken=code, refers=groups, outputs=told, fixed=fixed, changed=change)
 
 
 def _of_bucket(page: str, changed: str, refers: Mapping[str, str] | None = None, **more: Any) -> Type:
@@ -214,8 +209,11 @@ TYPES: Mapping[str, Type] = {
         defaults={"logDestinationType": "cloud-watch-logs", "maxAggregationInterval": 600},
         fixed="vpcId subnetId eniId trafficType iamRoleArn logDestination logDestinationType logFormat "
               "maxAggregationInterval deliverCrossAccountRole destinationOptions"),
-    "vpc/securityGroupIngressRule:SecurityGroupIngressRule": _rule("aws_vpc_security_group_ingress_rule"),
-    "vpc/securityGroupEgressRule:SecurityGroupEgressRule": _rule("aws_vpc_security_group_egress_rule"),
+    "vpc/securityGroupIngressRule:SecurityGroupIngressRule": _t("aws_vpc_security_group_ingress_rule", "sgr-{hex17}",
+        unique=f"securityGroupId {_RULE}", taken="InvalidPermission.Duplicate",
+        refers={"securityGroupId": _GROUP, "referencedSecurityGroupId": _GROUP},
+        outputs={"arn": _arn("ec2", "security-group-rule/{id}"), "securityGroupRuleId": "{id}"},
+        fixed="securityGroupId", changed=f"{_RULE} description"),
     "cloudwatch/logGroup:LogGroup": _t("aws_cloudwatch_log_group", "{name}",
         named="name", unique="name", taken="ResourceAlreadyExistsException", refers={"kmsKeyId": _KEY},
         outputs={"arn": _arn("logs", "log-group:{name}"), "logGroupClass": "STANDARD"},
@@ -334,7 +332,7 @@ TYPES: Mapping[str, Type] = {
 # fmt: on
 
 SETTINGS: Mapping[str, Any] = {
-    "account": "111122223333",
+    "account": "123456789012",
     "caller": "user/rehearsal",
     "zones": ["a", "b", "c"],
     "faults": {"rate": 0, "seed": 0, "slow": 0},

@@ -39,10 +39,6 @@ def _session(query: Query) -> Properties:
     return {"arn": arn, "id": arn, "issuerArn": known, "issuerName": name, "issuerId": "", "sessionName": session}
 
 
-def _partition(_query: Query) -> Properties:
-    return {"partition": "aws", "dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws", "id": "aws"}
-
-
 def _zones(query: Query) -> Properties:
     names = [f"{query.region}{letter}" for letter in query.settings["zones"]]
     without = (*query.arguments.get("excludeNames", ()), *query.arguments.get("excludeZoneIds", ()))
@@ -74,10 +70,6 @@ def _offerings(query: Query) -> Properties:
     return {**query.arguments, **told, "id": query.region}
 
 
-def _types(query: Query) -> Properties:
-    return {**query.arguments, "instanceTypes": list(_offered(query)), "id": query.region}
-
-
 def _type(query: Query) -> Properties:
     family, _, size = (kind := query.arguments["instanceType"]).partition(".")
     if family not in query.settings["machines"]["families"].split() or not _cores(size):
@@ -97,12 +89,9 @@ def _quota(query: Query) -> Properties:
     return {**query.arguments, "value": value, "defaultValue": value, "quotaName": code, "adjustable": True, "id": code}
 
 
-def _prefixes(query: Query) -> Properties:
-    name = query.arguments.get("name") or next(iter(_wanted(query, "prefix-list-name")), "")
-    # S3's public ranges of one region (ip-ranges.amazonaws.com), of which nobody is asked anything in a rehearsal.
-    entries = [{"cidr": "52.219.0.0/16", "description": ""}, {"cidr": "3.5.0.0/16", "description": ""}]
-    told = {"name": name, "id": "pl-6ea54007", "entries": entries, "addressFamily": "IPv4", "ownerId": "AWS"}
-    return {**query.arguments, **told, "arn": f"arn:aws:ec2:{query.region}:aws:prefix-list/pl-6ea54007"}
+def _prefixes(_query: Query) -> Properties:
+    # Some of S3's public ranges (ip-ranges.amazonaws.com), of which nobody is asked anything in a rehearsal.
+    return {"id": "pl-6ea54007", "prefixListId": "pl-6ea54007", "cidrBlocks": ["52.219.0.0/16", "3.5.0.0/16"]}
 
 
 def _orderable(query: Query) -> Properties:
@@ -130,7 +119,9 @@ def _matching(query: Query, token: str) -> list[Properties]:
     """What stands in the region and has all that is asked for, by arguments, tags, and filters in EC2's words."""
     arguments = query.arguments
     asked: dict[str, set[Any]] = {
-        name: {arguments[name]} for name in ("id", "name", "vpcId", "cidrBlock", "url", "arn") if name in arguments
+        name: {arguments[name]}
+        for name in ("id", "name", "bucket", "vpcId", "cidrBlock", "url", "arn")
+        if name in arguments
     }
     asked |= {f"tag:{key}": {value} for key, value in arguments.get("tags", {}).items()}
     asked |= {_FILTERS.get(one["name"], one["name"]): {*one["values"]} for one in arguments.get("filters", ())}
@@ -167,21 +158,20 @@ def _cluster(query: Query) -> Properties:
 
 ANSWERS: Mapping[str, Callable[[Query], Properties]] = {
     "index/getCallerIdentity:getCallerIdentity": _identity,
-    "index/getPartition:getPartition": _partition,
     "index/getAvailabilityZones:getAvailabilityZones": _zones,
     "iam/getSessionContext:getSessionContext": _session,
     "iam/getOpenIdConnectProvider:getOpenIdConnectProvider": _one(
         "iam/openIdConnectProvider:OpenIdConnectProvider", "NoSuchEntity"
     ),
     "ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _offerings,
-    "ec2/getInstanceTypes:getInstanceTypes": _types,
     "ec2/getInstanceType:getInstanceType": _type,
-    "ec2/getManagedPrefixList:getManagedPrefixList": _prefixes,
+    "ec2/getPrefixList:getPrefixList": _prefixes,
     "ec2/getVpc:getVpc": _one("ec2/vpc:Vpc", "no matching EC2 VPC found"),
     "ec2/getVpcs:getVpcs": _many("ec2/vpc:Vpc", "ids"),
     "ec2/getSubnet:getSubnet": _one("ec2/subnet:Subnet", "no matching EC2 Subnet found"),
     "ec2/getSubnets:getSubnets": _many("ec2/subnet:Subnet", "ids"),
     "ec2/getEips:getEips": _many("ec2/eip:Eip", "allocationIds"),
+    "s3/getBucket:getBucket": _one("s3/bucket:Bucket", "no such bucket"),
     "servicequotas/getServiceQuota:getServiceQuota": _quota,
     "eks/getCluster:getCluster": _cluster,
     "rds/getOrderableDbInstance:getOrderableDbInstance": _orderable,

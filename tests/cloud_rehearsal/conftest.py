@@ -15,7 +15,7 @@ from tests.plugins.conftest import engine, parts, project  # noqa: F401
 
 from .driver import Driver, Imagined
 
-ACCOUNT, REGION = "111122223333", "eu-central-1"
+ACCOUNT, REGION = "123456789012", "eu-central-1"
 TAGS = '{"tags": {"environment": "churn-dev"}}'
 
 

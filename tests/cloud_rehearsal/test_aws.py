@@ -34,6 +34,7 @@ def test_an_answer_has_only_what_the_sdk_reads(aws: Driver, token: str, monkeypa
         "ec2/getVpc:getVpc": {"id": vpc(aws)},
         "ec2/getSubnet:getSubnet": {"vpcId": vpc(aws), "cidrBlock": "10.0.1.0/24"},
         "eks/getCluster:getCluster": {"name": "c"},
+        "s3/getBucket:getBucket": {"bucket": aws.create("s3/bucket:Bucket", bucket="it")[0]},
         "iam/getSessionContext:getSessionContext": {"arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/r/s"},
         "iam/getOpenIdConnectProvider:getOpenIdConnectProvider": {"url": "https://example.test"},
         "servicequotas/getServiceQuota:getServiceQuota": {"serviceCode": "ec2", "quotaCode": "L-1216C47A"},
@@ -173,7 +174,7 @@ def test_what_aws_itself_would_refuse_is_refused(aws: Driver) -> None:
 
 def test_access_entries_and_identities_are_of_a_cluster(aws: Driver) -> None:
     vpc(aws)
-    people = "arn:aws:iam::111122223333:role/people"
+    people = "arn:aws:iam::123456789012:role/people"
     aws.create("eks/accessEntry:AccessEntry", clusterName="c", principalArn=people, kubernetesGroups=["writers"])
     scope: dict[str, Any] = {
         "clusterName": "c",
