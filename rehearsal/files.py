@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
+
+
+@cache
+def as_file(text: str) -> str:
+    """Return the path of a file with a certificate's text, gone with this process; what is no such text stays."""
+    if not text.startswith("-----BEGIN"):
+        return text
+    with tempfile.TemporaryFile() as file:
+        file.write(text.encode())
+        file.flush()
+        # The copy stays open as long as the process is there.
+        return f"/dev/fd/{os.dup(file.fileno())}"
 
 
 def size(path: Path) -> int:

@@ -18,6 +18,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from rehearsal.files import as_file
 from rehearsal.plugins.properties import Properties
 from rehearsal.plugins.resource import ProviderError, run
 from rehearsal.plugins.tabular import Kind, TabularProvider, persistently
@@ -49,7 +50,8 @@ class Server:
         # The official provider's defaults.
         given: dict[str, Any] = {"connect_timeout": settings.get("connectTimeout") or "180"}
         given |= {"port": "5432", "user": settings.get("username") or "postgres", "sslmode": "require"}
-        self.parameters = given | {name: settings[name] for name in _GIVEN if settings.get(name)}
+        # With `clientcert.sslinline` the official one takes authorities as text; libpq reads files alone.
+        self.parameters = given | {name: as_file(settings[name]) for name in _GIVEN if settings.get(name)}
         self.turn = threading.Lock()
 
     def do(self, doing: str, work: Work, database: str = "", *, alone: bool = False) -> None:
@@ -289,7 +291,7 @@ class Provider(TabularProvider[Server]):
     remote = Server
     kinds = KINDS
     hidden = frozenset({"password"})
-    settings = frozenset({*_GIVEN, "username", "database", "connectTimeout", "superuser"})
+    settings = frozenset({*_GIVEN, "clientcert", "username", "database", "connectTimeout", "superuser"})
     instead = "leave it out, or use Pulumi's own plugin"
 
 
