@@ -1,0 +1,42 @@
+"""The catalogue of rules as pure functions: no engine, no SDK, nothing else of this program.
+
+`catalogue()` lists the rules; `check(resource, facts)` says what a resource violates. All gates call these two.
+"""
+
+from policies.rules.catalogue import TOPICS, catalogue
+from policies.rules.checking import check, stack_of
+from policies.rules.model import (
+    STACK,
+    UNKNOWN,
+    Deployment,
+    Evidence,
+    Facts,
+    Options,
+    Resource,
+    Rule,
+    Secret,
+    Severity,
+    Sovereignty,
+    Tier,
+    Violation,
+)
+
+__all__ = [
+    "STACK",
+    "TOPICS",
+    "UNKNOWN",
+    "Deployment",
+    "Evidence",
+    "Facts",
+    "Options",
+    "Resource",
+    "Rule",
+    "Secret",
+    "Severity",
+    "Sovereignty",
+    "Tier",
+    "Violation",
+    "catalogue",
+    "check",
+    "stack_of",
+]

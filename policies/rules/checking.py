@@ -1,0 +1,64 @@
+"""The runner: which rules read a resource, and what becomes of what they find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from policies.rules.catalogue import catalogue
+from policies.rules.model import STACK, Facts, Finding, Resource, Rule, Tier, Violation
+
+
+def check(resource: Resource, facts: Facts, rules: Sequence[Rule] | None = None) -> tuple[Violation, ...]:
+    """Return what a resource violates. Never raises for what the resource holds.
+
+    A rule that raises counts as a violation in production and names itself: a mistake of ours must not open a gate.
+    Elsewhere it is passed over, so that it can't stop a team's work.
+
+    Args:
+        resource: The resource; `stack_of(...)` for the rules about the stack as a whole.
+        facts: Tier, lists and the rest of the stack.
+        rules: The rules to apply; the whole catalogue if not given.
+    """
+    found: list[Violation] = []
+    for rule in _readers(resource.type, tuple(rules) if rules is not None else catalogue()):
+        if facts.tier in rule.tiers:
+            found.extend(_violation(rule, resource, finding) for finding in _findings(rule, resource, facts))
+    return tuple(dict.fromkeys(found))
+
+
+def stack_of(name: str) -> Resource:
+    """Return the resource that stands for a stack; its rules read `Facts`.
+
+    Args:
+        name: Name of the stack.
+    """
+    return Resource(STACK, name)
+
+
+@cache
+def _readers(token: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Return the rules that read a type; there are few types and many resources of each."""
+    provider = f"{token.partition(':')[0]}:*"
+    return tuple(rule for rule in rules if token in rule.types or provider in rule.types)
+
+
+def _findings(rule: Rule, resource: Resource, facts: Facts) -> Iterator[Finding]:
+    strict = facts.tier is Tier.PRODUCTION
+    try:
+        found = tuple(rule.check(resource, facts))
+    except Exception as error:  # noqa: BLE001 - whatever a rule of ours stumbles over
+        # The kind of error only: its text may quote a secret.
+        if strict:
+            yield Finding("", f"could not be judged: the rule failed with {type(error).__name__}, which is its mistake")
+        return
+    for finding in found:
+        if not finding.unknown or (strict and rule.unknown):
+            yield finding
+
+
+def _violation(rule: Rule, resource: Resource, finding: Finding) -> Violation:
+    where = finding.resource or resource
+    what = " ".join(part for part in (finding.path, finding.says) if part)
+    message = f"{rule.id}: {where.name} ({where.type}): {what}. {rule.remedy}"
+    return Violation(rule.id, rule.severity, where.type, where.name, finding.path, message)

@@ -1,0 +1,83 @@
+"""Reading policy documents of AWS and members of Google Cloud: who may do what, in the spellings they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from policies.rules.model import Resource
+from policies.rules.reading import Node, root
+
+EVERYBODY = {"allUsers", "allAuthenticatedUsers"}
+"""Google Cloud's members that stand for anybody, and anybody with any account."""
+
+
+def allowed(policy: Node) -> Iterator[Node]:
+    """Yield the statements of a policy document that allow something, or can't be read.
+
+    Args:
+        policy: The document, as JSON text or as a mapping.
+    """
+    document = policy.document()
+    if document.absent:
+        return
+    statements = document.get("Statement")
+    if statements.absent and not document.unknown:
+        yield document.get("Statement")
+    for statement in statements.one_or_more():
+        if statement.get("Effect").text != "Deny":
+            yield statement
+
+
+def principals(statement: Node) -> Iterator[Node]:
+    """Yield who a statement is about: `*`, or each entry of `AWS`, `Federated`, `Service` and so on.
+
+    Args:
+        statement: A statement.
+    """
+    principal = statement.get("Principal")
+    if not isinstance(principal.value, Mapping):
+        yield from principal.one_or_more()
+        return
+    for _, named in principal.fields():
+        yield from named.one_or_more()
+
+
+def public(statement: Node) -> Iterator[Node]:
+    """Yield what makes a statement one about everybody.
+
+    `NotPrincipal` with Allow is everybody but a few. A condition does not help: which ones narrow can't be told here.
+
+    Args:
+        statement: A statement that allows.
+    """
+    for principal in principals(statement):
+        if principal.text == "*" or not principal.text:
+            yield principal
+    excluded = statement.get("NotPrincipal")
+    if not excluded.absent:
+        yield excluded
+
+
+def members(binding: Node) -> Iterator[Node]:
+    """Yield the members of an IAM binding of Google Cloud, one or many.
+
+    Args:
+        binding: Properties of an `…IAMMember` or `…IAMBinding`.
+    """
+    if not binding.get("member").absent:
+        yield binding.get("member")
+    yield from binding.get("members").entries()
+
+
+def is_own_server(provider: Resource) -> bool:
+    """Tell whether an AWS provider speaks to servers of one's own, which know keys only and regions by name.
+
+    Args:
+        provider: Any resource of the stack.
+    """
+    if provider.type != "pulumi:providers:aws":
+        return False
+    # A provider's inputs are JSON in text on the wire.
+    entries = root(provider).get("endpoints").document().entries()
+    urls = [url.text for entry in entries for _, url in entry.fields() if not url.absent]
+    return bool(urls) and all(url and ".amazonaws.com" not in url for url in urls)

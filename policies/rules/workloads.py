@@ -1,0 +1,297 @@
+"""Where each kind of object carries pods and images, so that no kind is a way around the rules.
+
+Engines that knew only Pods missed what controllers make (kyverno #2850), those that knew Kubernetes' own controllers
+missed PyTorchJob, RayJob and JobSet in silence (kyverno #16477). Here a kind that is not listed may carry no image, and
+one that is listed carries them nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+from policies.rules.model import Resource
+from policies.rules.reading import Node, root
+
+ANY_KUBERNETES = "kubernetes:*"
+
+
+class Kind(NamedTuple):
+    """A kind of Kubernetes object; any of its versions, as API groups keep their shape where images are concerned."""
+
+    group: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod's specification, wherever it stands.
+
+    Args:
+        spec: The specification.
+        metadata: The metadata of the object that it stands in.
+        partial: Whether it changes a pod that is described elsewhere, so that what it lacks is not absent.
+    """
+
+    spec: Node
+    metadata: Node
+    partial: bool
+
+    def containers(self) -> Iterator[Node]:
+        """Yield containers of all sorts; an ephemeral one runs as well as any other."""
+        for sort in ("containers", "initContainers", "ephemeralContainers"):
+            yield from self.spec.get(sort).entries()
+
+
+# `*` stands for each value of a mapping, `[]` for each entry of a list.
+_TEMPLATE = "spec.template.spec"
+_JOB_SET = "spec.replicatedJobs[].template.spec.template.spec"
+_RAY = ("headGroupSpec.template.spec", "workerGroupSpecs[].template.spec")
+_PODS: Mapping[Kind, tuple[str, ...]] = {
+    Kind("", "Pod"): ("spec",),
+    Kind("", "PodTemplate"): ("template.spec",),
+    Kind("", "ReplicationController"): (_TEMPLATE,),
+    **{Kind(group, kind): (_TEMPLATE,) for group in ("apps", "extensions") for kind in ("Deployment", "ReplicaSet")},
+    **{Kind(group, "DaemonSet"): (_TEMPLATE,) for group in ("apps", "extensions")},
+    Kind("apps", "StatefulSet"): (_TEMPLATE,),
+    # A ControllerRevision holds the template that a rollback brings back.
+    Kind("apps", "ControllerRevision"): ("data.spec.template.spec",),
+    Kind("batch", "Job"): (_TEMPLATE,),
+    Kind("batch", "CronJob"): ("spec.jobTemplate.spec.template.spec",),
+    Kind("batch", "JobTemplate"): ("template.spec.template.spec",),
+    Kind("ray.io", "RayCluster"): tuple(f"spec.{path}" for path in _RAY),
+    Kind("ray.io", "RayJob"): (*(f"spec.rayClusterSpec.{path}" for path in _RAY), "spec.submitterPodTemplate.spec"),
+    Kind("ray.io", "RayService"): tuple(f"spec.rayClusterConfig.{path}" for path in _RAY),
+    **{
+        Kind("kubeflow.org", kind): (f"spec.{field}.*.template.spec",)
+        for kind, field in {
+            "JAXJob": "jaxReplicaSpecs",
+            "MPIJob": "mpiReplicaSpecs",
+            "MXJob": "mxReplicaSpecs",
+            "PaddleJob": "paddleReplicaSpecs",
+            "PyTorchJob": "pytorchReplicaSpecs",
+            "TFJob": "tfReplicaSpecs",
+            "XGBoostJob": "xgbReplicaSpecs",
+        }.items()
+    },
+    Kind("kubeflow.org", "Notebook"): (_TEMPLATE,),
+    Kind("trainer.kubeflow.org", "TrainingRuntime"): (
+        "spec.template.spec.replicatedJobs[].template.spec.template.spec",
+    ),
+    Kind("trainer.kubeflow.org", "ClusterTrainingRuntime"): (
+        "spec.template.spec.replicatedJobs[].template.spec.template.spec",
+    ),
+    Kind("jobset.x-k8s.io", "JobSet"): ("spec.replicatedJobs[].template.spec.template.spec",),
+    Kind("leaderworkerset.x-k8s.io", "LeaderWorkerSet"): (
+        "spec.leaderWorkerTemplate.leaderTemplate.spec",
+        "spec.leaderWorkerTemplate.workerTemplate.spec",
+    ),
+    Kind("kueue.x-k8s.io", "Workload"): ("spec.podSets[].template.spec",),
+    Kind("batch.volcano.sh", "Job"): ("spec.tasks[].template.spec",),
+    Kind("sparkoperator.k8s.io", "SparkApplication"): ("spec.driver.template.spec", "spec.executor.template.spec"),
+    Kind("sparkoperator.k8s.io", "ScheduledSparkApplication"): (
+        "spec.template.driver.template.spec",
+        "spec.template.executor.template.spec",
+    ),
+    Kind("serving.knative.dev", "Service"): (_TEMPLATE,),
+    Kind("argoproj.io", "Rollout"): (_TEMPLATE,),
+}
+# What overrides parts of a pod that is described elsewhere.
+_PARTIAL: Mapping[Kind, tuple[str, ...]] = {
+    Kind("trainer.kubeflow.org", "TrainJob"): ("spec.podSpecOverrides[]", "spec.podTemplateOverrides[].spec"),
+    # What an InferenceService leaves out, its ServingRuntime fills in.
+    Kind("serving.kserve.io", "InferenceService"): ("spec.predictor", "spec.transformer", "spec.explainer"),
+    Kind("serving.kserve.io", "ServingRuntime"): ("spec",),
+    Kind("serving.kserve.io", "ClusterServingRuntime"): ("spec",),
+}
+_SPARK = (
+    "image",
+    *(f"{role}.image" for role in ("driver", "executor")),
+    *(f"{role}.{sort}[].image" for role in ("driver", "executor") for sort in ("initContainers", "sidecars")),
+)
+# Images that stand outside of any pod's specification.
+_IMAGES: Mapping[Kind, tuple[str, ...]] = {
+    Kind("ray.io", "RayCluster"): ("spec.autoscalerOptions.image",),
+    Kind("ray.io", "RayJob"): ("spec.rayClusterSpec.autoscalerOptions.image",),
+    Kind("ray.io", "RayService"): ("spec.rayClusterConfig.autoscalerOptions.image",),
+    Kind("trainer.kubeflow.org", "TrainJob"): ("spec.trainer.image",),
+    Kind("serving.kserve.io", "InferenceService"): ("spec.predictor.model.image",),
+    Kind("sparkoperator.k8s.io", "SparkApplication"): tuple(f"spec.{path}" for path in _SPARK),
+    Kind("sparkoperator.k8s.io", "ScheduledSparkApplication"): tuple(f"spec.template.{path}" for path in _SPARK),
+}
+# Kubernetes' own groups: all kinds in them that make pods are listed above.
+_OWN_GROUPS = frozenset({"", "apps", "autoscaling", "batch", "extensions", "policy"})
+_OWN_K8S_IO = re.compile(
+    r"(?:admissionregistration|apiextensions|apiregistration|auditregistration|authentication|authorization"
+    r"|certificates|coordination|discovery|events|(?:flowcontrol|internal)\.apiserver|networking|node"
+    r"|rbac\.authorization|resource|scheduling|settings|storage|storagemigration)\.k8s\.io"
+)
+# Kinds of Pulumi's SDK that make objects, each of which is judged by itself (helm's Release is a rule's own matter).
+_PULUMI_OWN = re.compile(r"kubernetes:(?:helm\.sh/v\d+|yaml(?:/v\d+)?|kustomize(?:/v\d+)?):\w+")
+# `podSpecPatch` is text that is merged into a pod when it starts: whatever is in it, nobody sees it before.
+_IMAGE_KEY = re.compile(r"(?:image|\w*Image)(?:s|Name|Ref|Reference|Repository|Tag|Digest|Ur[il]|URL)?|podSpecPatch")
+_VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d+)?")
+_MARKER = re.compile(r"[^.\[\]]+|\[\]")
+
+
+def objects(resource: Resource) -> Iterator[tuple[Kind, Node, bool]]:
+    """Yield each Kubernetes object of a resource: itself, or what a list holds.
+
+    Args:
+        resource: Any resource.
+
+    Yields:
+        Its kind, the object, and whether it changes one that is described elsewhere.
+    """
+    named = _token_kind(resource.type)
+    if named is None:
+        return
+    node = root(resource)
+    partial = is_patch(resource)
+    # The provider makes what the properties name, whatever class of the SDK they were given to.
+    written = _written_kind(node)
+    for kind in dict.fromkeys(one for one in (_stripped(named), written and _stripped(written)) if one):
+        yield from _nested(kind, node, partial, depth=0)
+
+
+def pods(resource: Resource) -> Iterator[Pod]:
+    """Yield each pod specification that an object carries, in the objects of a list too.
+
+    Args:
+        resource: Any resource; one that is no Kubernetes object carries none.
+    """
+    for kind, node, partial in objects(resource):
+        metadata = node.get("metadata")
+        for path in _PODS.get(kind, ()):
+            for spec in _follow(node, path):
+                yield Pod(spec, metadata, partial)
+        for path in _PARTIAL.get(kind, ()):
+            for spec in _follow(node, path):
+                yield Pod(spec, metadata, partial=True)
+
+
+def images(resource: Resource) -> Iterator[Node]:
+    """Yield each image reference that an object carries, absent where a container names none.
+
+    Args:
+        resource: Any resource.
+    """
+    for pod in pods(resource):
+        for container in pod.containers():
+            image = container.get("image")
+            if not (image.absent and pod.partial):
+                yield image
+        for volume in pod.spec.get("volumes").entries():
+            image = volume.get("image")
+            if not image.absent:
+                yield image.get("reference")
+    for kind, node, _ in objects(resource):
+        for path in _IMAGES.get(kind, ()):
+            yield from (image for image in _follow(node, path) if not image.absent)
+
+
+def unlisted_images(resource: Resource) -> Iterator[Node]:
+    """Yield what looks like an image where this file lists none: in unlisted kinds, or elsewhere in a listed one.
+
+    Args:
+        resource: Any resource.
+    """
+    # Kubernetes' own kinds are all known, and what a ConfigMap calls an image is none.
+    strange = [(kind, node) for kind, node, _ in objects(resource) if not _kubernetes_own(kind.group)]
+    if not strange:
+        return
+    listed = {image.path for image in images(resource)}
+    for _, node in strange:
+        for key, below in node.fields():
+            if key in {"", "spec"} and below.unknown:
+                yield below
+            elif key not in {"apiVersion", "kind", "metadata", "status"}:
+                yield from (found for found in _image_like(key, below) if found.path not in listed)
+
+
+def is_patch(resource: Resource) -> bool:
+    """Tell whether a resource changes an object that is described elsewhere.
+
+    Args:
+        resource: Any resource.
+    """
+    return resource.type.startswith("kubernetes:") and resource.type.endswith("Patch")
+
+
+def _nested(kind: Kind, node: Node, partial: bool, depth: int) -> Iterator[tuple[Kind, Node, bool]]:
+    if kind.name != "List" and not kind.name.endswith("List"):
+        yield kind, node, partial
+        return
+    item_kind = Kind(kind.group, kind.name.removesuffix("List"))
+    for item in node.get("items").entries():
+        inner = _written_kind(item) or item_kind
+        if depth < 3:  # lists of lists are refused by the API server long before
+            yield from _nested(inner, item, partial, depth + 1)
+
+
+@cache
+def _kubernetes_own(group: str) -> bool:
+    return group in _OWN_GROUPS or _OWN_K8S_IO.fullmatch(group) is not None
+
+
+@cache
+def _token_kind(token: str) -> Kind | None:
+    if not token.startswith("kubernetes:") or _PULUMI_OWN.fullmatch(token):
+        return None
+    _, _, rest = token.partition(":")
+    version, _, name = rest.rpartition(":")
+    return Kind(_group(version), name) if version else None
+
+
+def _written_kind(node: Node) -> Kind | None:
+    name = node.get("kind").text
+    return Kind(_group(node.get("apiVersion").text), name) if name else None
+
+
+def _group(version: str) -> str:
+    group, slash, _ = version.rpartition("/")
+    if not slash:
+        return "" if _VERSION.fullmatch(version) else version
+    return "" if group == "core" else group
+
+
+def _stripped(kind: Kind) -> Kind:
+    listed = kind in _PODS or kind in _PARTIAL
+    return kind if listed else Kind(kind.group, kind.name.removesuffix("Patch"))
+
+
+@cache
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(_MARKER.findall(path))
+
+
+def _follow(node: Node, path: str) -> list[Node]:
+    """Return what stands at a path of this file's, without what is absent."""
+    nodes = [node]
+    for step in _steps(path):
+        if step == "[]":
+            nodes = [entry for one in nodes for entry in one.entries()]
+        elif step == "*":
+            nodes = [below for one in nodes for _, below in one.fields()]
+        else:
+            nodes = [one.get(step) for one in nodes]
+        nodes = [one for one in nodes if not one.absent]
+    return nodes
+
+
+def _image_like(key: str, node: Node) -> Iterator[Node]:
+    if isinstance(node.value, Mapping):
+        # `image: {repository, tag}` names one in parts, and an image volume has its own reference.
+        if _IMAGE_KEY.fullmatch(key) and "reference" not in node.value:
+            yield node
+            return
+        for name, below in node.fields():
+            yield from _image_like(name if key != "image" or name != "reference" else "imageReference", below)
+    elif isinstance(node.value, list | tuple):
+        for entry in node.entries():
+            yield from _image_like(key, entry)
+    elif _IMAGE_KEY.fullmatch(key) and (node.text or node.unknown):
+        yield node
