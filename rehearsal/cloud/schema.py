@@ -116,9 +116,10 @@ def _members(file: Path, name: str) -> Mapping[str, str]:
 @cache
 def _module(package: str, token: str) -> Path:
     spec = find_spec(f"pulumi_{package}")
-    folder, _, name = token.rsplit(":", 1)[0].rpartition("/")
+    (folder, _, _), name = token.rsplit(":", 1)[0].rpartition("/"), token.rsplit(":", 1)[1]
     file = Path(next(iter(spec.submodule_search_locations or ()), "") if spec else "") / folder.removeprefix("index")
-    file /= re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower() + ".py"
+    # As the SDK is generated: IAMMember is in iam_member.py.
+    file /= re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower() + ".py"
     if not spec or not file.exists():
         raise ProviderError(f"the installed SDK, pulumi_{package}, has no {token}")
     return file
