@@ -107,22 +107,44 @@ def _taken(settings: AwsSettings, variables: Mapping[str, str]) -> tuple[_Keys, 
 def _connection(
     settings: AwsSettings, variables: Mapping[str, str], session: boto3.Session, served: Mapping[str, Any]
 ) -> Mapping[str, str]:
-    """Return libpq's keywords of the administrator's connection; none for a lake."""
+    """Return libpq's keywords of the administrator's connection; none for a lake, or where its password is not ours."""
     if not served or settings.database is None:
         return {}
     authorities = database.authorities(settings.database, Path(variables[ROOT]) if ROOT in variables else None)
-    # botocore has no types for it here.
-    secrets: Any = session.client("secretsmanager")
-    text = secrets.get_secret_value(SecretId=served["administrator"]["secret"])["SecretString"]
+    password = _password(session, str(served["administrator"]["secret"]))
+    if password is None:
+        return {}
     return {
         "host": str(served["host"]),
         "port": str(int(served["port"])),
         "dbname": database.MAINTENANCE,
         "user": str(served["administrator"]["user"]),
-        "password": str(json.loads(text)["password"]),
+        "password": password,
         "sslmode": database.SSLMODE,
         "sslrootcert": str(authorities),
     }
+
+
+def _password(session: boto3.Session, arn: str) -> str | None:
+    """Return the master user's password; None if whoever asks may not read it.
+
+    Who may look into S3 need not be one who administers databases: the database is then said not to be asked.
+    """
+    from botocore.config import Config  # noqa: PLC0415 - see _session
+    from botocore.exceptions import ClientError, EndpointConnectionError  # noqa: PLC0415 - as above
+
+    config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5)
+    # botocore has no types for it here.
+    secrets: Any = session.client("secretsmanager", config=config)
+    try:
+        text = secrets.get_secret_value(SecretId=arn)["SecretString"]
+    except EndpointConnectionError:
+        return None
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in {"AccessDeniedException", "ResourceNotFoundException"}:
+            raise
+        return None
+    return str(json.loads(text)["password"])
 
 
 @contextmanager

@@ -111,6 +111,11 @@ class Server:
         return self.instance.address
 
     @property
+    def port(self) -> pulumi.Output[int]:
+        """Its port, as AWS says it."""
+        return self.instance.port.apply(int)
+
+    @property
     def resource_id(self) -> pulumi.Output[str]:
         """What IAM policies call it."""
         return self.instance.resource_id
@@ -122,7 +127,7 @@ class Server:
 
     def served(self, database: pulumi.Output[str]) -> dict[str, Any]:
         """Return where its database is, as `Store.database`."""
-        return {"host": self.host, "port": PORT, "name": database, "sslmode": SSLMODE}
+        return {"host": self.host, "port": self.port, "name": database, "sslmode": SSLMODE}
 
     @cached_property
     def instance(self) -> rds.Instance:
@@ -246,7 +251,7 @@ class Server:
         return postgresql_sdk.Provider(
             f"{self.name}-{name}",
             host=self.host,
-            port=PORT,
+            port=self.port,
             username=ADMINISTRATOR,
             password=self._password,
             database=database,

@@ -99,6 +99,7 @@ def made(args: MockResourceArgs) -> Mapping[str, Any]:
         "aws:iam/role:Role": {"arn": f"arn:aws:iam::{ID}:role{args.inputs.get('path')}{name}"},
         "aws:rds/instance:Instance": {
             "address": f"{name}.c1.{REGION}.rds.amazonaws.com",
+            "port": 5432,
             "resourceId": "db-RESOURCE",
             "masterUserSecrets": [{"secretArn": SECRET, "kmsKeyId": KEY, "secretStatus": "active"}],
         },
