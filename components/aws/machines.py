@@ -217,9 +217,12 @@ def node_pools(name: str, pool: PoolSettings, cores: int, override: Mapping[str,
 
 def _template(name: str, pool: PoolSettings) -> dict[str, Any]:
     found = machine(pool)
-    taints = [{"key": t.key, "value": t.value, "effect": t.effect} for t in pool.taints]
+    taints = [
+        {"key": taint.key, "effect": taint.effect} | ({"value": taint.value} if taint.value else {})
+        for taint in pool.taints
+    ]
     if found.gpus != 0 and all(taint["key"] != GPU_RESOURCE for taint in taints):
-        taints.append({"key": GPU_RESOURCE, "value": "", "effect": "NoSchedule"})
+        taints.append({"key": GPU_RESOURCE, "effect": "NoSchedule"})
     market = ("karpenter.sh/capacity-type", "In", ("spot" if pool.spot else "on-demand",))
     spec: dict[str, Any] = {
         "nodeClassRef": {"group": "eks.amazonaws.com", "kind": "NodeClass", "name": NODE_CLASS},

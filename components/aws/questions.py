@@ -97,7 +97,6 @@ class Questions:
             "cloud.aws.region",
             get_availability_zones,
             # Whatever their state: a zone that is down for an hour must not move subnets to another one.
-            all_availability_zones=True,
             exclude_zone_ids=list(_NOT_FOR_EKS),
             filters=[
                 {"name": "zone-type", "values": ["availability-zone"]},
@@ -192,7 +191,7 @@ class Questions:
             "cloud.aws.database.instance_class",
             rds.get_orderable_db_instance,
             engine="postgres",
-            engine_latest_version=True,
+            # Of the default version: of all of them there are many answers, and the provider takes one.
             instance_class=resolved(self.block, settings.tier).instance_class,
             storage_type="gp3",
             vpc=True,

@@ -124,7 +124,7 @@ def test_node_pools_together_hold_just_the_maximum(low: int, more: int, cpu: int
 
 
 def test_gpus_are_kept_for_those_who_ask_for_them() -> None:
-    gpu = {"key": "nvidia.com/gpu", "value": "", "effect": "NoSchedule"}
+    gpu = {"key": "nvidia.com/gpu", "effect": "NoSchedule"}
     own = {"key": "team", "value": "a", "effect": "NoExecute"}
     [spec] = machines.node_pools("g", pool(machine="gpu", taints=[own]), 4, {}).values()
     assert spec["template"]["spec"]["taints"] == [own, gpu]
