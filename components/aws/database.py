@@ -172,17 +172,21 @@ class Server:
 
     def place(self) -> postgresql.Place:
         """Return where the environment's database is made: through this server's administrator."""
-        merge = pulumi.ResourceOptions.merge
         drawing = random.Provider(f"{self.name}-passwords", opts=self._bare)
         return postgresql.Place(
             name=self.name,
             owner=self.environment.id,
             uid=self.uid,
-            opts=merge(self._bare, pulumi.ResourceOptions(provider=self._connected("database", MAINTENANCE))),
-            random=merge(self._bare, pulumi.ResourceOptions(provider=drawing)),
+            opts=self._by(self._connected("database", MAINTENANCE)),
+            random=pulumi.ResourceOptions.merge(self._bare, pulumi.ResourceOptions(provider=drawing)),
             administrator=ADMINISTRATOR,
-            inside=lambda name: merge(self._bare, pulumi.ResourceOptions(provider=self._connected("logins", name))),
+            inside=lambda name: self._by(self._connected("logins", name)),
         )
+
+    def _by(self, provider: postgresql_sdk.Provider) -> pulumi.ResourceOptions:
+        # All of it goes with the server: dropped one by one before, the final snapshot would hold no data.
+        own = pulumi.ResourceOptions(provider=provider, deleted_with=self.instance)
+        return pulumi.ResourceOptions.merge(self._bare, own)
 
     @cached_property
     def _called(self) -> pulumi.Output[str]:

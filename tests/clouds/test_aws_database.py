@@ -156,6 +156,14 @@ def test_tokens_open_a_login_of_their_own_as_they_would_shut_passwords_out(make:
         assert name in tokens or "rds_iam" not in (found.get("roles") or [])
 
 
+def test_the_final_snapshot_is_made_before_anything_is_dropped(make: Make) -> None:
+    made = [r for r in make(block("production")).registrations if r.kind.startswith("postgresql:")]
+    assert len(made) > 10
+    assert {r.deleted_with.rpartition("::")[2] for r in made} == {"churn-x-store-server", "churn-x-store-database"}
+    [database] = [r for r in made if r.short == "Database"]
+    assert database.deleted_with.endswith("::churn-x-store-server")
+
+
 def test_a_major_version_is_what_the_stack_file_says(make: Make) -> None:
     recorded = make(block(aws={"database": {"authorities": "rds.pem", "version": "16", "max_storage_gb": 100}}))
     assert instance(recorded)["engineVersion"] == "16"

@@ -49,6 +49,7 @@ class Registration:
     protect: bool
     custom: bool
     inputs: dict[str, Any]
+    deleted_with: str = ""
 
     @property
     def in_kubernetes(self) -> bool:
@@ -151,7 +152,14 @@ class _Monitor(MockMonitor):
 def _registration(request: Any) -> Registration:
     inputs = json_format.MessageToDict(request.object)
     return Registration(
-        request.type, request.name, request.parent, request.provider, request.protect, request.custom, inputs
+        request.type,
+        request.name,
+        request.parent,
+        request.provider,
+        request.protect,
+        request.custom,
+        inputs,
+        request.deletedWith,
     )
 
 
