@@ -10,9 +10,9 @@ from typing import Any
 
 from rehearsal.cloud.aws_answers import ANSWERS, zone_id
 from rehearsal.cloud.table import Caller, Cloud, Making, Type
-from rehearsal.cloud.trees import values_at
 from rehearsal.plugins.properties import Properties
 from rehearsal.plugins.resource import ProviderError
+from rehearsal.plugins.trees import values_at
 from rehearsal.rented.credentials import account_of_caller
 
 _ROLE, _KEY, _VPC, _SUBNET = "iam/role:Role", "kms/key:Key", "ec2/vpc:Vpc", "ec2/subnet:Subnet"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rehearsal.cloud.table import Query
-from rehearsal.cloud.trees import values_at
 from rehearsal.plugins.properties import Properties
 from rehearsal.plugins.resource import ProviderError
+from rehearsal.plugins.trees import values_at
 
 # Cores by size, of every family that has it (EC2 instance types guide).
 _CORES = {"micro": 2, "small": 2, "medium": 2, "large": 2, "xlarge": 4}

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rehearsal.cloud.state import State, put, settings, things
-from rehearsal.cloud.table import Caller, Cloud, Embedded, Making, Thing, random_in, shape
-from rehearsal.cloud.trees import digested, merged, values_at
+from rehearsal.cloud.table import Cloud, Embedded, Making, Thing, random_in, shape
 from rehearsal.plugins.properties import Properties, plain, walk
 from rehearsal.plugins.resource import ProviderError
+from rehearsal.plugins.trees import digested, merged, values_at
+
+# Account (or project) and region.
+Place = tuple[str, str]
 
 
 def real_part(name: str) -> Embedded:
@@ -62,6 +65,7 @@ class Order:
     """What is wanted: inputs as the program gave them, `whole` with defaults, and the outputs that hold all tags."""
 
     token: str
+    place: Place
     given: Properties
     whole: Properties
     tags: Properties
@@ -75,27 +79,18 @@ class Ledger:
     state: State
     part: Callable[[str], Embedded] = real_part
 
-    def make(self, order: Order, caller: Caller, call: str) -> Thing:
-        """Make a thing, or find what an earlier try of the same call made.
-
-        Args:
-            order: what is wanted.
-            caller: who makes it.
-            call: the client token: the same for each try.
+    def make(self, order: Order, call: str) -> Thing:
+        """Make a thing, or find what an earlier try with the same client token, `call`, made.
 
         Raises:
             ProviderError: it refers to what is not there, its name is taken, or the real part can't be made.
         """
         kind, inputs, token = self.cloud.types[order.token], plain(order.whole), order.token
-        region = next((inputs[name] for name in self.cloud.region_inputs if inputs.get(name)), caller.region)
-        account = str(inputs.get(self.cloud.account_input) or caller.account)
         with self.state.rows() as rows:
             known = Known(self.cloud, things(rows))
-            thing = next(
-                (one for one in known.standing if one.type == token and one.outputs.get("_call") == call), None
-            )
+            thing = next((one for one in known.standing if one.outputs.get("_call") == call), None)
             if thing is None:
-                thing = Thing(token, "", account, region, "", digested(order.given), {**order.tags, "_call": call})
+                thing = Thing(token, "", *order.place, "", digested(order.given), {**order.tags, "_call": call})
                 thing = self._filled(thing, inputs, known, settings(rows))
                 put(rows, thing)
         if not kind.embedded:
@@ -111,16 +106,16 @@ class Ledger:
         kind, inputs = self.cloud.types[order.token], plain(order.whole)
         with self.state.rows() as rows:
             known = Known(self.cloud, things(rows))
-            if not (old := _by_id(known.standing, order.token, identifier)):
+            if not (old := _by_id(known.standing, order.token, identifier, order.place)):
                 raise ProviderError(f"{identifier} is gone: `pulumi up --refresh` makes it anew")
             thing = replace(old, inputs=digested(order.given), outputs={**old.outputs, **order.tags})
             thing = self._filled(thing, inputs, known, settings(rows))
             put(rows, thing)
         return self._noted(thing, self.part(kind.embedded).update(old, inputs)) if kind.embedded else thing
 
-    def look(self, token: str, identifier: str) -> Thing | None:
+    def look(self, token: str, identifier: str, place: Place) -> Thing | None:
         """The thing as it stands, healed; None when it is gone."""
-        thing = _by_id(self.state.things(), token, identifier)
+        thing = _by_id(self.state.things(), token, identifier, place)
         if thing and (name := self.cloud.types[token].embedded):
             outputs = self.part(name).read(thing)
             if outputs is not None:
@@ -129,10 +124,10 @@ class Ledger:
             return None
         return thing
 
-    def remove(self, token: str, identifier: str) -> None:
+    def remove(self, token: str, identifier: str, place: Place) -> None:
         """Delete a thing, if it is there; ProviderError when it is protected, or something refers to it."""
         kind, known = self.cloud.types[token], Known(self.cloud, self.state.things())
-        if not (thing := _by_id(known.standing, token, identifier)):
+        if not (thing := _by_id(known.standing, token, identifier, place)):
             return
         if kind.protected and thing.values().get(kind.protected):
             raise ProviderError(f"{identifier} is protected: set {kind.protected} to false first")
@@ -148,9 +143,10 @@ class Ledger:
         name = "/".join(str(value) for path in kind.unique.split() for value in values_at(inputs, path))
         lost = [what for what, found in known.referred(thing.type, inputs) if found is None]
         for one in known.standing if name else ():
-            near = kind.scope == "world" or (one.account == thing.account and kind.scope == "account")
-            here = near or (one.account, one.region) == (thing.account, thing.region)
-            if one.type == thing.type and one.name == name and one.id != thing.id and here:
+            near = {"world": True, "account": one.account == thing.account}.get(
+                kind.scope, _place(one) == _place(thing)
+            )
+            if one.type == thing.type and one.name == name and one.id != thing.id and near:
                 lost.append(f"{kind.taken}: there is one with {kind.unique} {name} already")
         if lost:
             raise ProviderError("; ".join(lost))
@@ -170,5 +166,11 @@ class Ledger:
         return thing
 
 
-def _by_id(standing: Sequence[Thing], token: str, identifier: str) -> Thing | None:
-    return next((one for one in standing if one.type == token and one.id == identifier), None)
+def _by_id(standing: Sequence[Thing], token: str, identifier: str, place: Place) -> Thing | None:
+    found = [one for one in standing if one.type == token and one.id == identifier]
+    # What is in no region, as a role, is noted in its maker's: another provider of the account finds it, too.
+    return next((one for one in found if _place(one) == place), found[0] if found else None)
+
+
+def _place(thing: Thing) -> Place:
+    return thing.account, thing.region

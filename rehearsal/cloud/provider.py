@@ -14,12 +14,11 @@ from typing import Any
 
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from rehearsal.cloud import schema
 from rehearsal.cloud.faults import Faults
-from rehearsal.cloud.ledger import Ledger, Order
+from rehearsal.cloud.ledger import Ledger, Order, Place
 from rehearsal.cloud.state import State
 from rehearsal.cloud.table import Caller, Cloud, Query, Thing, Type
-from rehearsal.cloud.trees import meaning, merged, restored, unknown_in
+from rehearsal.plugins import schema
 from rehearsal.plugins.base import Context, refuse
 from rehearsal.plugins.changes import Change, changes
 from rehearsal.plugins.properties import (
@@ -35,6 +34,7 @@ from rehearsal.plugins.properties import (
 )
 from rehearsal.plugins.resource import InputError, ProviderError, ResourceProvider, Step
 from rehearsal.plugins.serving import EngineLog
+from rehearsal.plugins.trees import meaning, merged, restored, unknown_in
 
 # What the engine's SDKs add to a provider's settings, and the annotation of a setting that is a text.
 _ALWAYS = frozenset({"version", "pluginDownloadURL"})
@@ -121,7 +121,7 @@ class CloudProvider(ResourceProvider):
         order, call = self._order(token, inputs), str(uuid.uuid4())
         if step.preview or holds(inputs, Unknown):
             return "", self._stored(token, merged({**unknown_in(dict(kind.outputs)), **order.tags}, order.whole))
-        make = partial(self.ledger.make, order, self.caller, call)
+        make = partial(self.ledger.make, order, call)
         thing = self.faults.call("create", token, step.urn, make)
         return thing.id, self._of(thing, order.whole)
 
@@ -139,8 +139,8 @@ class CloudProvider(ResourceProvider):
         self, step: Step, identifier: str, state: Properties, inputs: Properties
     ) -> tuple[str, Properties, Properties] | None:
         """Look at what stands there; inputs are what the cloud has, so that what was changed there is a difference."""
-        token, _kind = self._kind(step)
-        thing = self.faults.call("read", token, identifier, lambda: self.ledger.look(token, identifier))
+        (token, _kind), place = self._kind(step), self._where(state or inputs)
+        thing = self.faults.call("read", token, identifier, partial(self.ledger.look, token, identifier, place))
         if thing is None:
             return None
         found = restored(thing.inputs, inputs)
@@ -148,8 +148,8 @@ class CloudProvider(ResourceProvider):
 
     def delete(self, step: Step, state: Properties) -> None:
         """Delete it, unless it is protected or something refers to it."""
-        (token, _kind), key = self._kind(step), str(state["id"])
-        self.faults.call("delete", token, key, lambda: self.ledger.remove(token, key))
+        (token, _kind), key, place = self._kind(step), str(state["id"]), self._where(state)
+        self.faults.call("delete", token, key, partial(self.ledger.remove, token, key, place))
 
     def Invoke(self, request: pb.InvokeRequest, context: Context) -> pb.InvokeResponse:
         """Answer a function."""
@@ -170,13 +170,10 @@ class CloudProvider(ResourceProvider):
             raise ProviderError(f"the rehearsal of {self.cloud.title} has no such function; add it to its table")
         if strange := sorted(given.keys() - schema.arguments_of(self.package, token)):
             raise ProviderError(f"there is no argument {', '.join(strange)}")
-        account = str(given.get(self.cloud.account_input) or self.caller.account)
-        region = next((given[name] for name in self.cloud.region_inputs if given.get(name)), self.caller.region)
-        standing = self.state.things(account)
-        query = Query(
-            given, account, region, self.state.settings(), lambda kind: [t for t in standing if t.type == kind]
-        )
-        return self.cloud.invokes[token](query)
+        account, region = self._where(given)
+        standing = [thing for thing in self.state.things() if thing.account == account]
+        of = {kind: [thing for thing in standing if thing.type == kind] for kind in self.cloud.types}
+        return self.cloud.invokes[token](Query(given, account, region, self.state.settings(), of.__getitem__))
 
     def _kind(self, step: Step) -> tuple[str, Type]:
         token = step.token.removeprefix(f"{self.package}:")
@@ -190,6 +187,11 @@ class CloudProvider(ResourceProvider):
         place = {self.cloud.account_input: self.caller.account, self.cloud.region_inputs[0]: self.caller.region}
         return {name: item for name, item in place.items() if name in known and item}
 
+    def _where(self, values: Properties) -> Place:
+        """The account and region of what has such values."""
+        region = next((values[name] for name in self.cloud.region_inputs if values.get(name)), self.caller.region)
+        return str(values.get(self.cloud.account_input) or self.caller.account), str(region)
+
     def _whole(self, token: str, inputs: Properties) -> Properties:
         whole: Properties = merged({**self._place(token), **self.cloud.types[token].defaults}, inputs)
         return whole
@@ -199,7 +201,8 @@ class CloudProvider(ResourceProvider):
         own = plain(inputs).get(tags) or {}
         known = schema.outputs_of(self.package, token)
         all_tags = {name: own if own is UNKNOWN else {**self.caller.tags, **own} for name in told if name in known}
-        return Order(token, inputs, self._whole(token, inputs), all_tags)
+        whole = self._whole(token, inputs)
+        return Order(token, self._where(plain(whole)), inputs, whole, all_tags)
 
     def _of(self, thing: Thing, whole: Properties) -> Properties:
         """What state keeps of a thing: what was given, with its secrets, over what the cloud tells."""

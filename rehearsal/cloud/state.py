@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ HOME = "TERRARIUM_REHEARSAL_HOME"
 _PATIENCE = 60.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS resources (id TEXT, type TEXT, account TEXT, region TEXT, name TEXT, inputs JSON,
-    outputs JSON, made TEXT, changed TEXT, PRIMARY KEY (account, type, id));
+    outputs JSON, made TEXT, changed TEXT, PRIMARY KEY (account, region, type, id));
 CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS calls (time TEXT, operation TEXT, type TEXT, id TEXT, result TEXT);
 CREATE INDEX IF NOT EXISTS calls_of ON calls (type, id, operation);
@@ -72,10 +72,10 @@ class State:
             with database:
                 yield database
 
-    def things(self, account: str | None = None) -> list[Thing]:
-        """All things of an account, or of all."""
+    def things(self) -> list[Thing]:
+        """All things, of all accounts."""
         with closing(self._connected()) as rows:
-            return things(rows, account)
+            return things(rows)
 
     def put(self, thing: Thing) -> None:
         """Note a thing, new or changed."""
@@ -85,7 +85,7 @@ class State:
     def remove(self, thing: Thing) -> None:
         """Forget a thing."""
         with self.rows() as rows:
-            rows.execute("DELETE FROM resources WHERE account = ? AND type = ? AND id = ?", _key(thing))
+            rows.execute("DELETE FROM resources WHERE account = ? AND region = ? AND type = ? AND id = ?", _key(thing))
 
     def count(self, operation: str, token: str, identifier: str) -> int:
         """How many calls of an operation there were."""
@@ -110,12 +110,11 @@ def settings(rows: sqlite3.Connection) -> Properties:
     return {key: json.loads(value) for key, value in rows.execute("SELECT key, value FROM settings")}
 
 
-def things(rows: sqlite3.Connection, account: str | None = None) -> list[Thing]:
-    """All things of an account, or of all, in a transaction."""
-    which: tuple[str, Sequence[str]] = ("WHERE account = ?", (account,)) if account is not None else ("", ())
+def things(rows: sqlite3.Connection) -> list[Thing]:
+    """All things, in a transaction."""
     # A hand-edited row may have blanks where texts are expected.
     columns = "type, id, account, ifnull(region, ''), ifnull(name, ''), ifnull(inputs, '{}'), ifnull(outputs, '{}')"
-    found = rows.execute(f"SELECT {columns} FROM resources {which[0]} ORDER BY rowid", which[1])  # noqa: S608 - constants
+    found = rows.execute(f"SELECT {columns} FROM resources ORDER BY rowid")  # noqa: S608 - a constant
     return [
         Thing(kind, identifier, owner, region, name, json.loads(given), json.loads(made))
         for kind, identifier, owner, region, name, given, made in found
@@ -124,17 +123,17 @@ def things(rows: sqlite3.Connection, account: str | None = None) -> list[Thing]:
 
 def put(rows: sqlite3.Connection, thing: Thing) -> None:
     """Note a thing, new or changed, in a transaction."""
-    values = (thing.region, thing.name, json.dumps(thing.inputs), json.dumps(thing.outputs))
+    values = (thing.name, json.dumps(thing.inputs), json.dumps(thing.outputs))
     rows.execute(
-        "INSERT INTO resources (account, type, id, region, name, inputs, outputs, made, changed) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET region = excluded.region, name = excluded.name, "
+        "INSERT INTO resources (account, region, type, id, name, inputs, outputs, made, changed) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name, "
         "inputs = excluded.inputs, outputs = excluded.outputs, changed = excluded.changed",
         (*_key(thing), *values, _now(), _now()),
     )
 
 
-def _key(thing: Thing) -> tuple[str, str, str]:
-    return thing.account, thing.type, thing.id
+def _key(thing: Thing) -> tuple[str, str, str, str]:
+    return thing.account, thing.region, thing.type, thing.id
 
 
 def _now() -> str:

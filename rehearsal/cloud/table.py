@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from rehearsal.cloud.trees import merged, values_at
 from rehearsal.plugins.properties import Properties
 from rehearsal.plugins.resource import ProviderError
+from rehearsal.plugins.trees import merged, values_at
 
 _ALPHABETS = {
     "hex": string.hexdigits[:16],
@@ -32,10 +32,9 @@ _RANDOM = re.compile(r"(hex|digits|upper|lower)(\d+)|uuid")
 
 @dataclass(frozen=True)
 class Thing:
-    """What stands in the cloud, a row of the state: outputs that begin with `_` are never told to the engine.
+    """What stands in the cloud, a row of the state; outputs that begin with `_` are never told to the engine.
 
-    `type` is without the package (`ec2/vpc:Vpc`), `name` is what no other may have, empty where any number can be;
-    `inputs` keep only digests of secrets.
+    `type` is without the package, `name` what no other may have or empty, `inputs` keep only digests of secrets.
     """
 
     type: str
@@ -73,10 +72,8 @@ class Embedded(Protocol):
 
 @dataclass(frozen=True)
 class Making:
-    """What patterns and functions of a table are given.
-
-    `inputs` are plain and have their defaults, `settings` are the state's, `find` answers the thing of a type that has
-    or gave out a value, `made` are id and outputs so far, `refers` is the type's.
+    """What patterns and functions of a table are given: inputs plain and with defaults, the state's settings, what
+    finds the thing of a type that has or gave out a value, id and outputs so far, and the type's `refers`.
     """
 
     inputs: Properties

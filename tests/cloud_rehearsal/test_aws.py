@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from rehearsal.cloud import aws_answers, embedded, schema
+from rehearsal.cloud import aws_answers, embedded
 from rehearsal.cloud.aws import CLOUD, TYPES
 from rehearsal.cloud.state import State
+from rehearsal.plugins import schema
 
 from .conftest import ACCOUNT, REGION
 from .driver import Driver, RefusedError

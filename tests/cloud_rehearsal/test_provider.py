@@ -121,12 +121,15 @@ def test_what_a_thing_gave_out_exists_too(aws: Driver) -> None:
     assert group["id"] == vpc["defaultSecurityGroupId"]
 
 
-def test_names_are_unique_in_their_scope(aws: Driver) -> None:
+def test_names_are_unique_in_their_scope(aws: Driver, state: State) -> None:
     aws.create(ROLE, name="x", assumeRolePolicy="{}")
     with pytest.raises(RefusedError, match="EntityAlreadyExists: there is one with name x already"):
         aws.create(ROLE, name="x", assumeRolePolicy="{}")
     aws.create(LOGS, name="x")
-    aws.create(LOGS, name="x", region="eu-west-1")
+    _, other, given = aws.create(LOGS, name="x", region="eu-west-1")
+    assert (other["region"], given["region"]) == ("eu-west-1", "eu-west-1")
+    aws.delete(LOGS, other)
+    assert [thing.region for thing in state.things() if thing.type == LOGS] == [REGION]
     aws.create("s3/bucket:Bucket", bucket="the-world")
     with pytest.raises(RefusedError, match="BucketAlreadyExists"):
         aws.create("s3/bucket:Bucket", bucket="the-world", region="eu-west-1")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal.cloud import schema
+from rehearsal.plugins import schema
 from rehearsal.plugins.properties import UNKNOWN
 from rehearsal.plugins.resource import ProviderError
 
