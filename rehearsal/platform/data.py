@@ -203,6 +203,9 @@ class Data:
             if not sql.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 sql.execute(SQL("CREATE ROLE {} NOLOGIN").format(Identifier(role)))
         sql.execute(SQL("ALTER ROLE {} {}").format(Identifier(user), power))
+        # Whoever makes a role may become it: the official provider gives itself each role for the moment that it needs
+        # it, and the stand-in does not.
+        sql.execute(SQL("ALTER ROLE {} SET createrole_self_grant = 'set, inherit'").format(Identifier(user)))
         main, *others = map(Identifier, self._roles)
         for predefined in map(Identifier, ("pg_monitor", "pg_signal_backend")):
             sql.execute(SQL("GRANT {} TO {} WITH ADMIN OPTION").format(predefined, main))
