@@ -149,6 +149,8 @@ class Server:
             name=ADMINISTRATOR,
             instance=self.instance.name,
             password=password.result,
+            # It goes with the server: PostgreSQL drops no role that has rights in a database, and these stay.
+            deletion_policy="ABANDON",
             opts=self.network.project.opts,
         )
 
@@ -163,16 +165,20 @@ class Server:
 
     def place(self) -> postgresql.Place:
         """Return where the environment's database is made: through this server's administrator."""
-        merge = pulumi.ResourceOptions.merge
         return postgresql.Place(
             name=self.name,
             owner=self.environment.id,
             uid=self.uid,
-            opts=merge(self.parent, pulumi.ResourceOptions(provider=self._connected("database", _MAINTENANCE))),
+            opts=self._by(self._connected("database", _MAINTENANCE)),
             random=self._drawing,
             administrator=ADMINISTRATOR,
-            inside=lambda name: merge(self.parent, pulumi.ResourceOptions(provider=self._connected("logins", name))),
+            inside=lambda name: self._by(self._connected("logins", name)),
         )
+
+    def _by(self, provider: postgresql_sdk.Provider) -> pulumi.ResourceOptions:
+        # All of it goes with the server: dropped one by one before, the final backup would hold no data.
+        own = pulumi.ResourceOptions(provider=provider, deleted_with=self.instance)
+        return pulumi.ResourceOptions.merge(self.parent, own)
 
     def _connected(self, name: str, database: pulumi.Input[str]) -> postgresql_sdk.Provider:
         certificate = self._certificate
