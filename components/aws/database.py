@@ -41,7 +41,11 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----E
 
 def project() -> Path:
     """Return the project's folder, that of Pulumi.yaml: paths in stack files are relative to it."""
-    here = Path.cwd()
+    # The engine knows it, and the current folder may be a link's end in another project. Where there is no engine the
+    # SDK says a word that is no folder.
+    known, here = Path(pulumi.get_root_directory()), Path.cwd()
+    if known.is_absolute():
+        return known
     return next((folder for folder in (here, *here.parents) if (folder / "Pulumi.yaml").exists()), here)
 
 
