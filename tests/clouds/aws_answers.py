@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,41 +102,41 @@ class Account:
         """Answer one question."""
         name = args.token.rpartition(":")[2]
         self.asked.append((name, dict(args.args)))
-        reply = getattr(self, f"_{name}", None)
+        reply = getattr(self, f"_{_snake(name)}", None)
         if reply is None:
             raise AssertionError(f"AWS is asked what no test expects: {args.token}")
-        return dict(reply(**args.args))
+        return dict(reply(**{_snake(key): value for key, value in args.args.items()}))
 
-    def _getCallerIdentity(self, **_: Any) -> Mapping[str, Any]:  # noqa: N802 - the function's name
+    def _get_caller_identity(self, **_: Any) -> Mapping[str, Any]:
         return {"accountId": self.number, "arn": self.caller, "id": self.number, "userId": "AIDA"}
 
-    def _getSessionContext(self, arn: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _get_session_context(self, arn: str, **_: Any) -> Mapping[str, Any]:
         role = arn.split("/")[1]
         return {"arn": arn, "id": arn, "issuerArn": f"arn:aws:iam::{self.number}:role/people/{role}"}
 
-    def _getAvailabilityZones(self, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _get_availability_zones(self, **_: Any) -> Mapping[str, Any]:
         return {"names": list(self.zones), "zoneIds": [f"euc1-az{n}" for n in range(len(self.zones))], "id": REGION}
 
-    def _getVpcs(self, tags: Mapping[str, str] | None = None, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _get_vpcs(self, tags: Mapping[str, str] | None = None, **_: Any) -> Mapping[str, Any]:
         return {"ids": [] if tags else [f"vpc-{n}" for n in range(self.vpcs)], "id": REGION}
 
-    def _getEips(self, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _get_eips(self, **_: Any) -> Mapping[str, Any]:
         return {"allocationIds": [], "publicIps": [], "id": REGION}
 
-    def _getInstanceTypeOfferings(self, filters: list[Any], **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _get_instance_type_offerings(self, filters: list[Any], **_: Any) -> Mapping[str, Any]:
         pairs = [(each, zone) for each in filters[0]["values"] if self.offered(each) for zone in self.zones]
         return {"instanceTypes": [p[0] for p in pairs], "locations": [p[1] for p in pairs], "id": REGION}
 
-    def _getInstanceType(self, instanceType: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802, N803
-        return {"defaultVcpus": 16, "instanceType": instanceType, "id": instanceType}
+    def _get_instance_type(self, instance_type: str, **_: Any) -> Mapping[str, Any]:
+        return {"defaultVcpus": 16, "instanceType": instance_type, "id": instance_type}
 
-    def _getServiceQuota(self, quotaCode: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802, N803
-        return {"value": self.quotas.get(quotaCode, 10_000), "quotaCode": quotaCode, "id": quotaCode}
+    def _get_service_quota(self, quota_code: str, **_: Any) -> Mapping[str, Any]:
+        return {"value": self.quotas.get(quota_code, 10_000), "quotaCode": quota_code, "id": quota_code}
 
-    def _getOrderableDbInstance(self, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _get_orderable_db_instance(self, **_: Any) -> Mapping[str, Any]:
         return {"multiAzCapable": True, "id": "m7g"}
 
-    def _getCluster(self, name: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _get_cluster(self, name: str, **_: Any) -> Mapping[str, Any]:
         if name not in self.clusters:
             raise LookupError(f"couldn't find resource: no EKS cluster {name}")
         return {
@@ -147,17 +148,17 @@ class Account:
             "id": name,
         }
 
-    def _getVpc(self, id: str, **_: Any) -> Mapping[str, Any]:  # noqa: A002, N802
-        return {"id": id, "cidrBlock": "10.80.0.0/16"}
+    def _get_vpc(self, **asked: Any) -> Mapping[str, Any]:
+        return {"id": asked["id"], "cidrBlock": "10.80.0.0/16"}
 
-    def _getSubnets(self, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _get_subnets(self, **_: Any) -> Mapping[str, Any]:
         return {"ids": list(self.subnets), "id": REGION}
 
-    def _getSubnet(self, id: str, **_: Any) -> Mapping[str, Any]:  # noqa: A002, N802
-        vpc, zone, cidr = self.subnets[id]
-        return {"id": id, "vpcId": vpc, "availabilityZone": zone, "cidrBlock": cidr}
+    def _get_subnet(self, **asked: Any) -> Mapping[str, Any]:
+        vpc, zone, cidr = self.subnets[asked["id"]]
+        return {"id": asked["id"], "vpcId": vpc, "availabilityZone": zone, "cidrBlock": cidr}
 
-    def _getOpenIdConnectProvider(self, arn: str, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _get_open_id_connect_provider(self, arn: str, **_: Any) -> Mapping[str, Any]:
         return {
             "arn": arn,
             "tags": self.issuers[arn],
@@ -167,11 +168,15 @@ class Account:
             "id": arn,
         }
 
-    def _getPrefixList(self, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _get_prefix_list(self, **_: Any) -> Mapping[str, Any]:
         return {"cidrBlocks": ["52.219.140.0/24"], "id": "pl-6ea54007"}
 
-    def _getSecretVersion(self, **_: Any) -> Mapping[str, Any]:  # noqa: N802
+    def _get_secret_version(self, **_: Any) -> Mapping[str, Any]:
         return {"secretString": json.dumps({"username": "terrarium", "password": "hidden-master"}), "id": "secret"}
+
+
+def _snake(name: str) -> str:
+    return re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
 
 
 def answer(args: MockCallArgs) -> Mapping[str, Any]:

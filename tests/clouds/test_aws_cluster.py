@@ -125,7 +125,7 @@ def test_an_entry_stays_when_ci_takes_over(run: Run, tmp_path: Path) -> None:
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/churn-x-deploy/run-1"
 
     class InCi(Account):
-        def _getSessionContext(self, **_: Any) -> Any:  # noqa: N802
+        def _get_session_context(self, **_: Any) -> Any:
             return {"arn": session, "id": session, "issuerArn": DEPLOY}
 
     recorded = run(environment(ci=CI), answer=InCi(caller=session).answer)

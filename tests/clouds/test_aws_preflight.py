@@ -53,7 +53,7 @@ def test_another_account_is_refused_and_nothing_else_is_asked(refused: Callable[
 
 def test_credentials_that_are_not_taken_say_what_to_do(refused: Callable[..., list[str]]) -> None:
     class Expired(Account):
-        def _getCallerIdentity(self, **_: Any) -> Any:  # noqa: N802
+        def _get_caller_identity(self, **_: Any) -> Any:
             raise LookupError("ExpiredToken: The security token included in the request is expired")
 
     lines = refused(Expired(), environment())
@@ -90,12 +90,12 @@ def test_an_unknown_size_is_refused_by_name(refused: Callable[..., list[str]]) -
 
 def test_what_may_not_be_asked_is_told_with_aws_own_words(refused: Callable[..., list[str]]) -> None:
     class Strict(Account):
-        def _getServiceQuota(self, **_: Any) -> Any:  # noqa: N802
+        def _get_service_quota(self, **_: Any) -> Any:
             raise LookupError(
                 "invocation of aws:servicequotas/x:x returned an error: AccessDenied: not servicequotas:GetServiceQuota"
             )
 
-        def _getOrderableDbInstance(self, **_: Any) -> Any:  # noqa: N802
+        def _get_orderable_db_instance(self, **_: Any) -> Any:
             raise LookupError("no RDS DB Instance Orderable found matching criteria; try a different search")
 
     lines = refused(Strict(), environment())
@@ -112,7 +112,7 @@ def test_spot_and_on_demand_have_quotas_of_their_own(run: Run) -> None:
 
 def test_a_database_in_one_zone_is_no_production(refused: Callable[..., list[str]]) -> None:
     class Small(Account):
-        def _getOrderableDbInstance(self, **_: Any) -> Any:  # noqa: N802
+        def _get_orderable_db_instance(self, **_: Any) -> Any:
             return {"multiAzCapable": False, "id": "x"}
 
     [line] = refused(Small(), environment("production"))
