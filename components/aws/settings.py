@@ -161,7 +161,7 @@ class AwsSettings(Settings):
     region: Line
     """The region, such as eu-central-1."""
     role: RoleArn | None = None
-    """The role to assume; by default the credentials are used as they are. It administers the cluster."""
+    """The role to assume, which administers the cluster; by default whoever brought the stack up last does."""
     platform: NamespaceName | None = None
     """Name of the platform whose slice this is. Without it the environment has a cluster to itself."""
     adopt: AdoptSettings = AdoptSettings()
@@ -177,7 +177,7 @@ class AwsSettings(Settings):
     endpoints: tuple[Endpoint, ...] | None = None
     """Services with a private endpoint, beside S3; by default ecr.api, ecr.dkr, logs, sts, in experimentation none."""
     principals: dict[Group, PrincipalArn] = Field(default_factory=dict)
-    """IAM role or user of each group of people that signs in by IAM."""
+    """IAM role or user of each group of people. Into a shared cluster the platform's stack lets them, not a slice's."""
     machines: dict[Key, dict[str, Any]] = Field(default_factory=dict)
     """By pool: what is put over the spec of its Karpenter NodePool, as it is."""
     database: DatabaseSettings | None = None

@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support.recording import Answer, Recorded, record
+
+# As in tests/unit: a shared runner stalls now and then, and a run depends on nothing old.
+settings.register_profile("terrarium", deadline=None, database=None, derandomize=True)
+settings.load_profile("terrarium")
 
 Run = Callable[..., Recorded]
 
@@ -31,8 +36,6 @@ def run(tmp_path: Path) -> Run:
     ) -> Recorded:
         [cloud] = block["cloud"]
         answers = importlib.import_module(f"tests.clouds.{cloud}_answers")
-        return record(
-            tmp_path, "x", {kind: block}, preview=preview, made=answers.made, answer=answer or answers.answer
-        )
+        return record(tmp_path, "x", {kind: block}, preview=preview, made=answers.made, answer=answer or answers.answer)
 
     return run_stack
