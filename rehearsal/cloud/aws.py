@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from ipaddress import ip_network
+from ipaddress import IPv4Network
 from typing import Any
 
 from rehearsal.cloud.aws_answers import ANSWERS, zone_id
@@ -64,7 +64,7 @@ def _placed(making: Making) -> str:
     zone, vpc = str(making.filled("{availabilityZone}")), making.referred("vpcId")
     if zone.removeprefix(making.region) not in making.settings["zones"]:
         raise ProviderError(f"InvalidParameterValue: availabilityZone: {making.region} has no zone {zone}")
-    if not ip_network(making.inputs["cidrBlock"]).subnet_of(ip_network(vpc.inputs["cidrBlock"])):  # type: ignore[arg-type]
+    if not IPv4Network(making.inputs["cidrBlock"]).subnet_of(IPv4Network(vpc.inputs["cidrBlock"])):
         raise ProviderError(f"InvalidSubnet.Range: cidrBlock: {making.inputs['cidrBlock']} is not inside {vpc.id}")
     return zone_id(zone, making.region)
 
@@ -96,7 +96,7 @@ def _json(name: str) -> Callable[[Properties], Mapping[str, str]]:
 
 def _range(inputs: Properties) -> Mapping[str, str]:
     try:
-        fits = 16 <= ip_network(inputs.get("cidrBlock", "10.0.0.0/16")).prefixlen <= 28
+        fits = 16 <= IPv4Network(inputs.get("cidrBlock", "10.0.0.0/16")).prefixlen <= 28
     except ValueError as error:
         return {"cidrBlock": str(error)}
     return {} if fits else {"cidrBlock": "must be between /16 and /28"}
@@ -183,8 +183,8 @@ TYPES: Mapping[str, Type] = {
         refers={"subnetId": _SUBNET, "allocationId": "ec2/eip:Eip"}, defaults={"connectivityType": "public"},
         outputs={"associationId": "eipassoc-{hex17}", "networkInterfaceId": "eni-{hex17}", "publicIp":
                  lambda making: making.filled("{allocationId.publicIp}") if "allocationId" in making.inputs else ""},
-        fixed="allocationId connectivityType privateIp subnetId",
-        changed="secondaryAllocationIds secondaryPrivateIpAddressCount secondaryPrivateIpAddresses"),
+        fixed="allocationId connectivityType privateIp subnetId secondaryPrivateIpAddressCount",
+        changed="secondaryAllocationIds secondaryPrivateIpAddresses"),
     "ec2/vpcEndpoint:VpcEndpoint": _t("aws_vpc_endpoint", "vpce-{hex17}", problems=_json("policy"),
         unique="vpcId serviceName vpcEndpointType", taken="RouteAlreadyExists",
         refers={"vpcId": _VPC, "routeTableIds": _TABLE, "securityGroupIds": _GROUP, "subnetIds": _SUBNET},
@@ -277,7 +277,8 @@ TYPES: Mapping[str, Type] = {
         lambda making: making.filled("a-{lower17}"), unique="clusterName namespace serviceAccount",
         taken="ResourceInUseException", refers={"clusterName": _CLUSTER, "roleArn": _ROLE, "targetRoleArn": _ROLE},
         outputs={"associationId": "{id}", "associationArn": _arn("eks", "podidentityassociation/{clusterName}/{id}")},
-        fixed="clusterName namespace serviceAccount", changed="roleArn disableSessionTags targetRoleArn"),
+        defaults={"disableSessionTags": False}, fixed="clusterName namespace serviceAccount",
+        changed="roleArn disableSessionTags targetRoleArn"),
     "s3/bucket:Bucket": _t("aws_s3_bucket", "{bucket}", embedded="Bucket",
         named="bucket", unique="bucket", scope="world", taken="BucketAlreadyExists",
         outputs={"arn": "arn:aws:s3:::{bucket}", "bucketDomainName": "{bucket}.s3.amazonaws.com",

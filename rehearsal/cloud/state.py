@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from rehearsal.cloud.table import Thing
 from rehearsal.paths import local
 from rehearsal.plugins.properties import Properties
+from rehearsal.plugins.resource import ProviderError
 
 HOME = "TERRARIUM_REHEARSAL_HOME"
 # Seconds that a writer waits for another. Each holds the file for milliseconds: real parts are made outside of it.
@@ -115,10 +116,15 @@ def things(rows: sqlite3.Connection) -> list[Thing]:
     # A hand-edited row may have blanks where texts are expected.
     columns = "type, id, account, ifnull(region, ''), ifnull(name, ''), ifnull(inputs, '{}'), ifnull(outputs, '{}')"
     found = rows.execute(f"SELECT {columns} FROM resources ORDER BY rowid")  # noqa: S608 - a constant
-    return [
-        Thing(kind, identifier, owner, region, name, json.loads(given), json.loads(made))
-        for kind, identifier, owner, region, name, given, made in found
-    ]
+    return [Thing(row[0], row[1], row[2], row[3], row[4], *_read(row)) for row in found]
+
+
+def _read(row: Sequence[str]) -> tuple[Properties, Properties]:
+    try:
+        inputs, outputs = (json.loads(text) for text in row[5:])
+    except ValueError as error:
+        raise ProviderError(f"the row of {row[0]} {row[1]} in the rehearsed cloud's file is no JSON: {error}") from None
+    return inputs, outputs
 
 
 def put(rows: sqlite3.Connection, thing: Thing) -> None:

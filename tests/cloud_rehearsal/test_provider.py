@@ -6,9 +6,10 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from pulumi.runtime.proto import provider_pb2 as pb
 
 from rehearsal.cloud.state import State
-from rehearsal.plugins.properties import UNKNOWN, Secret
+from rehearsal.plugins.properties import UNKNOWN, Secret, to_struct
 
 from .conftest import ACCOUNT, REGION, Told
 from .driver import Driver, Imagined, RefusedError
@@ -170,10 +171,6 @@ def test_another_account_is_refused_before_anything_is_asked(aws: Driver) -> Non
 
 
 def test_settings_that_the_sdk_lacks_are_refused(aws: Driver) -> None:
-    from pulumi.runtime.proto import provider_pb2 as pb  # noqa: PLC0415
-
-    from rehearsal.plugins.properties import to_struct  # noqa: PLC0415
-
     news = to_struct({"region": REGION, "regoin": "x", "defaultTags": '{"tags": 3}', "version": "7.12.0"})
     failures = aws.provider.CheckConfig(pb.CheckRequest(news=news), aws.context).failures
     assert {one.property for one in failures} == {"regoin", "defaultTags.tags"}

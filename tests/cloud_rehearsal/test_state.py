@@ -11,6 +11,7 @@ import pytest
 
 from rehearsal.cloud.state import HOME, State, home, put
 from rehearsal.cloud.table import Thing
+from rehearsal.plugins.resource import ProviderError
 
 WRITER = """
 import sys
@@ -77,6 +78,14 @@ def test_a_row_that_a_person_wrote_need_not_have_all(tmp_path: Path) -> None:
         rows.execute("INSERT INTO resources (id, type, account) VALUES ('vpc-2', 'ec2/vpc:Vpc', '1')")
     rows.close()
     assert state.things() == [Thing("ec2/vpc:Vpc", "vpc-2", "1", "", "", {}, {})]
+
+
+def test_a_row_that_a_person_broke_is_named(tmp_path: Path) -> None:
+    state = State("aws", {}, tmp_path)
+    with state.rows() as rows:
+        rows.execute("INSERT INTO resources (id, type, account, inputs) VALUES ('vpc-2', 'ec2/vpc:Vpc', '1', '{')")
+    with pytest.raises(ProviderError, match=r"the row of ec2/vpc:Vpc vpc-2 .* is no JSON"):
+        state.things()
 
 
 def test_the_file_is_where_the_variable_says_and_its_owners_alone(
