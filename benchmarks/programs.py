@@ -30,7 +30,7 @@ STACKS = ("dev", "wide")
 _PLATFORM_STACK = "platform"
 _FOLDER = Path(__file__).resolve().parent
 # What the engine notes of each resource beside what the program said of it.
-_NOTES = {"created", "modified", "sourcePosition", "stackTrace"}
+NOTES = {"created", "modified", "sourcePosition", "stackTrace"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Programs:
         # As plain text: no secret is encrypted twice alike. The keys are of a store that goes with the run.
         exported = json.loads(self._run(OURS, "stack", "export", "--show-secrets", "--stack", stack))
         return {
-            resource["urn"]: {key: _ordered(key, value) for key, value in resource.items() if key not in _NOTES}
+            resource["urn"]: {key: ordered(key, value) for key, value in resource.items() if key not in NOTES}
             for resource in exported["deployment"]["resources"]
         }
 
@@ -225,7 +225,7 @@ def _write_project(source: Path, folder: Path, environment: Path) -> None:
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project), encoding="utf-8")
 
 
-def _ordered(key: str, value: Any) -> Any:
+def ordered(key: str, value: Any) -> Any:
     """Bring in order what is a set and stands in the order in which things happened to finish."""
     if key == "dependencies":
         return sorted(value)

@@ -66,8 +66,9 @@ class Registration:
 
 @dataclass
 class Recorded:
-    """All that one run of the program asked for."""
+    """All that one run of the program asked for; `requests` are all that it sent, as it was sent and in that order."""
 
+    requests: list[Any] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     registrations: list[Registration] = field(default_factory=list)
     reads: list[Registration] = field(default_factory=list)
@@ -130,7 +131,12 @@ class _Monitor(MockMonitor):
         super().__init__(cloud)
         self.recorded = recorded
 
+    def Invoke(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        self.recorded.requests.append(request)
+        return super().Invoke(request)
+
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        self.recorded.requests.append(request)
         response = super().RegisterResource(request)
         if request.type != _STACK:
             self.recorded.registrations.append(_registration(request))
@@ -139,12 +145,14 @@ class _Monitor(MockMonitor):
         return response
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        self.recorded.requests.append(request)
         self.recorded.reads.append(
             Registration(request.type, request.name, request.parent, request.provider, False, True, {})
         )
         return super().ReadResource(request)
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        self.recorded.requests.append(request)
         self.recorded.registered_outputs.add(request.urn)
         return super().RegisterResourceOutputs(request)
 

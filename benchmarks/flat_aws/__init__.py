@@ -1,0 +1,1 @@
+"""Production on AWS written out, as a competent person would without Terrarium: the yardstick of `aws`."""

@@ -1,0 +1,142 @@
+"""What the cluster needs once, written out: its namespace, a PriorityClass, admission, and a descriptor."""
+
+import json
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.admissionregistration.v1 import (
+    MatchResourcesArgs,
+    NamedRuleWithOperationsArgs,
+    ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicyBinding,
+    ValidatingAdmissionPolicyBindingSpecArgs,
+    ValidatingAdmissionPolicySpecArgs,
+    ValidationArgs,
+)
+from pulumi_kubernetes.core.v1 import ConfigMap, Namespace
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
+from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
+from pulumi_kubernetes.scheduling.v1 import PriorityClass
+
+from benchmarks.flat_aws.cluster import Cluster
+from benchmarks.flat_aws.place import NAME, OWNER
+
+RBAC = "rbac.authorization.k8s.io"
+LABELS = {
+    "app.kubernetes.io/managed-by": "terrarium",
+    "terrarium.dev/platform": NAME,
+    "terrarium.dev/cost-centre": "marketing",
+}
+
+
+def platform(parent: pulumi.Resource, cluster: Cluster) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+    """Make it, and return its namespace and its PriorityClass."""
+    name = f"{NAME}-platform"
+    component = pulumi.ComponentResource("terrarium:index:Platform", name, opts=pulumi.ResourceOptions(parent=parent))
+    opts = pulumi.ResourceOptions(parent=component, provider=cluster.provider)
+    namespace = Namespace(
+        f"{name}-namespace",
+        metadata=ObjectMetaArgs(
+            name="terrarium-system",
+            labels={**LABELS, "pod-security.kubernetes.io/enforce": "restricted"},
+            annotations={"terrarium.dev/owner": OWNER},
+        ),
+        opts=pulumi.ResourceOptions(parent=component, provider=cluster.provider, protect=True),
+    ).metadata.name
+    priority = PriorityClass(
+        f"{name}-priority-production",
+        metadata=ObjectMetaArgs(name="terrarium-production", labels=LABELS),
+        value=100000,
+        preemption_policy="PreemptLowerPriority",
+        description="Workloads of production environments.",
+        opts=opts,
+    ).metadata.name
+    admission(name, opts)
+    content = {
+        "contractVersion": 1,
+        "kind": "platform",
+        "name": NAME,
+        "shared": False,
+        "cloud": "aws",
+        "tiers": ["production"],
+        "priorityClasses": {"production": priority},
+    }
+    readers = [SubjectArgs(api_group=RBAC, kind="Group", name="system:authenticated")]
+    published = publish(name, "terrarium", namespace, content, readers=readers, labels=LABELS, opts=opts)
+    component.register_outputs({"descriptor": published.id})
+    return namespace, priority
+
+
+def admission(name: str, opts: pulumi.ResourceOptions) -> None:
+    """Make what the API server refuses."""
+    policy = ValidatingAdmissionPolicy(
+        f"{name}-services-policy",
+        metadata=ObjectMetaArgs(name="terrarium-services", labels=LABELS),
+        spec=ValidatingAdmissionPolicySpecArgs(
+            failure_policy="Fail",
+            match_constraints=MatchResourcesArgs(
+                namespace_selector=LabelSelectorArgs(
+                    match_expressions=[LabelSelectorRequirementArgs(key="terrarium.dev/environment", operator="Exists")]
+                ),
+                resource_rules=[
+                    NamedRuleWithOperationsArgs(
+                        api_groups=[""], api_versions=["v1"], operations=["CREATE", "UPDATE"], resources=["services"]
+                    )
+                ],
+            ),
+            validations=[
+                ValidationArgs(
+                    expression="!has(object.spec.externalIPs) || size(object.spec.externalIPs) == 0",
+                    message="spec.externalIPs is closed in environments: "
+                    "it takes over the traffic of any address (CVE-2020-8554)",
+                    reason="Forbidden",
+                ),
+                ValidationArgs(
+                    expression="!has(object.spec.type) || object.spec.type != 'ExternalName'",
+                    message="type ExternalName is closed in environments: it lends a name of the cluster to any host; "
+                    "list the destination under network.egress_to and use its own name",
+                    reason="Forbidden",
+                ),
+            ],
+        ),
+        opts=opts,
+    )
+    ValidatingAdmissionPolicyBinding(
+        f"{name}-services-binding",
+        metadata=ObjectMetaArgs(name="terrarium-services", labels=LABELS),
+        spec=ValidatingAdmissionPolicyBindingSpecArgs(policy_name=policy.metadata.name, validation_actions=["Deny"]),
+        opts=opts,
+    )
+
+
+def publish(
+    name: str,
+    called: str,
+    namespace: pulumi.Output[str],
+    content: dict[str, Any],
+    *,
+    readers: list[SubjectArgs],
+    labels: dict[str, str],
+    opts: pulumi.ResourceOptions,
+) -> ConfigMap:
+    """Make a descriptor, and let some read it."""
+    published = ConfigMap(
+        f"{name}-descriptor",
+        metadata=ObjectMetaArgs(name=called, namespace=namespace, labels=labels),
+        data={"descriptor.json": pulumi.Output.from_input(content).apply(lambda c: json.dumps(c, sort_keys=True))},
+        opts=opts,
+    )
+    reader = Role(
+        f"{name}-descriptor-reader",
+        metadata=ObjectMetaArgs(name=f"descriptor-{called}", namespace=namespace, labels=labels),
+        rules=[PolicyRuleArgs(api_groups=[""], resources=["configmaps"], resource_names=[called], verbs=["get"])],
+        opts=opts,
+    )
+    RoleBinding(
+        f"{name}-descriptor-reader-binding",
+        metadata=ObjectMetaArgs(name=f"descriptor-{called}", namespace=namespace, labels=labels),
+        role_ref=RoleRefArgs(api_group=RBAC, kind="Role", name=reader.metadata.name),
+        subjects=readers,
+        opts=opts,
+    )
+    return published
