@@ -109,7 +109,7 @@ class CloudProvider(ResourceProvider):
         found += changes(were, were, told, step.ignore)
         where = {self.cloud.account_input, *self.cloud.region_inputs} - {""}
         for change in found:
-            change.replace = any(change.touches(path) for path in {*kind.fixed.split(), *where})
+            change.replace = any(_forces(path, change) for path in {*kind.fixed.split(), *where})
             self._tell(step, token, kind, change)
         label = re.escape(step.urn.split("::", 3)[3])
         ours = re.fullmatch(rf"{label}-[0-9a-f]{{8}}", str(news.get(kind.named, "")))
@@ -214,13 +214,18 @@ class CloudProvider(ResourceProvider):
 
     def _tell(self, step: Step, token: str, kind: Type, change: Change) -> None:
         """Say once of an input that nobody has looked up whether it can be changed in place."""
-        known = (*kind.changed.split(), *kind.fixed.split(), self.cloud.tags[0], *self.cloud.tags[1])
+        known = (*kind.changed.split(), *kind.fixed.replace("?", "").split(), self.cloud.tags[0], *self.cloud.tags[1])
         told = (token, str(change.path[0]))
         if told in self._told or any(change.touches(path) for path in known):
             return
         self._told.add(told)
         said = f"unverified: whether {token} can change {told[1]} in place; the rehearsal does"
         self.log("warning", said, step.urn)
+
+
+def _forces(path: str, change: Change) -> bool:
+    """Whether a change of a fixed input needs a new resource; of one with a `?` only its coming and going does."""
+    return change.touches(path.removesuffix("?")) and not (path.endswith("?") and change.verb == "update")
 
 
 def _hidden(item: Any) -> Any:

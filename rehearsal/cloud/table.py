@@ -133,7 +133,7 @@ class Type:
         unique: inputs that no two may have alike within `scope`; none: any number can be there.
         taken: the cloud's code for a name that is taken.
         refers: inputs, and the types they refer to (`|` between two), by id, name, or any output.
-        fixed: inputs that force a new resource.
+        fixed: inputs that force a new resource; one with a `?` behind it when it comes or goes, not when it differs.
         changed: inputs that the documentation lets change in place; tags and labels always are. What is in neither list
             is changed in place, and reported once as unverified.
         protected: input that forbids deletion while it is true.

@@ -19,7 +19,7 @@ def test_a_type_says_only_what_the_sdk_has(token: str) -> None:
     kind = TYPES[token]
     inputs, outputs = schema.inputs_of("aws", token), schema.outputs_of("aws", token)
     named = (kind.fixed, kind.changed, kind.unique, kind.named, kind.protected, *kind.refers, *kind.defaults)
-    assert {name.split(".")[0] for text in named for name in text.split()} <= inputs.keys()
+    assert {name.split(".")[0].removesuffix("?") for text in named for name in text.split()} <= inputs.keys()
     assert {name for name in kind.outputs if not name.startswith("_")} <= outputs.keys()
     assert {one for text in kind.refers.values() for one in text.split("|")} <= TYPES.keys()
     assert not {*kind.fixed.split()} & {*kind.changed.split()}
@@ -202,6 +202,12 @@ def test_a_clusters_own_group_can_be_let_in_and_holds_the_cluster(aws: Driver) -
         "fromPort": 1,
         "toPort": 1,
     }
-    aws.create("vpc/securityGroupIngressRule:SecurityGroupIngressRule", **rule)
+    kind = "vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+    _, made, given = aws.create(kind, **rule)
+    # A rule's ports can be changed, and not what kind of source it has (EC2 API, ModifySecurityGroupRules).
+    assert aws.diff(kind, made, given, {**given, "toPort": 2})[0] == {"toPort": "UPDATE"}
+    open_to = {name: value for name, value in given.items() if name != "referencedSecurityGroupId"}
+    found = aws.diff(kind, made, given, {**open_to, "cidrIpv4": "10.0.0.0/8"})[0]
+    assert found == {"cidrIpv4": "ADD_REPLACE", "referencedSecurityGroupId": "DELETE_REPLACE"}
     with pytest.raises(RefusedError, match="DependencyViolation: c is used by vpc/securityGroupIngressRule"):
         aws.delete("eks/cluster:Cluster", {"id": "c"})
