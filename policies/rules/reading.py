@@ -105,6 +105,8 @@ class Node:
 
     def fault(self, says: str) -> Finding:
         """Return the finding that this value is wrong; what can't be seen yet is said to be unknown."""
+        if self.value is _UNREADABLE:
+            says = "is not of the shape that it must have"
         return Finding(self.path, "can't be seen yet" if self.unknown else says, unknown=self.unknown)
 
     def must_be_true(self, says: str) -> Iterator[Finding]:
@@ -123,15 +125,15 @@ class Node:
             yield self.fault(says)
 
     def must_be_given(self, says: str) -> Iterator[Finding]:
-        """Yield a finding if this is absent or empty; an unknown value is given."""
-        if not self.unknown and self.value in (None, "", [], {}):
+        """Yield a finding if this is absent, empty or unreadable; an unknown value is given."""
+        if self.value is _UNREADABLE or (not self.unknown and self.value in (None, "", [], {})):
             yield self.fault(says)
 
     def _below(self, key: str) -> Node:
         if isinstance(self.value, Mapping):
             return _node(_step(self.path, key), self.value.get(key))
-        path = _step(self.path, key)
-        return Node(path, None) if self.value is None else Node(path, self._opaque().value)
+        # What lies below something unknown or unreadable is blamed on the place that can still be found.
+        return Node(_step(self.path, key), None) if self.value is None else self._opaque()
 
     def _opaque(self) -> Node:
         return self if self.unknown else Node(self.path, _UNREADABLE)
@@ -167,9 +169,12 @@ def _wide(ranges: Iterable[str]) -> Iterator[str]:
     # All of them are of one version; collapse_addresses is typed for either alone.
     merged: list[IPv4Network | IPv6Network] = list(collapse_addresses(networks))  # type: ignore[type-var]
     wide = [(int(n.network_address), int(n.broadcast_address)) for n in merged if n.prefixlen < _WIDEST[n.version]]
-    for network in networks:
-        if any(first <= int(network.network_address) <= last for first, last in wide):
-            yield str(network)
+    ends = {str(n): (int(n.network_address), int(n.broadcast_address)) for n in networks}
+    for text, (first, last) in ends.items():
+        # One that another range holds as a whole adds nothing to what is wrong.
+        held = any(one <= first and last <= other for name, (one, other) in ends.items() if name != text)
+        if not held and any(one <= first <= other for one, other in wide):
+            yield text
 
 
 def _network(text: str) -> IPv4Network | IPv6Network | None:

@@ -41,8 +41,8 @@ class Pod:
     partial: bool
 
     def containers(self) -> Iterator[Node]:
-        """Yield containers of all sorts; an ephemeral one runs as well as any other."""
-        for sort in ("containers", "initContainers", "ephemeralContainers"):
+        """Yield containers of all sorts; an ephemeral one runs as well as any other, and Spark has its sidecars."""
+        for sort in ("containers", "initContainers", "ephemeralContainers", "sidecars"):
             yield from self.spec.get(sort).entries()
 
 
@@ -91,27 +91,22 @@ _PODS: Mapping[Kind, tuple[str, ...]] = {
     ),
     Kind("kueue.x-k8s.io", "Workload"): ("spec.podSets[].template.spec",),
     Kind("batch.volcano.sh", "Job"): ("spec.tasks[].template.spec",),
-    Kind("sparkoperator.k8s.io", "SparkApplication"): ("spec.driver.template.spec", "spec.executor.template.spec"),
-    Kind("sparkoperator.k8s.io", "ScheduledSparkApplication"): (
-        "spec.template.driver.template.spec",
-        "spec.template.executor.template.spec",
-    ),
     Kind("serving.knative.dev", "Service"): (_TEMPLATE,),
     Kind("argoproj.io", "Rollout"): (_TEMPLATE,),
 }
+# A driver is a pod by its fields, and has a template that the operator merges with them.
+_SPARK_PODS = ("driver", "executor", "driver.template.spec", "executor.template.spec")
+_SPARK_IMAGES = ("image", "driver.image", "executor.image")
 # What overrides parts of a pod that is described elsewhere.
 _PARTIAL: Mapping[Kind, tuple[str, ...]] = {
     Kind("trainer.kubeflow.org", "TrainJob"): ("spec.podSpecOverrides[]", "spec.podTemplateOverrides[].spec"),
+    Kind("sparkoperator.k8s.io", "SparkApplication"): tuple(f"spec.{path}" for path in _SPARK_PODS),
+    Kind("sparkoperator.k8s.io", "ScheduledSparkApplication"): tuple(f"spec.template.{path}" for path in _SPARK_PODS),
     # What an InferenceService leaves out, its ServingRuntime fills in.
     Kind("serving.kserve.io", "InferenceService"): ("spec.predictor", "spec.transformer", "spec.explainer"),
     Kind("serving.kserve.io", "ServingRuntime"): ("spec",),
     Kind("serving.kserve.io", "ClusterServingRuntime"): ("spec",),
 }
-_SPARK = (
-    "image",
-    *(f"{role}.image" for role in ("driver", "executor")),
-    *(f"{role}.{sort}[].image" for role in ("driver", "executor") for sort in ("initContainers", "sidecars")),
-)
 # Images that stand outside of any pod's specification.
 _IMAGES: Mapping[Kind, tuple[str, ...]] = {
     Kind("ray.io", "RayCluster"): ("spec.autoscalerOptions.image",),
@@ -119,8 +114,8 @@ _IMAGES: Mapping[Kind, tuple[str, ...]] = {
     Kind("ray.io", "RayService"): ("spec.rayClusterConfig.autoscalerOptions.image",),
     Kind("trainer.kubeflow.org", "TrainJob"): ("spec.trainer.image",),
     Kind("serving.kserve.io", "InferenceService"): ("spec.predictor.model.image",),
-    Kind("sparkoperator.k8s.io", "SparkApplication"): tuple(f"spec.{path}" for path in _SPARK),
-    Kind("sparkoperator.k8s.io", "ScheduledSparkApplication"): tuple(f"spec.template.{path}" for path in _SPARK),
+    Kind("sparkoperator.k8s.io", "SparkApplication"): tuple(f"spec.{path}" for path in _SPARK_IMAGES),
+    Kind("sparkoperator.k8s.io", "ScheduledSparkApplication"): tuple(f"spec.template.{path}" for path in _SPARK_IMAGES),
 }
 # Kubernetes' own groups: all kinds in them that make pods are listed above.
 _OWN_GROUPS = frozenset({"", "apps", "autoscaling", "batch", "extensions", "policy"})
@@ -222,11 +217,12 @@ def is_patch(resource: Resource) -> bool:
 
 
 def _nested(kind: Kind, node: Node, partial: bool, depth: int) -> Iterator[tuple[Kind, Node, bool]]:
-    if kind.name != "List" and not kind.name.endswith("List"):
+    items = node.get("items").entries()
+    if not kind.name.endswith("List") or not items:
         yield kind, node, partial
         return
     item_kind = Kind(kind.group, kind.name.removesuffix("List"))
-    for item in node.get("items").entries():
+    for item in items:
         inner = _written_kind(item) or item_kind
         if depth < 3:  # lists of lists are refused by the API server long before
             yield from _nested(inner, item, partial, depth + 1)
