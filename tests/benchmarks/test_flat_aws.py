@@ -68,7 +68,7 @@ def test_flat_program_asks_for_the_same(preview: bool, tmp_path: Path) -> None:
 
     assert programs.differences(requests(ours), requests(flat)) == []
     assert ours.outputs == flat.outputs
-    # Two programs that ask for nothing would be equal as well. What has no address yet is not asked for its password.
+    # Two programs that ask for nothing would be equal as well.
     assert len(ours.registrations) == RESOURCES
     asked = [request for request in ours.requests if type(request).__name__ == "ResourceInvokeRequest"]
-    assert len(asked) == QUESTIONS - preview
+    assert len(asked) == QUESTIONS
