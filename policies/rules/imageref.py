@@ -2,7 +2,9 @@
 
 What other engines got wrong is in `tests/policies/test_imageref.py`, each with its source. In short: a port taken for a
 tag, prefixes without a boundary, aliases of Docker Hub, upper case in hosts, `@x:y` taken for a digest, a line feed at
-the end. Of the grammar only the canonical form is allowed in production: `host/path@sha256:…`, nothing to fill in.
+the end. Refused beyond the reference implementation is a host with an underscore, which it takes for part of a
+repository without a host. Of the grammar only the canonical form is allowed in production: `host/path@sha256:…`,
+nothing to fill in.
 """
 
 from __future__ import annotations
@@ -90,7 +92,7 @@ def parse(text: str) -> ImageReference:
     name = f"{head}{slash}{last}"
     if not name:
         raise BadReferenceError("it names no repository")
-    if _IDENTIFIER.fullmatch(name):
+    if _IDENTIFIER.fullmatch(text):
         raise BadReferenceError("it is an image's id, which names no repository")
     host, path = _split(name)
     if not _HOST.fullmatch(host):
