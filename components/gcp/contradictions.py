@@ -243,15 +243,9 @@ def _own_network(settings: EnvironmentSettings | PlatformSettings, block: GcpSet
     if not cidr:
         yield "network.cidr", "is missing: the network's range, from the organisation's address plan, as 10.64.0.0/20"
         return
-    message = ranges.problem(cidr, most_machines(settings, block), _pods(settings), block.pods_per_node)
+    message = ranges.problem(cidr, preflight.most_machines(settings, block), _pods(settings), block.pods_per_node)
     if message:
         yield "network.cidr", message
-
-
-def most_machines(settings: EnvironmentSettings | PlatformSettings, block: GcpSettings) -> int:
-    """Return how many machines there are at most: of all pools, with one more in each while it is upgraded."""
-    wanted = preflight.pools(settings, block)
-    return sum(pool.max + 1 for pool in wanted.values()) + machines.SYSTEM_MAX + 1
 
 
 def _pods(settings: EnvironmentSettings | PlatformSettings) -> int:

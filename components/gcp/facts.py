@@ -85,7 +85,7 @@ class Facts:
         cluster: The cluster that is used and not made.
         network: The network that is used and not made.
         subnetwork: Its subnetwork for nodes.
-        ranges: Names of the subnetwork's secondary ranges.
+        ranges: The subnetwork's secondary ranges, by name.
         database: The network's range for Cloud SQL.
         refused: What could not be asked, or does not exist, each in a sentence.
     """
@@ -98,6 +98,6 @@ class Facts:
     cluster: FoundCluster | None = None
     network: str | None = None
     subnetwork: str | None = None
-    ranges: tuple[str, ...] = ()
+    ranges: Mapping[str, str] = field(default_factory=dict)
     database: FoundRange | None = None
     refused: tuple[str, ...] = ()

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from components.gcp import machines
+from components import addressing
+from components.gcp import machines, ranges
 from components.gcp.facts import Facts, Offered
 from components.gcp.machines import Quota
 from components.gcp.settings import GcpSettings
@@ -41,6 +42,12 @@ def pools(settings: AnySettings, block: GcpSettings) -> Mapping[str, PoolSetting
     if isinstance(settings, LakeSettings) or not makes_cluster(settings, block):
         return {}
     return pools_of(settings)
+
+
+def most_machines(settings: AnySettings, block: GcpSettings) -> int:
+    """Return how many machines there are at most: of all pools, with one more in each while it is upgraded."""
+    wanted = pools(settings, block)
+    return sum(pool.max + 1 for pool in wanted.values()) + machines.SYSTEM_MAX + 1
 
 
 def machine_type(name: str, pool: PoolSettings, block: GcpSettings) -> str:
@@ -166,6 +173,13 @@ def _adopted(facts: Facts, settings: AnySettings, block: GcpSettings) -> Iterato
     for key, value in (("pods_range", adopt.pods_range), ("services_range", adopt.services_range)):
         if value and facts.subnetwork and value not in facts.ranges:
             yield f"cloud.gcp.adopt.{key}: {facts.subnetwork} has no range {value}; {suggestion(value, facts.ranges)}"
+    pods = facts.ranges.get(adopt.pods_range or "")
+    wanted = most_machines(settings, block)
+    if pods and (held := ranges.by_pods(addressing.parse(pods).prefixlen, block.pods_per_node)) < wanted:
+        yield (
+            f"cloud.gcp.adopt.pods_range: {adopt.pods_range}, {pods}, serves {held} machines of {block.pods_per_node} "
+            f"pods, and there may be {wanted}; name a larger one, or lower pools or cloud.gcp.pods_per_node"
+        )
     needs = isinstance(settings, EnvironmentSettings) and not makes_network(settings, block)
     if needs and not facts.database and not facts.refused:
         yield (

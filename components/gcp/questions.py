@@ -115,10 +115,10 @@ class _Asker:
         accounts = tuple(sorted({account for account in nodes if account and account != "default"}))
         return FoundCluster(name, found.endpoint, authority, found.network, accounts)
 
-    def _network(self, cluster: FoundCluster | None) -> tuple[str | None, str | None, tuple[str, ...]]:
+    def _network(self, cluster: FoundCluster | None) -> tuple[str | None, str | None, dict[str, str]]:
         adopt, block = self.block.adopt, self.block
         if cluster or not adopt.network or not adopt.subnetwork:
-            return (cluster.network if cluster else None), None, ()
+            return (cluster.network if cluster else None), None, {}
         from pulumi_gcp import compute  # noqa: PLC0415 - see _cluster
 
         host, name = _host(adopt.network, block.project)
@@ -133,7 +133,8 @@ class _Asker:
                 name=subnetwork_name, region=block.region, project=of_subnetwork, opts=self.opts
             ),
         )
-        ranges = tuple(each.range_name for each in subnetwork.secondary_ip_ranges or []) if subnetwork else ()
+        secondary = subnetwork.secondary_ip_ranges or [] if subnetwork else []
+        ranges = {each.range_name: each.ip_cidr_range for each in secondary}
         return (
             network.self_link if network else None,
             subnetwork.self_link if subnetwork else None,

@@ -42,9 +42,18 @@ class Ranges:
         Args:
             pods_per_node: Pods that each may hold at most.
         """
-        each = per_node(pods_per_node)
-        by_pods = 1 << (each - self.pods.prefixlen) if each >= self.pods.prefixlen else 0
-        return min(by_pods, self.nodes.num_addresses - _RESERVED)
+        return min(by_pods(self.pods.prefixlen, pods_per_node), self.nodes.num_addresses - _RESERVED)
+
+
+def by_pods(prefix: int, pods_per_node: int) -> int:
+    """Return how many machines a range for pods serves.
+
+    Args:
+        prefix: The range's prefix length.
+        pods_per_node: Pods that each may hold at most.
+    """
+    each = per_node(pods_per_node)
+    return 1 << (each - prefix) if each >= prefix else 0
 
 
 def per_node(pods_per_node: int) -> int:

@@ -213,6 +213,13 @@ def test_what_is_adopted_lacks_a_range(run: Run) -> None:
     assert "cloud.gcp.adopt.database_range: is missing" in said
 
 
+def test_what_is_adopted_serves_too_few_machines(run: Run) -> None:
+    adopt = {"network": "common", "subnetwork": "fraud", "pods_range": "services", "services_range": "services"}
+    cloud = {"adopt": {**adopt, "database_range": "databases"}}
+    said = refused(run, Project(), declared.environment(network=None, pools={"web": {"max": 40}}, cloud=cloud))
+    assert "services, 10.81.0.0/20, serves 32 machines of 64 pods, and there may be 45" in said
+
+
 def test_quotas_that_can_t_be_asked_for_do_not_stop_anything(run: Run) -> None:
     class Closed(Project):
         def _getSQuotaInfo(self, **_: Any) -> Any:  # noqa: N802 - the function's name
