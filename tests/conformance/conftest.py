@@ -47,7 +47,7 @@ def declared(harness: Harness) -> Declared:
     def block(
         tier: str = "experimentation", name: str = "x", *, shared: bool = False, **changes: Any
     ) -> dict[str, Any]:
-        return {"project": "churn", "name": name, "tier": tier, **harness.block(tier, shared=shared), **changes}
+        return {"project": "sales", "name": name, "tier": tier, **harness.block(tier, shared=shared), **changes}
 
     return block
 

@@ -50,6 +50,7 @@ class Registration:
     custom: bool
     inputs: dict[str, Any]
     deleted_with: str = ""
+    ignored: tuple[str, ...] = ()
 
     @property
     def in_kubernetes(self) -> bool:
@@ -168,6 +169,7 @@ def _registration(request: Any) -> Registration:
         request.custom,
         inputs,
         request.deletedWith,
+        tuple(request.ignoreChanges),
     )
 
 
