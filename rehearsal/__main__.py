@@ -138,7 +138,7 @@ def _access(root: Path, tier: str, parts: engine.EngineParts) -> site.Access:
         [platform.connections for platform in places],
         next((account.platform.connections for account in accounts if account.cloud == "aws"), None),
         # One that is half made has no address yet.
-        [cluster for cluster in clusters if cluster.platform.kubeconfig.is_file()],
+        [cluster for cluster in clusters if cluster.platform.kubeconfig.is_file()] if accounts else None,
     )
 
 

@@ -39,13 +39,13 @@ class Access:
         kubeconfigs: Of two files that name one context, the first is taken.
         connections: To the data stores of embedded platforms, whether they were ever started or not.
         default: Of them, the rehearsed AWS account's that is asked where no profile is named.
-        clusters: Rehearsed clusters, which get a context each.
+        clusters: Rehearsed clusters, which get a context each; None where no cloud is rehearsed.
     """
 
     kubeconfigs: Sequence[Path]
     connections: Sequence[Connections] = ()
     default: Connections | None = None
-    clusters: Sequence[Rehearsed] = ()
+    clusters: Sequence[Rehearsed] | None = None
 
 
 def write(root: Path, local: Path, access: Mapping[str, Access], report: Report) -> None:
@@ -67,9 +67,11 @@ def write(root: Path, local: Path, access: Mapping[str, Access], report: Report)
             # Production's keys in files of their own, which no other tier names.
             folder, given = local / "connections" / side, access[tier]
             connections = combine(folder, given.connections, given.default)
-            # First: the clouds' commands write to the first, and a platform writes its own anew at each start.
-            kubeconfigs.refresh(folder / "kubeconfig", given.clusters)
-            files = [folder / "kubeconfig", *given.kubeconfigs]
+            files = [*given.kubeconfigs]
+            if given.clusters is not None:
+                # First: the clouds' commands write to the first, and a platform writes its own anew at each start.
+                files = [folder / "kubeconfig", *files]
+                kubeconfigs.refresh(files[0], given.clusters)
             path = local / f"{tier}.env"
             if _is_somebodys(path):
                 report.note(f"{path} is kept: it was not written by `make up`. To have it made anew, delete it.")

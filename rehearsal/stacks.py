@@ -42,15 +42,15 @@ class Needs:
 
     Args:
         embedded: Name of the embedded platform; None if the stack names another cluster's context.
-        account: The account that it is made in; None if it is on no cloud that has accounts.
         platform_stack: The stack of the platform whose slice it is, if any.
         production: Whether it is of the production tier, whose state and variables are apart.
+        account: The account that it is made in; None if it is on no cloud that has accounts.
     """
 
     embedded: str | None
-    account: Account | None
     platform_stack: str | None
     production: bool
+    account: Account | None = None
 
 
 def needs(root: Path, stack: str) -> Needs:
@@ -64,7 +64,7 @@ def needs(root: Path, stack: str) -> Needs:
         known = ", ".join(sorted(_stacks(root))) or "none"
         raise RehearsalError(f"There is no Pulumi.{stack}.yaml. Stacks here: {known}.")
     platform_stack = _stack_of_platform(root, _cloud(block)[1].get("platform"))
-    return Needs(_embedded(block), _account(block), platform_stack, _in_production(block))
+    return Needs(_embedded(block), platform_stack, _in_production(block), _account(block))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Side:
 
     embedded: tuple[str, ...]
     others: bool
-    accounts: tuple[Account, ...]
+    accounts: tuple[Account, ...] = ()
 
 
 def side(root: Path, *, production: bool) -> Side:

@@ -89,8 +89,8 @@ def _peered(making: Making) -> str:
 
 
 def _iam(page: str, of: str, target: str, kind: str = "") -> Type:
-    where = f"{target} role member condition.title" if target else "role member condition.title"
-    refers, fixed = ({target: kind} if kind else {}), f"{target} role member condition location"
+    where, fixed = f"{target} role member condition.title", f"{target} role member condition"
+    refers = {target: kind} if kind else {}
     unique = {"unique": where, "scope": "account", "taken": "AlreadyExists"}
     return _t(
         page, _member(of + "/{role}/{member}"), refers=refers, outputs={"etag": "{lower12}"}, fixed=fixed, **unique
@@ -98,8 +98,7 @@ def _iam(page: str, of: str, target: str, kind: str = "") -> Type:
 
 
 def _compute(page: str, where: str, **more: Any) -> Type:
-    told = {"selfLink": "https://www.googleapis.com/compute/v1/{id}", "creationTimestamp": _now}
-    outputs = {**told, **more.pop("outputs", {})}
+    outputs = {"selfLink": "https://www.googleapis.com/compute/v1/{id}", **more.pop("outputs", {})}
     return _t(page, f"{where}/{{name}}", named="name", unique="name", outputs=outputs, **more)
 
 

@@ -6,6 +6,7 @@ import configparser
 import json
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,8 +18,10 @@ import yaml
 
 from rehearsal import __main__ as commands
 from rehearsal import engine, paths, site, stacks
+from rehearsal.cloud.state import State
 from rehearsal.errors import RehearsalError
 from rehearsal.platform import Connections, Platform
+from rehearsal.rented.platforms import Rehearsed
 from tests.build.conftest import Listener
 
 
@@ -184,9 +187,68 @@ def test_each_side_has_the_keys_of_its_own_platforms_alone(root: Path, listener:
 def test_every_platform_that_was_started_is_known(root: Path) -> None:
     (root / ".terrarium" / "platforms" / "wide").mkdir(parents=True)
     (root / ".terrarium" / "platforms" / "Not A Platform").mkdir()
-    assert commands._embedded() == ["prod", "shared", "wide"]
+    assert [platform.name for platform in commands._embedded()] == ["prod", "shared", "wide"]
     commands.reset()
-    assert commands._embedded() == ["prod", "shared"]
+    assert [platform.name for platform in commands._embedded()] == ["prod", "shared"]
+
+
+AWS = {"aws": {"account": 123456789012, "region": "eu-central-1", "platform": "wide"}}
+RESOURCE = "urn:pulumi:aws::terrarium::aws:ec2/vpc:Vpc::vpc"
+
+
+def parts(**origins: str) -> engine.EngineParts:
+    return engine.EngineParts(Path("bin"), origins, {})
+
+
+def test_a_stack_on_a_cloud_needs_its_account_and_its_platforms_stack(root: Path) -> None:
+    declare(root, "cloudy", tier="testing", cloud=AWS)
+    declare(root, "base", "platform", name="wide", tiers=["testing"], cloud=AWS)
+    account = stacks.Account("aws", "123456789012", "eu-central-1")
+    assert stacks.needs(root, "cloudy") == stacks.Needs(None, "base", production=False, account=account)
+    assert stacks.side(root, production=False) == stacks.Side((), others=False, accounts=(account,))
+    assert stacks.side(root, production=True).accounts == ()
+
+
+def test_a_rehearsed_account_is_asked_where_no_profile_is_named(root: Path, listener: Listener) -> None:
+    declare(root, "cloudy", tier="testing", cloud=AWS)
+    account = Rehearsed("aws", "123456789012", "eu-central-1").platform
+    Path(account.folder).mkdir(parents=True)
+    connected(account.folder, "aws-123456789012", "its-key").aws_config.parent.rename(account.folder / "connections")
+    commands._write_site(root, parts(aws="stand-in"), listener)
+    found = variables(root / ".terrarium" / "testing.env")
+    assert found["KUBECONFIG"].split(":")[0] == str(root / ".terrarium" / "connections" / "shared" / "kubeconfig")
+    config = configparser.ConfigParser()
+    config.read([found["AWS_CONFIG_FILE"], found["AWS_SHARED_CREDENTIALS_FILE"]])
+    assert config["default"]["aws_secret_access_key"].startswith("its")
+    # Whatever else is asked with these keys reaches nobody.
+    assert config["default"]["endpoint_url"] == "http://127.0.0.1:9"
+    assert "aws-123456789012" not in (root / ".terrarium" / "production.env").read_text()
+
+
+def test_a_real_account_is_the_persons_own_business(root: Path, listener: Listener) -> None:
+    declare(root, "cloudy", tier="testing", cloud=AWS)
+    commands._write_site(root, parts(aws="official"), listener)
+    found = variables(root / ".terrarium" / "testing.env")
+    assert "default" not in Path(found["AWS_CONFIG_FILE"]).read_text()
+    assert "connections" not in found["KUBECONFIG"]
+
+
+def test_reset_keeps_the_state_of_what_a_real_cloud_holds(root: Path) -> None:
+    path = state(root, "cloudy", "")
+    provider = {"urn": "urn:p", "id": "1", "type": "pulumi:providers:aws", "inputs": {"region": "eu-central-1"}}
+    cluster = {"urn": "urn:k", "id": "2", "type": "pulumi:providers:kubernetes", "inputs": {"kubeconfig": "{}"}}
+    made = {"urn": RESOURCE, "id": "vpc-1", "type": "aws:ec2/vpc:Vpc", "provider": "urn:p::1"}
+    path.write_text(json.dumps({"checkpoint": {"latest": {"resources": [provider, cluster, made]}}}))
+    with pytest.raises(RehearsalError, match=r"cloudy \(cloud aws\).*terrarium destroy"):
+        commands.reset()
+    # Known to the rehearsed cloud, it is no more than that.
+    known = State("aws", {}).file
+    with sqlite3.connect(known) as rows:
+        rows.execute("INSERT INTO resources (id, type, account) VALUES ('vpc-1', 'ec2/vpc:Vpc', '123456789012')")
+    rows.close()
+    commands.reset()
+    assert not path.exists()
+    assert not known.exists()
 
 
 def test_a_file_in_the_way_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
