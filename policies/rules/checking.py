@@ -21,7 +21,8 @@ def check(resource: Resource, facts: Facts, rules: Sequence[Rule] | None = None)
         rules: The rules to apply; the whole catalogue if not given.
     """
     found: list[Violation] = []
-    for rule in _readers(resource.type, tuple(rules) if rules is not None else catalogue()):
+    readers = _readers(resource.type) if rules is None else _among(rules, resource.type)
+    for rule in readers:
         if facts.tier in rule.tiers:
             found.extend(_violation(rule, resource, finding) for finding in _findings(rule, resource, facts))
     return tuple(dict.fromkeys(found))
@@ -37,8 +38,12 @@ def stack_of(name: str) -> Resource:
 
 
 @cache
-def _readers(token: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+def _readers(token: str) -> tuple[Rule, ...]:
     """Return the rules that read a type; there are few types and many resources of each."""
+    return _among(catalogue(), token)
+
+
+def _among(rules: Sequence[Rule], token: str) -> tuple[Rule, ...]:
     provider = f"{token.partition(':')[0]}:*"
     return tuple(rule for rule in rules if token in rule.types or provider in rule.types)
 

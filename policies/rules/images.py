@@ -37,7 +37,7 @@ _ANY = (ANY_KUBERNETES,)
 )
 def approved_registry(resource: Resource, facts: Facts) -> Iterator[Finding]:
     """Each image stands under an approved host and path, by whole components."""
-    for image, reference, wrong in _read(resource):
+    for image, reference, wrong in resource.derived(_read):
         if reference is None:
             yield image.fault(wrong)
         elif not any(reference.under(prefix) for prefix in facts.registries):
@@ -57,7 +57,7 @@ def approved_registry(resource: Resource, facts: Facts) -> Iterator[Finding]:
 )
 def digest_pinned(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     """Each image has a whole SHA-256 digest."""
-    for image, reference, wrong in _read(resource):
+    for image, reference, wrong in resource.derived(_read):
         if reference is None:
             yield image.fault(wrong)
         elif not reference.pinned:
@@ -76,7 +76,7 @@ def digest_pinned(resource: Resource, _facts: Facts) -> Iterator[Finding]:
 )
 def no_mutable_tag(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     """No image is `latest`, said or meant. The other tiers demand a digest."""
-    for image, reference, wrong in _read(resource):
+    for image, reference, wrong in resource.derived(_read):
         if reference is None:
             yield image.fault(wrong)
         elif not reference.digest and reference.tag in {"", "latest"}:
@@ -97,7 +97,7 @@ def no_mutable_tag(resource: Resource, _facts: Facts) -> Iterator[Finding]:
 )
 def canonical(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     """Each image is in the one form that leaves nothing to fill in."""
-    for image, reference, wrong in _read(resource):
+    for image, reference, wrong in resource.derived(_read):
         if reference is None:
             yield image.fault(wrong)
         elif not reference.canonical:
@@ -117,7 +117,7 @@ def canonical(resource: Resource, _facts: Facts) -> Iterator[Finding]:
 )
 def evidence(resource: Resource, facts: Facts) -> Iterator[Finding]:
     """The records of each image's digest are there, good and fresh."""
-    for image, reference, wrong in _read(resource):
+    for image, reference, wrong in resource.derived(_read):
         if reference is None:
             yield image.fault(wrong)
             continue
@@ -140,7 +140,7 @@ def evidence(resource: Resource, facts: Facts) -> Iterator[Finding]:
 )
 def base_approved(resource: Resource, facts: Facts) -> Iterator[Finding]:
     """The build's record names a base that is on security's list, by digest."""
-    for image, reference, _ in _read(resource):
+    for image, reference, _ in resource.derived(_read):
         known = facts.evidence.get(reference.digest) if reference else None
         if known is None or not _approved(known.base, facts):
             yield image.fault("is not known to be built on an approved base image")
@@ -182,16 +182,18 @@ def no_opaque_helm(resource: Resource, _facts: Facts) -> Iterator[Finding]:
         yield Finding("", "renders a chart where no rule can see what it makes")
 
 
-def _read(resource: Resource) -> Iterator[tuple[Node, imageref.ImageReference | None, str]]:
-    """Yield each image with its reference, or with what is wrong with it."""
-    for image in images(resource):
-        if not image.text:
-            yield image, None, "names no image" if image.absent or image.value == "" else "is no text"
-            continue
-        try:
-            yield image, imageref.parse(image.text), ""
-        except imageref.BadReferenceError as error:
-            yield image, None, f"is no image reference: {error}"
+def _read(resource: Resource) -> tuple[tuple[Node, imageref.ImageReference | None, str], ...]:
+    """Return each image with its reference, or with what is wrong with it."""
+    return tuple(_one(image) for image in images(resource))
+
+
+def _one(image: Node) -> tuple[Node, imageref.ImageReference | None, str]:
+    if not image.text:
+        return image, None, "names no image" if image.absent or image.value == "" else "is no text"
+    try:
+        return image, imageref.parse(image.text), ""
+    except imageref.BadReferenceError as error:
+        return image, None, f"is no image reference: {error}"
 
 
 def _lacks(known: Evidence, facts: Facts) -> Iterator[str]:

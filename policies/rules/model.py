@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import TypeVar, cast
+
+T = TypeVar("T")
 
 STACK = "pulumi:pulumi:Stack"
 """The type that rules about a stack as a whole read: the engine's own token for the stack."""
@@ -95,6 +98,19 @@ class Resource:
     name: str
     properties: Mapping[str, object] = field(default_factory=dict)
     options: Options = Options()
+    _derived: dict[Callable[[Resource], object], object] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
+
+    def derived(self, make: Callable[[Resource], T]) -> T:
+        """Return what a function makes of this resource, made once: fifteen rules walk the same pods.
+
+        Args:
+            make: A function of the resource alone.
+        """
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        return cast("T", self._derived[make])
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def namespace_explicit(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     """What carries a pod stands in a namespace of its own."""
     for pod in pods(resource):
         namespace = pod.metadata.get("namespace")
-        if namespace.absent or namespace.value in {"", "default"}:
+        if namespace.absent or namespace.value in ("", "default"):
             yield namespace.fault("is `default`, said or meant")
 
 

@@ -144,11 +144,11 @@ def non_root(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     """Each container has runAsNonRoot by itself or from its pod, and nothing names user 0."""
     for pod in pods(resource):
         whole = pod.spec.get("securityContext")
-        for container in pod.containers():
+        for container in pod.containers:
             own = _effective(whole, container.get("securityContext"), "runAsNonRoot")
             if not (own.true or (own.absent and pod.partial)):
                 yield own.fault("is not true")
-        for context in (whole, *(container.get("securityContext") for container in pod.containers())):
+        for context in (whole, *(container.get("securityContext") for container in pod.containers)):
             user = context.get("runAsUser")
             if not user.absent and (user.number or 0) <= 0:
                 yield user.fault("is root")
@@ -270,7 +270,7 @@ def no_runtime_install(resource: Resource, _facts: Facts) -> Iterator[Finding]:
 
 def _containers(resource: Resource) -> Iterator[tuple[Pod, Node]]:
     for pod in pods(resource):
-        for container in pod.containers():
+        for container in pod.containers:
             yield pod, container
 
 

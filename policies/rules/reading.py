@@ -27,10 +27,12 @@ class Node:
     Args:
         path: As `spec.containers[0].image`.
         value: What stands there: None if nothing does.
+        hidden: Whether it is part of a secret, whose keys are not shown either.
     """
 
     path: str
     value: object
+    hidden: bool = False
 
     @property
     def absent(self) -> bool:
@@ -79,7 +81,7 @@ class Node:
         if self.value is None:
             return ()
         if isinstance(self.value, list | tuple):
-            return tuple(_node(f"{self.path}[{i}]", value) for i, value in enumerate(self.value))
+            return tuple(_node(f"{self.path}[{i}]", value, self.hidden) for i, value in enumerate(self.value))
         return (self._opaque(),)
 
     def fields(self) -> tuple[tuple[str, Node], ...]:
@@ -87,7 +89,10 @@ class Node:
         if self.value is None:
             return ()
         if isinstance(self.value, Mapping):
-            return tuple((str(key), _node(_step(self.path, str(key)), value)) for key, value in self.value.items())
+            names = [(str(key), value) for key, value in self.value.items()]
+            return tuple(
+                (key, _node(_step(self.path, "*" if self.hidden else key), v, self.hidden)) for key, v in names
+            )
         return (("", self._opaque()),)
 
     def one_or_more(self) -> tuple[Node, ...]:
@@ -99,7 +104,7 @@ class Node:
         if not isinstance(self.value, str):
             return self
         try:
-            return _node(self.path, json.loads(self.value))
+            return _node(self.path, json.loads(self.value), self.hidden)
         except (ValueError, RecursionError):
             return Node(self.path, _UNREADABLE)
 
@@ -131,7 +136,7 @@ class Node:
 
     def _below(self, key: str) -> Node:
         if isinstance(self.value, Mapping):
-            return _node(_step(self.path, key), self.value.get(key))
+            return _node(_step(self.path, key), self.value.get(key), self.hidden)
         # What lies below something unknown or unreadable is blamed on the place that can still be found.
         return Node(_step(self.path, key), None) if self.value is None else self._opaque()
 
@@ -184,10 +189,10 @@ def _network(text: str) -> IPv4Network | IPv6Network | None:
         return None
 
 
-def _node(path: str, value: object) -> Node:
+def _node(path: str, value: object, hidden: bool = False) -> Node:
     while isinstance(value, Secret):
-        value = value.inner
-    return Node(path, value)
+        value, hidden = value.inner, True
+    return Node(path, value, hidden)
 
 
 def _step(path: str, key: str) -> str:

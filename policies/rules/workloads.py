@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from policies.rules.model import Resource
@@ -40,10 +40,11 @@ class Pod:
     metadata: Node
     partial: bool
 
-    def containers(self) -> Iterator[Node]:
-        """Yield containers of all sorts; an ephemeral one runs as well as any other, and Spark has its sidecars."""
-        for sort in ("containers", "initContainers", "ephemeralContainers", "sidecars"):
-            yield from self.spec.get(sort).entries()
+    @cached_property
+    def containers(self) -> tuple[Node, ...]:
+        """Containers of all sorts; an ephemeral one runs as well as any other, and Spark has its sidecars."""
+        sorts = ("containers", "initContainers", "ephemeralContainers", "sidecars")
+        return tuple(container for sort in sorts for container in self.spec.get(sort).entries())
 
 
 # `*` stands for each value of a mapping, `[]` for each entry of a list.
@@ -132,60 +133,76 @@ _VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d+)?")
 _MARKER = re.compile(r"[^.\[\]]+|\[\]")
 
 
-def objects(resource: Resource) -> Iterator[tuple[Kind, Node, bool]]:
-    """Yield each Kubernetes object of a resource: itself, or what a list holds.
+def objects(resource: Resource) -> tuple[tuple[Kind, Node, bool], ...]:
+    """Return each Kubernetes object of a resource: itself, or what a list holds.
 
     Args:
         resource: Any resource.
 
-    Yields:
-        Its kind, the object, and whether it changes one that is described elsewhere.
+    Returns:
+        Of each its kind, the object, and whether it changes one that is described elsewhere.
     """
-    named = _token_kind(resource.type)
-    if named is None:
-        return
-    node = root(resource)
-    partial = is_patch(resource)
-    # The provider makes what the properties name, whatever class of the SDK they were given to.
-    written = _written_kind(node)
-    for kind in dict.fromkeys(one for one in (_stripped(named), written and _stripped(written)) if one):
-        yield from _nested(kind, node, partial, depth=0)
+    return resource.derived(_objects)
 
 
-def pods(resource: Resource) -> Iterator[Pod]:
-    """Yield each pod specification that an object carries, in the objects of a list too.
+def pods(resource: Resource) -> tuple[Pod, ...]:
+    """Return each pod specification that an object carries, in the objects of a list too.
 
     Args:
         resource: Any resource; one that is no Kubernetes object carries none.
     """
-    for kind, node, partial in objects(resource):
-        metadata = node.get("metadata")
-        for path in _PODS.get(kind, ()):
-            for spec in _follow(node, path):
-                yield Pod(spec, metadata, partial)
-        for path in _PARTIAL.get(kind, ()):
-            for spec in _follow(node, path):
-                yield Pod(spec, metadata, partial=True)
+    return resource.derived(_pods)
 
 
-def images(resource: Resource) -> Iterator[Node]:
-    """Yield each image reference that an object carries, absent where a container names none.
+def images(resource: Resource) -> tuple[Node, ...]:
+    """Return each image reference that an object carries, absent where a container names none.
 
     Args:
         resource: Any resource.
     """
+    return resource.derived(_images)
+
+
+def _objects(resource: Resource) -> tuple[tuple[Kind, Node, bool], ...]:
+    named = _token_kind(resource.type)
+    if named is None:
+        return ()
+    node = root(resource)
+    partial = is_patch(resource)
+    # The provider makes what the properties name, whatever class of the SDK they were given to.
+    written = _written_kind(node)
+    kinds = dict.fromkeys(one for one in (_stripped(named), written and _stripped(written)) if one)
+    return tuple(found for kind in kinds for found in _nested(kind, node, partial, depth=0))
+
+
+def _pods(resource: Resource) -> tuple[Pod, ...]:
+    found = []
+    for kind, node, partial in objects(resource):
+        metadata = node.get("metadata")
+        for path in _PODS.get(kind, ()):
+            for spec in _follow(node, path):
+                found.append(Pod(spec, metadata, partial))
+        for path in _PARTIAL.get(kind, ()):
+            for spec in _follow(node, path):
+                found.append(Pod(spec, metadata, partial=True))
+    return tuple(found)
+
+
+def _images(resource: Resource) -> tuple[Node, ...]:
+    found = []
     for pod in pods(resource):
-        for container in pod.containers():
+        for container in pod.containers:
             image = container.get("image")
             if not (image.absent and pod.partial):
-                yield image
+                found.append(image)
         for volume in pod.spec.get("volumes").entries():
             image = volume.get("image")
             if not image.absent:
-                yield image.get("reference")
+                found.append(image.get("reference"))
     for kind, node, _ in objects(resource):
         for path in _IMAGES.get(kind, ()):
-            yield from (image for image in _follow(node, path) if not image.absent)
+            found.extend(image for image in _follow(node, path) if not image.absent)
+    return tuple(found)
 
 
 def unlisted_images(resource: Resource) -> Iterator[Node]:
