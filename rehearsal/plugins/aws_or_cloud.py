@@ -1,4 +1,4 @@
-"""What stands in for the official `pulumi-aws` provider: a store's with endpoints, else the rehearsed AWS."""
+"""What stands in for the official `pulumi-aws` provider: a store's where one is named, else the rehearsed AWS."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from rehearsal.plugins.base import Context
 from rehearsal.plugins.resource import ResourceProvider
 from rehearsal.plugins.serving import EngineLog, engine_address, serve
 
+# A store of one's own is named by its endpoints, here or in a profile; then there is no account to ask for.
+_OF_A_STORE = {"endpoints", "skipRequestingAccountId"}
 _ASKED_FIRST = {"CheckConfig": "news", "DiffConfig": "news", "Configure": "variables"}
 
 
@@ -35,13 +37,11 @@ class Either(provider_pb2_grpc.ResourceProviderServicer):
     def chosen(self, settings: Any = None) -> ResourceProvider:
         """The provider; settings, when there are some, choose it."""
         with self._choosing:
-            wanted = (
-                aws.Provider if settings is not None and any(name.endswith("endpoints") for name in settings) else None
-            )
-            if self._chosen is None or (
-                settings is not None and isinstance(self._chosen, aws.Provider) != bool(wanted)
-            ):
-                self._chosen = aws.Provider(self._log) if wanted else CloudProvider(self._log, CLOUD)
+            store = isinstance(self._chosen, aws.Provider)
+            if settings is not None:
+                store = any(name.rpartition(":")[2] in _OF_A_STORE for name in settings)
+            if self._chosen is None or store != isinstance(self._chosen, aws.Provider):
+                self._chosen = aws.Provider(self._log) if store else CloudProvider(self._log, CLOUD)
                 self._stopping.append(self._chosen.stopping)
             return self._chosen
 
