@@ -28,6 +28,7 @@ class Name(StrEnum):
 
     DEV = "dev"
     WIDE = "wide"
+    AWS = "aws"
     PLATFORM = "platform"
     UP = "up"
     STORE = "store"
@@ -58,6 +59,9 @@ def _figures(names: set[Name], pairs: int, report: Report) -> Iterator[Figure]:
         with programs.programs(report) as both:
             for stack in stacks:
                 yield from programs.measure(both, stack, pairs, report)
+    if Name.AWS in names:
+        with programs.on_aws(report) as both:
+            yield from programs.measure(both, programs.AWS, pairs, report)
     if Name.PLATFORM in names:
         yield from platforms.measure(report)
     if Name.STORE in names:

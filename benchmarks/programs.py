@@ -8,9 +8,9 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,18 @@ import yaml
 from benchmarks import measured, workshop
 from benchmarks.figures import Figure, Spread
 from rehearsal import engine, paths
-from rehearsal.platform import Platform
 from rehearsal.progress import Report
+from rehearsal.rented.platforms import Rehearsed
 
 TARGET = 1.10
 """Most that our program may take, as a factor of the flat one."""
 OURS, FLAT = "ours", "flat"
 STACKS = ("dev", "wide")
 """The reference stacks: the least that an environment is, and one with 40 more network policies."""
+AWS = "aws"
+"""The reference stack on AWS: production, with all that is made of it."""
 _PLATFORM_STACK = "platform"
+_ACCOUNT = Rehearsed("aws", "123456789012", "eu-central-1")
 _FOLDER = Path(__file__).resolve().parent
 # What the engine notes of each resource beside what the program said of it.
 NOTES = {"created", "modified", "sourcePosition", "stackTrace"}
@@ -46,17 +49,37 @@ class Preview:
     wall: float
 
 
+@dataclass(frozen=True)
+class Site:
+    """Where both programs deploy to.
+
+    Args:
+        stacks: The reference stacks that are brought up there.
+        flat: Name of the flat program's package.
+        variables: What tells the programs and plugins of it.
+        platform_stack: A stack that our program brings up first; None if there is none.
+        files: What stands beside the stack files, by name.
+    """
+
+    stacks: Sequence[str]
+    flat: str
+    variables: Mapping[str, str]
+    platform_stack: str | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
 class Programs:
     """Both programs as Pulumi projects over one state, with stacks that are up.
 
     Args:
         folder: Where the projects, the state and the engine's home are made.
-        platform: The one that they deploy to.
+        site: Where they deploy to.
         parts: The engine.
     """
 
-    def __init__(self, folder: Path, platform: Platform, parts: engine.EngineParts) -> None:
+    def __init__(self, folder: Path, site: Site, parts: engine.EngineParts) -> None:
         self._folder = folder
+        self._site = site
         self._note = folder / "cpu"
         self._pulumi = parts.bin_dir / "pulumi"
         home, state = folder / "pulumi", folder / "state"
@@ -65,8 +88,7 @@ class Programs:
             "PULUMI_CONFIG_PASSPHRASE": "benchmark",
             "PULUMI_HOME": str(home),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "KUBECONFIG": str(platform.kubeconfig),
-            **platform.connections.variables(),
+            **site.variables,
         }
         path = self._environment["PATH"]
         self._environment["PATH"] = os.pathsep.join([str(parts.bin_dir), str(Path(sys.executable).parent), path])
@@ -91,7 +113,7 @@ class Programs:
         """
         self._note.unlink(missing_ok=True)
         start = time.perf_counter()
-        self._run(program, "preview", "--expect-no-changes", "--stack", stack)
+        self._run(program, "preview", "--expect-no-changes", "--diff", "--stack", stack)
         return Preview(wall=time.perf_counter() - start, cpu=float(self._note.read_text(encoding="ascii")))
 
     def registered(self, stack: str) -> dict[str, dict[str, Any]]:
@@ -114,22 +136,24 @@ class Programs:
             (home / "plugins").symlink_to(installed)
 
     def _lay_out(self) -> None:
-        root, ours, flat = paths.root(), self._folder / OURS, self._folder / FLAT
+        root, ours, flat, site = paths.root(), self._folder / OURS, self._folder / FLAT, self._site
         interpreter = self._interpreter()
-        ours.mkdir()
-        _write_project(root / "Pulumi.yaml", ours, interpreter)
-        (ours / "stacks").symlink_to(root / "stacks")
+        for project, program in ((ours, root / "stacks"), (flat, _FOLDER / site.flat)):
+            # A copy: a path that is relative to the program would lead elsewhere from a link.
+            (project / "stacks").mkdir(parents=True)
+            shutil.copy(program / "__main__.py", project / "stacks")
+            _write_project(root / "Pulumi.yaml", project, interpreter)
+            for name, file in site.files.items():
+                (project / name).symlink_to(file)
         for file in (_FOLDER / "reference").iterdir():
             shutil.copy(file, ours)
-        for stack in (_PLATFORM_STACK, *STACKS):
+        for stack in filter(None, (site.platform_stack, *site.stacks)):
             self._run(OURS, "stack", "init", stack)
-        flat.mkdir()
-        _write_project(_FOLDER / "flat" / "Pulumi.yaml", flat, interpreter)
-        shutil.copy(_FOLDER / "flat" / "__main__.py", flat)
-        for stack in STACKS:
+        for stack in site.stacks:
             # With the salt that `stack init` wrote: one state, one key.
             shutil.copy(ours / f"Pulumi.{stack}.yaml", flat)
-        self.up(OURS, _PLATFORM_STACK)
+        if site.platform_stack:
+            self.up(OURS, site.platform_stack)
 
     def _interpreter(self) -> Path:
         """Make what passes for a virtual environment, whose Python notes what the program took."""
@@ -152,7 +176,25 @@ def programs(report: Report) -> Iterator[Programs]:
         cluster = workshop.platform(folder)
         cluster.start(report)
         report.step("Bringing up the platform stack")
-        yield Programs(folder, cluster, parts)
+        variables = {"KUBECONFIG": str(cluster.kubeconfig), **cluster.connections.variables()}
+        yield Programs(folder, Site(STACKS, "flat", variables, _PLATFORM_STACK), parts)
+
+
+@contextmanager
+def on_aws(report: Report) -> Iterator[Programs]:
+    """Give both programs on a rehearsed AWS of their own; at the end nothing is left of it.
+
+    Raises:
+        CommandFailedError: If AWS is the real one here: a measurement makes and bills nothing.
+    """
+    with workshop.workshop() as folder:
+        parts = engine.prepare(report)
+        if not parts.rehearses("aws"):
+            raise workshop.CommandFailedError("the official plugin of AWS is installed: there is no rehearsed AWS here")
+        report.step("Starting what is real of the rehearsed account")
+        with workshop.rehearsal(folder) as variables:
+            authorities = _ACCOUNT.start().folder / "certificates" / "terrarium-cluster.crt"
+        yield Programs(folder, Site((AWS,), "flat_aws", variables, files={"rds.pem": authorities}), parts)
 
 
 def differences(ours: Mapping[str, Mapping[str, Any]], flat: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -184,7 +226,7 @@ def measure(both: Programs, stack: str, pairs: int, report: Report) -> list[Figu
 
     Args:
         both: The programs.
-        stack: One of `STACKS`.
+        stack: One of `STACKS`, or `AWS`.
         pairs: How many pairs of previews.
         report: Told of each pair.
 
@@ -195,7 +237,7 @@ def measure(both: Programs, stack: str, pairs: int, report: Report) -> list[Figu
     unlike = same(both, stack)
     if unlike:
         raise workshop.CommandFailedError(
-            f"benchmarks/flat no longer registers what our program registers for {stack}; change it too:\n"
+            f"the flat program no longer registers what ours registers for {stack}; change it too:\n"
             + "\n".join(unlike)
         )
     taken: dict[str, list[Preview]] = {OURS: [], FLAT: []}

@@ -15,6 +15,8 @@ import psutil
 
 from rehearsal import paths
 from rehearsal.platform import Platform
+from rehearsal.rented import platforms as rented
+from rehearsal.rented.platforms import HOME
 
 PLATFORM = "bench"
 _PREFIX = "terrarium-bench-"
@@ -47,6 +49,20 @@ def workshop() -> Iterator[Path]:
 def platform(folder: Path) -> Platform:
     """Return the embedded platform of a workshop; starting and resetting it is the caller's part."""
     return Platform(PLATFORM, home=folder / "platforms")
+
+
+@contextmanager
+def rehearsal(folder: Path) -> Iterator[dict[str, str]]:
+    """Give the variables of a workshop's own rehearsed clouds; in between, they hold for this process, too."""
+    own = {HOME: str(folder / "rehearsal")}
+    before = os.environ.get(HOME)
+    os.environ.update(own)
+    try:
+        yield own
+    finally:
+        del os.environ[HOME]
+        if before is not None:
+            os.environ[HOME] = before
 
 
 def clone(folder: Path) -> Path:
@@ -120,4 +136,6 @@ def _clear(folder: Path) -> None:
     with suppress(CommandFailedError, subprocess.TimeoutExpired):
         reset_clone(folder)
     platform(folder).reset()
+    with rehearsal(folder):
+        rented.reset()
     shutil.rmtree(folder, ignore_errors=True)
