@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -75,12 +76,22 @@ def _copy(root: Path, target: Path) -> None:
         if (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, target / name)
-    # What mypy found in the packages, which it knows again by their content: `make check` proves no more without.
-    if (root / ".mypy_cache").is_dir():
-        shutil.copytree(root / ".mypy_cache", target / ".mypy_cache")
+    _copy_databases(root / ".mypy_cache", target / ".mypy_cache")
     identity = ["-c", "user.name=reader", "-c", "user.email=reader@example.org", "-c", "commit.gpgsign=false"]
     for arguments in (["init", "-q"], ["add", "--all"], [*identity, "commit", "-q", "-m", "as it is"]):
         subprocess.run(["git", *arguments], cwd=target, check=True, capture_output=True)
+
+
+def _copy_databases(source: Path, target: Path) -> None:
+    """Copy what mypy found in the packages, and knows again by their content: `make check` proves no more without it.
+
+    As SQLite copies: a mypy that runs meanwhile takes files away and leaves others half written.
+    """
+    for file in source.rglob("*.db"):
+        copy = target / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(copy)) as new:
+            old.backup(new)
 
 
 def _wipe_abandoned(home: Path) -> None:

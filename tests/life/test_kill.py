@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -64,7 +65,6 @@ def declare(checkout: Checkout, platform: Platform, name: str, *, store: bool = 
         people={"members": ["team"], "readers": ["auditors"]},
         **({"buckets": {"alice": {"users": ["alice@example.org"]}}} if store else {}),
     )
-    checkout.pulumi("stack", "init", name)
 
 
 def state_file(checkout: Checkout, stack: str) -> Path:
@@ -75,8 +75,14 @@ def kill_engine(checkout: Checkout, stack: str, point: str, delay: float) -> Non
     """Kill the engine in mid-`up`: a moment after its state says that it makes, or has made, a resource."""
     path = state_file(checkout, stack)
     with checkout.start("up", stack) as running:
-        end = time.monotonic() + PATIENCE
-        while point not in path.read_text() and running.poll() is None and time.monotonic() < end:
+        end, read = time.monotonic() + PATIENCE, None
+        while running.poll() is None and time.monotonic() < end:
+            # Read only when it was written anew: reading it all a thousand times a second took a third of a core.
+            written = path.stat()
+            now = (written.st_ino, written.st_mtime_ns, written.st_size)
+            if now != read and point in path.read_text():
+                break
+            read = now
             time.sleep(0.001)
         time.sleep(delay)
         children = psutil.Process(running.pid).children() if running.poll() is None else []
@@ -89,11 +95,11 @@ def kill_engine(checkout: Checkout, stack: str, point: str, delay: float) -> Non
     assert "it goes on where this one ended" in said
 
 
-def in_state(checkout: Checkout, stack: str) -> set[str]:
+def in_state(resources: list[dict[str, Any]]) -> set[str]:
     kinds = {
         f"kubernetes:{version}:{kind}".replace("kubernetes:v1:", "kubernetes:core/v1:"): kind for version, kind in KINDS
     }
-    own = [r for r in checkout.state(stack)["resources"] if r["type"] in kinds and not r.get("external")]
+    own = [resource for resource in resources if resource["type"] in kinds and not resource.get("external")]
     return {f"{kinds[resource['type']]} {resource['id']}" for resource in own}
 
 
@@ -105,16 +111,15 @@ STORED = {
 }
 
 
-def stored_in_state(checkout: Checkout, stack: str) -> dict[str, set[str]]:
+def stored_in_state(resources: list[dict[str, Any]]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {kind: set() for kind in STORED.values()}
-    for resource in checkout.state(stack)["resources"]:
+    for resource in resources:
         if kind := STORED.get(resource["type"]):
             found[kind].add(resource["id"])
     return found
 
 
-def keys_in_state(checkout: Checkout, stack: str) -> set[str]:
-    resources = checkout.state(stack)["resources"]
+def keys_in_state(resources: list[dict[str, Any]]) -> set[str]:
     return {resource["id"] for resource in resources if resource["type"] == "aws:iam/accessKey:AccessKey"}
 
 
@@ -123,6 +128,7 @@ def test_a_killed_up_is_taken_to_its_end(checkout: Checkout, platform: Platform,
     stack, servers = f"s{number}", Servers(platform)
     before = servers.listing()
     declare(checkout, platform, stack, store=True)
+    checkout.pulumi("stack", "init", stack)
     chance = random.Random(SEED + number)  # noqa: S311 - a seed is the point
     for point in POINTS[number]:
         mark = f'{point.format(f"kill-{stack}", stack=stack)}"'
@@ -132,13 +138,15 @@ def test_a_killed_up_is_taken_to_its_end(checkout: Checkout, platform: Platform,
 
     checkout.terrarium("up", stack)
 
-    assert not checkout.state(stack).get("pending_operations")
+    state = checkout.state(stack)
+    resources = state["resources"]
+    assert not state.get("pending_operations")
     checkout.pulumi("preview", "--stack", stack, "--expect-no-changes")
-    assert in_state(checkout, stack) == Person(platform).owned("terrarium.dev/environment", f"kill-{stack}")
+    assert in_state(resources) == Person(platform).owned("terrarium.dev/environment", f"kill-{stack}")
     made = {kind: names - before[kind] for kind, names in servers.listing().items()}
-    assert made == stored_in_state(checkout, stack)
+    assert made == stored_in_state(resources)
     # Each key that IAM takes is in the state: what was made and never noted would be valid for ever.
-    assert set().union(*(servers.keys(user) for user in made["user"])) == keys_in_state(checkout, stack)
+    assert set().union(*(servers.keys(user) for user in made["user"])) == keys_in_state(resources)
 
 
 def pending(checkout: Checkout, stack: str, logical: str) -> None:
@@ -163,22 +171,29 @@ def pending(checkout: Checkout, stack: str, logical: str) -> None:
     path.write_text(json.dumps(document))
 
 
-def test_what_was_made_but_not_confirmed_is_adopted(checkout: Checkout, platform: Platform) -> None:
-    declare(checkout, platform, "adopt")
-    checkout.terrarium("up", "adopt")
-    before = Person(platform).core.read_namespaced_resource_quota("quota", "kill-adopt").metadata.uid
-    pending(checkout, "adopt", "kill-adopt-quota")
-    assert checkout.answer("up", "adopt")["changes"] == {}
-    assert Person(platform).core.read_namespaced_resource_quota("quota", "kill-adopt").metadata.uid == before
+@pytest.fixture(scope="module")
+def plain(checkout: Checkout, platform: Platform) -> str:
+    """The stack of an environment without a store, which is up."""
+    declare(checkout, platform, "plain")
+    checkout.bring_up("plain")
+    return "plain"
+
+
+def test_what_was_made_but_not_confirmed_is_adopted(checkout: Checkout, platform: Platform, plain: str) -> None:
+    before = Person(platform).core.read_namespaced_resource_quota("quota", "kill-plain").metadata.uid
+    pending(checkout, plain, "kill-plain-quota")
+    assert checkout.answer("up", plain)["changes"] == {}
+    assert Person(platform).core.read_namespaced_resource_quota("quota", "kill-plain").metadata.uid == before
 
 
 def test_a_key_whose_secret_was_lost_is_revoked_and_made_anew(checkout: Checkout, platform: Platform) -> None:
     declare(checkout, platform, "key", store=True)
-    checkout.terrarium("up", "key")
-    [lost] = Servers(platform).keys(iam_user(checkout, "key", "rw"))
+    checkout.bring_up("key")
+    user = iam_user(checkout, "key", "rw")
+    [lost] = Servers(platform).keys(user)
     pending(checkout, "key", "kill-key-store-rw-key-1")
     said = checkout.terrarium("up", "key")
-    [made] = Servers(platform).keys(iam_user(checkout, "key", "rw"))
+    [made] = Servers(platform).keys(user)
     assert made != lost
     assert f"revoked access key {lost}" in said
     keys = Keys.of(Person(platform), "kill-key", "store-rw-1")
@@ -186,13 +201,14 @@ def test_a_key_whose_secret_was_lost_is_revoked_and_made_anew(checkout: Checkout
 
 
 def iam_user(checkout: Checkout, stack: str, identity: str) -> str:
-    [name] = [name for name in stored_in_state(checkout, stack)["user"] if name.startswith(f"kill-{stack}-{identity}-")]
+    users = stored_in_state(checkout.state(stack)["resources"])["user"]
+    [name] = [name for name in users if name.startswith(f"kill-{stack}-{identity}-")]
     return name
 
 
 def test_somebody_elses_object_of_the_same_name_is_not_adopted(checkout: Checkout, platform: Platform) -> None:
     declare(checkout, platform, "stranger")
-    checkout.terrarium("up", "stranger")
+    checkout.bring_up("stranger")
     core = Person(platform).core
     pending(checkout, "stranger", "kill-stranger-quota")
     core.delete_namespaced_resource_quota("quota", "kill-stranger")
@@ -222,32 +238,24 @@ def test_an_interrupted_up_lets_the_engine_end_and_frees_the_stack(checkout: Che
 
 
 @pytest.fixture
-def locked(checkout: Checkout, platform: Platform) -> Callable[[str, int, datetime], None]:
-    """Give a function that locks a stack as an engine on a host would."""
-    declare(checkout, platform, "locked")
+def locked(checkout: Checkout, plain: str) -> Iterator[Callable[[str, int, datetime], None]]:
+    """Give a function that locks the stack `plain` as an engine on a host would."""
+    file = checkout.folder / "state/shared/.pulumi/locks/organization/terrarium" / plain / "0b1c2d3e.json"
 
     def lock(host: str, pid: int, taken: datetime) -> None:
-        folder = checkout.folder / "state/shared/.pulumi/locks/organization/terrarium/locked"
-        folder.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         content = {"pid": pid, "username": "ana", "hostname": host, "timestamp": taken.isoformat()}
-        (folder / "0b1c2d3e.json").write_text(json.dumps(content))
+        file.write_text(json.dumps(content))
 
-    return lock
-
-
-@pytest.fixture(autouse=True)
-def _clean_lock(checkout: Checkout) -> Iterator[None]:
-    yield
-    if (checkout.folder / "Pulumi.locked.yaml").exists():
-        checkout.pulumi("cancel", "--yes", "--stack", "locked")
-        checkout.pulumi("stack", "rm", "--yes", "--force", "--stack", "locked")
+    yield lock
+    file.unlink(missing_ok=True)
 
 
 def test_a_lock_of_another_host_is_left_and_named(
     checkout: Checkout, locked: Callable[[str, int, datetime], None]
 ) -> None:
     locked("laptop-of-ana", 1, datetime.now(UTC))
-    said = checkout.terrarium("up", "locked", code=3)
+    said = checkout.terrarium("up", "plain", code=3)
     assert "ana@laptop-of-ana (process 1)" in said
     assert "pulumi cancel" in said
 
@@ -256,7 +264,7 @@ def test_a_lock_of_a_living_process_is_left_and_named(
     checkout: Checkout, locked: Callable[[str, int, datetime], None]
 ) -> None:
     locked(socket.gethostname(), os.getpid(), datetime.now(UTC))
-    assert f"(process {os.getpid()})" in checkout.terrarium("up", "locked", code=3)
+    assert f"(process {os.getpid()})" in checkout.terrarium("up", "plain", code=3)
 
 
 def test_a_process_that_took_the_number_of_a_dead_one_holds_no_lock(
@@ -264,7 +272,7 @@ def test_a_process_that_took_the_number_of_a_dead_one_holds_no_lock(
 ) -> None:
     """This test's own process is younger than the lock, so it can't have taken it."""
     locked(socket.gethostname(), os.getpid(), datetime(2020, 1, 1, tzinfo=UTC))
-    said = checkout.terrarium("up", "locked")
+    said = checkout.terrarium("up", "plain")
     assert "cleared the lock" in said
 
 
