@@ -18,6 +18,7 @@ from rehearsal.cloud.faults import Faults
 from rehearsal.cloud.ledger import Ledger, Order, Place
 from rehearsal.cloud.state import State
 from rehearsal.cloud.table import Caller, Cloud, Query, Thing, Type
+from rehearsal.errors import RehearsalError
 from rehearsal.plugins import schema
 from rehearsal.plugins.base import Context, refuse
 from rehearsal.plugins.changes import Change, changes
@@ -35,6 +36,7 @@ from rehearsal.plugins.properties import (
 from rehearsal.plugins.resource import InputError, ProviderError, ResourceProvider, Step
 from rehearsal.plugins.serving import EngineLog
 from rehearsal.plugins.trees import meaning, merged, restored, unknown_in
+from rehearsal.rented.waking import wake
 
 # What the engine's SDKs add to a provider's settings, and the annotation of a setting that is a text.
 _ALWAYS = frozenset({"version", "pluginDownloadURL"})
@@ -70,6 +72,10 @@ class CloudProvider(ResourceProvider):
     def configure(self, settings: Mapping[str, str]) -> None:
         """Find out who calls; ProviderError for a wrong account."""
         self.caller = self.cloud.caller(self._decoded(settings), self.state.settings())
+        try:
+            wake(self.package, self.caller.account)
+        except RehearsalError as error:
+            raise ProviderError(str(error)) from None
         self.log("info", f"rehearsed: nothing is made on {self.cloud.title}, only noted in {self.state.file}")
 
     def _decoded(self, settings: Mapping[str, Any]) -> Properties:

@@ -262,8 +262,8 @@ class Data:
     @contextmanager
     def _s3(self) -> Iterator[S3Client]:
         import boto3  # noqa: PLC0415 - see _sql
-        from botocore.config import Config  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415 - see _sql
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see _sql
 
         found = keys.read(self._layout)
         # A session of its own: one of the process's would take a profile of the shell's.
