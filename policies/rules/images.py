@@ -31,7 +31,7 @@ _ANY = (ANY_KUBERNETES,)
     severity=Severity.CRITICAL,
     tiers=EVERY_TIER,
     sources=("Kyv restrict-image-registries", "GK allowedreposv2", "KSV-0125", "EKS 5.1.4", "GKE 5.1.4"),
-    remedy="Copy the image to an approved registry by promotion, or ask security to approve its registry.",
+    remedy="Copy the image to an approved registry, or ask security to approve its registry.",
     types=_ANY,
     unknown=True,
 )
@@ -51,7 +51,7 @@ def approved_registry(resource: Resource, facts: Facts) -> Iterator[Finding]:
     severity=Severity.HIGH,
     tiers=SHARED_TIERS,
     sources=("Kyv require-image-checksum", "GK imagedigests", "CKV_K8S_43"),
-    remedy="Name the image as host/path@sha256:…; `terrarium` prints the digest when it builds or promotes one.",
+    remedy="Name the image as host/path@sha256:…, by the digest that the registry gave it.",
     types=_ANY,
     unknown=True,
 )
@@ -111,7 +111,7 @@ def canonical(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     severity=Severity.CRITICAL,
     tiers=PRODUCTION,
     sources=("Kyv require-vulnerability-scan", "Kyv verify-image", "EKS 5.1.1", "GKE 5.1.1"),
-    remedy="Promote the image: promotion scans it, verifies its signature and names it in a release.",
+    remedy="Have the image scanned, signed and named in a release.",
     types=_ANY,
     unknown=True,
 )
