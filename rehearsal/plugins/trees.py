@@ -40,7 +40,8 @@ def digested(value: Any) -> Any:
     """The value with a digest in place of each secret."""
     match value:
         case Secret():
-            return f"[secret {hashlib.sha256(json.dumps(value.value, default=str).encode()).hexdigest()[:16]}]"
+            text = json.dumps(value.value, default=str, sort_keys=True)
+            return f"[secret {hashlib.sha256(text.encode()).hexdigest()[:16]}]"
         case dict():
             return {name: digested(item) for name, item in value.items()}
         case list():
@@ -63,7 +64,8 @@ def restored(value: Any, known: Any) -> Any:
 def meaning(value: Any) -> Any:
     """The value in one form for all that mean the same: lists in order, since none of a cloud's has one; JSON read."""
     if isinstance(value, dict):
-        return {name: meaning(item) for name, item in value.items() if item not in (None, [], {})}
+        # Sorted: the engine sends keys in any order, by which the lists around would be put in another one.
+        return {name: meaning(item) for name, item in sorted(value.items()) if item not in (None, [], {})}
     if isinstance(value, list):
         return sorted((meaning(item) for item in value), key=repr)
     if isinstance(value, str) and value[:1] == "{":
