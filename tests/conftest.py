@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.support.cluster"]
+pytest_plugins = ["tests.support.cluster", "tests.support.rented"]
 
 ROOT = Path(__file__).parent
 # What takes minutes begins first, longest first: one long file begun last kept a core idle for as long as it took.
@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent
 LONG = (
     *("life/test_kill.py", "docs/test_commands.py", "life/test_store_faults.py", "backup", "life/test_store_life.py"),
     *("life/test_store_matrix.py", "life/test_life.py", "platform/test_faults.py", "build", "benchmarks", "plugins"),
+    "cloud_rehearsal",
 )
 
 # Tests start Python a thousand times. Where a shell forbids byte code, each start compiled half the product anew.
