@@ -298,11 +298,12 @@ def _follow(node: Node, path: str) -> list[Node]:
 def _image_like(key: str, node: Node) -> Iterator[Node]:
     if isinstance(node.value, Mapping):
         # `image: {repository, tag}` names one in parts, and an image volume has its own reference.
-        if _IMAGE_KEY.fullmatch(key) and "reference" not in node.value:
+        volume = key == "image" and "reference" in node.value
+        if _IMAGE_KEY.fullmatch(key) and not volume:
             yield node
             return
         for name, below in node.fields():
-            yield from _image_like(name if key != "image" or name != "reference" else "imageReference", below)
+            yield from _image_like("imageReference" if volume and name == "reference" else name, below)
     elif isinstance(node.value, list | tuple):
         for entry in node.entries():
             yield from _image_like(key, entry)
