@@ -18,10 +18,8 @@ from kubernetes.client.exceptions import ApiException
 from psycopg import errors
 from psycopg.sql import SQL, Composed, Identifier
 
-from rehearsal.platform import Platform
-from tests.life.store_world import IDENTITIES, PLACES, World
+from tests.life.store_world import IDENTITIES, PLACES, World, brought_up
 from tests.support.api import Person
-from tests.support.checkout import Checkout
 from tests.support.stores import Keys
 
 if TYPE_CHECKING:
@@ -30,20 +28,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def world(platform_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    # Platforms of its own: resetting them is quicker than six destroys, which are proved elsewhere.
-    shared, production = (Platform(name, platform_home, nodes=1) for name in ("matrix", "matrix-production"))
-    platforms = {"experimentation": shared, "testing": shared, "production": production}
-    for platform in (shared, production):
-        platform.start()
-    world = World(Checkout(tmp_path_factory.mktemp("matrix"), platforms), shared, production)
-    for stack in ("platform", "lake", "dev", "test"):
-        world.checkout.bring_up(stack)
-    world.checkout.terrarium("up", "fraud-dev")
-    world.checkout.bring_up("prod", "production")
-    world.read()
-    yield world
-    for platform in (shared, production):
-        platform.reset()
+    with brought_up(platform_home, tmp_path_factory.mktemp("matrix")) as world:
+        yield world
 
 
 # l list, r read, w write, d delete, v delete a version for good, p change the S3 bucket's policy, b delete the bucket.
