@@ -117,7 +117,9 @@ def run(command: Sequence[str | Path], folder: Path, environment: Mapping[str, s
         _end(child)
         raise
     if child.returncode:
-        last = "\n".join((output + errors).strip().splitlines()[-30:])
+        lines = (output + errors).strip().splitlines()
+        # What the stack's outputs would be stands last, and can be long.
+        last = "\n".join([line for line in lines[:-30] if "error" in line.lower()] + lines[-30:])
         raise CommandFailedError(f"`{' '.join(map(str, command))}` ended with code {child.returncode}:\n{last}")
     return output
 
