@@ -191,7 +191,7 @@ class LifeOfACloud:
         assert mended.values().get(drift.key) == usual
 
     def test_another_range_would_replace_the_network_and_is_refused(self, world: World) -> None:
-        world.declare("one", network={"cidr": "10.68.0.0/16"})
+        world.declare("one", network={"cidr": "10.80.0.0/16"})
         said = world.terrarium("up", "one", code=3)
         assert "would be lost" in said
         world.declare("one", cloud={world.life.cloud.name: world.life.upgraded})
@@ -204,7 +204,7 @@ class LifeOfACloud:
     @pytest.mark.parametrize("seed", FAILING)
     def test_it_ends_right_though_three_calls_in_ten_fail(self, world: World, seed: int) -> None:
         stack = f"seed{seed}"
-        world.declare(stack)
+        world.declare(stack, network={"cidr": f"10.{64 + seed}.0.0/16"})
         world.state.set(faults={"rate": 0.3, "seed": seed, "slow": 0})
         try:
             world.terrarium("up", stack)
