@@ -11,7 +11,7 @@ from pulumi_kubernetes.core.v1 import (
     ScopeSelectorArgs,
     ServiceAccount,
 )
-from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
 from pulumi_kubernetes.networking.v1 import (
     IPBlockArgs,
     NetworkPolicy,
@@ -57,7 +57,13 @@ def network_policies(
                             namespace_selector=LabelSelectorArgs(
                                 match_labels={"kubernetes.io/metadata.name": "kube-system"}
                             ),
-                            pod_selector=LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
+                            pod_selector=LabelSelectorArgs(
+                                match_expressions=[
+                                    LabelSelectorRequirementArgs(
+                                        key="k8s-app", operator="In", values=["kube-dns", "node-local-dns"]
+                                    )
+                                ]
+                            ),
                         )
                     ],
                     ports=[

@@ -12,7 +12,7 @@ from pulumi_kubernetes.core.v1 import (
     ScopeSelectorArgs,
     ServiceAccount,
 )
-from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
 from pulumi_kubernetes.networking.v1 import (
     NetworkPolicy,
     NetworkPolicyEgressRuleArgs,
@@ -58,7 +58,11 @@ def network_policies(namespace: pulumi.Output[str], opts: pulumi.ResourceOptions
     own = NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs())
     resolver = NetworkPolicyPeerArgs(
         namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"}),
-        pod_selector=LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
+        pod_selector=LabelSelectorArgs(
+            match_expressions=[
+                LabelSelectorRequirementArgs(key="k8s-app", operator="In", values=["kube-dns", "node-local-dns"])
+            ]
+        ),
     )
     NetworkPolicy(
         f"{NAME}-default-deny",

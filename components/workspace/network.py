@@ -28,6 +28,9 @@ from components.workspace.scope import Scope
 
 # The label that Kubernetes itself puts on every namespace (KEP-2161).
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
+# The cluster's resolver, and its cache on each node: GKE has one by default from 1.33.1, and Dataplane V2 sends pods'
+# questions there and holds policies against the cache ("Set up NodeLocal DNSCache").
+_RESOLVERS = ("kube-dns", "node-local-dns")
 
 
 def network_policies(scope: Scope, network: NetworkSettings) -> list[NetworkPolicy]:
@@ -93,7 +96,9 @@ def _default_deny(scope: Scope) -> NetworkPolicy:
 def _dns(scope: Scope) -> NetworkPolicy:
     resolver = NetworkPolicyPeerArgs(
         namespace_selector=LabelSelectorArgs(match_labels={_NAMESPACE_NAME: "kube-system"}),
-        pod_selector=LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
+        pod_selector=LabelSelectorArgs(
+            match_expressions=[LabelSelectorRequirementArgs(key="k8s-app", operator="In", values=list(_RESOLVERS))]
+        ),
     )
     ports = [NetworkPolicyPortArgs(port=53, protocol=protocol) for protocol in ("UDP", "TCP")]
     return _policy(

@@ -95,6 +95,8 @@ def test_pods_of_one_environment_reach_only_each_other_and_the_resolver(run: Any
     [dns] = policies["allow-dns"]["egress"]
     assert {(p["port"], p["protocol"]) for p in dns["ports"]} == {(53, "UDP"), (53, "TCP")}
     assert dns["to"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "kube-system"}
+    [requirement] = dns["to"][0]["podSelector"]["matchExpressions"]
+    assert requirement == {"key": "k8s-app", "operator": "In", "values": ["kube-dns", "node-local-dns"]}
 
 
 def test_another_allowance_changes_no_other_logical_name(run: Any, environment: Block) -> None:
