@@ -135,6 +135,7 @@ def _made(
         access=login(called(settings, block), block.project, block.region, private=private),
         nodes={"nodes": account.email},
         owned=True,
+        made=(made,),
     )
 
 
@@ -223,7 +224,9 @@ def _arguments(
 
 def _images(name: str, block: GcpSettings, project: Project) -> binaryauthorization.Policy:
     """Let production run images of the project's own registries, and those that the stack file lists."""
-    own = [f"{block.region}-docker.pkg.dev/{block.project}/**"] if block.universe_domain == GOOGLE else []
+    # A domain's prefix stands before a slash there: artifact-registry/docs/docker/names.
+    path = block.project.replace(":", "/")
+    own = [f"{block.region}-docker.pkg.dev/{path}/**"] if block.universe_domain == GOOGLE else []
     return binaryauthorization.Policy(
         f"{name}-images",
         project=project.id,

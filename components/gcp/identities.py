@@ -44,11 +44,18 @@ class Rights:
         name: Prefix of the logical names.
         namespace: The namespace of their service accounts.
         project: The project of their cluster.
+        after: The cluster, where it is made with them: IAM takes no member of a project's pool of workload identities
+            before the project has its first cluster ("Identity Pool does not exist").
     """
 
     name: str
     namespace: str
     project: Project
+    after: Sequence[pulumi.Resource] = ()
+
+    @property
+    def _opts(self) -> pulumi.ResourceOptions:
+        return self.project.merged(pulumi.ResourceOptions(depends_on=list(self.after)))
 
     def principal(self, who: Who) -> pulumi.Output[str]:
         """Return the IAM member that an identity's service account is, in any cluster of the project."""
@@ -78,7 +85,7 @@ class Rights:
                     role=role,
                     members=[self.principal(who), *people],
                     condition=_binding_condition(bucket, who),
-                    opts=self.project.opts,
+                    opts=self._opts,
                 )
 
     def read(self, lake: pulumi.Input[str], who: Who, people: Sequence[str]) -> None:
@@ -103,7 +110,7 @@ class Rights:
                 role=role,
                 member=member,
                 condition=_member_condition(bucket, who),
-                opts=self.project.opts,
+                opts=self._opts,
             )
 
 

@@ -230,6 +230,9 @@ class _Builder:
             reserved_peering_ranges=[address.name],
             # One that somebody made before us for the same network is taken over.
             update_on_creation_fail=True,
+            # Cloud SQL holds on to it for days after its last instance is gone, so it can't be deleted; what is left of
+            # the peering would keep the network (hashicorp/terraform-provider-google#16275).
+            deletion_policy="REMOVE_PEERING",
             opts=self.project.opts,
         )
         return address, peering

@@ -169,10 +169,12 @@ class Gke(Cluster):
     Args:
         nodes: Mail addresses of the service accounts of its nodes, which pull images.
         owned: Whether this stack makes it.
+        made: The cluster, where this stack makes it.
     """
 
     nodes: Mapping[str, pulumi.Input[str]]
     owned: bool
+    made: Sequence[pulumi.Resource] = ()
 
 
 def narrowed(part: object, kind: type[Part]) -> Part:

@@ -227,15 +227,18 @@ class _Asker:
             return {}
         wanted |= {machines.spot_quota(quota) for quota in preflight.spot_only(facts, self.settings, self.block)}
         found: dict[str, int] = {}
+        untold: list[str] = []
         for quota in sorted(wanted, key=lambda each: each.id):
             try:
                 limit = self._quota(quota.id)
             except Exception as error:  # noqa: BLE001 - see _asked
-                # The API may not be enabled yet, in a project that is otherwise ready: no reason to refuse.
-                pulumi.log.warn(f"quotas of {self.block.project} can't be asked for ({_reason(error)})")
-                return found
+                # The API may not be enabled yet, and a family may have no quota of its own: no reason to refuse.
+                untold.append(f"{quota.id} ({_reason(error)})")
+                continue
             if limit is not None:
                 found[quota.id] = limit
+        if untold:
+            pulumi.log.warn(f"quotas of {self.block.project} that can't be asked for: {'; '.join(untold)}")
         return found
 
     def _quota(self, identifier: str) -> int | None:

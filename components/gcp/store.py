@@ -19,7 +19,7 @@ from pulumi_gcp import storage
 from components.contract import RO, RW, Destination, Ground, Identity, LakeFacts, Store
 from components.gcp.identities import Bucket, Rights, key
 from components.gcp.names import BUCKET, is_google, owner_id
-from components.gcp.place import Project, Vpc, narrowed
+from components.gcp.place import Gke, Project, Vpc, narrowed
 from components.gcp.settings import GcpSettings
 from components.settings.models import EnvironmentSettings, LakeSettings
 from components.settings.rights import groups_of
@@ -92,7 +92,7 @@ class Builder:
             {"name": lake.name, "bucket": shared} if lake else None,
             server.authorities,
         )
-        rights = Rights(self.name, settings.id, self._project)
+        rights = Rights(self.name, settings.id, self._project, self._cluster.made)
         found: list[Identity] = []
         for who in _who(settings):
             rights.give(made, who, members[who.name])
@@ -107,7 +107,7 @@ class Builder:
         keeping = Keeping(True, settings.store.keep_versions_days, 0, True)
         made = self._buckets(settings, (layout.DATASETS,), keeping, self._key({}))
         who = Who(RW)
-        rights = Rights(self.name, owner_id(settings), self._project)
+        rights = Rights(self.name, owner_id(settings), self._project, self._cluster.made)
         rights.give(made, who, _named("group", settings.store.writers))
         known = Known(settings.name, self._public(made), None, None)
         generations = settings.store.generations
@@ -118,6 +118,10 @@ class Builder:
     @cached_property
     def _network(self) -> Vpc:
         return narrowed(self.ground.network, Vpc)
+
+    @property
+    def _cluster(self) -> Gke:
+        return narrowed(self.ground.cluster, Gke)
 
     @property
     def _project(self) -> Project:

@@ -269,3 +269,24 @@ def test_the_cluster_s_key_is_the_agents_before_it_is_used(run: Run) -> None:
     members = {r.inputs["member"] for r in of(recorded, "CryptoKeyIAMMember").values()}
     assert f"serviceAccount:service-{NUMBER}@compute-system.iam.gserviceaccount.com" in members
     assert f"serviceAccount:service-{NUMBER}@gs-project-accounts.iam.gserviceaccount.com" in members
+
+
+def test_nobody_is_let_in_before_the_cluster_whose_pool_of_identities_they_are_of(run: Run) -> None:
+    recorded = run(declared.environment())
+    waiting = {
+        request.name: list(request.dependencies)
+        for request in recorded.requests
+        if getattr(request, "type", "").startswith("gcp:storage/bucketIAM")
+    }
+    assert waiting
+    assert all(any("container/cluster:Cluster" in urn for urn in urns) for urns in waiting.values())
+
+
+def test_the_peering_with_cloud_sql_keeps_no_network_that_is_deleted(run: Run) -> None:
+    assert one(run(declared.platform(), "platform"), "Connection")["deletionPolicy"] == "REMOVE_PEERING"
+
+
+def test_production_s_images_are_found_under_a_project_with_a_domain(run: Run) -> None:
+    recorded = run(declared.environment("production", {"project": "example.org:fraud-prod"}))
+    [pattern] = one(recorded, "Policy")["admissionWhitelistPatterns"]
+    assert pattern["namePattern"] == f"{REGION}-docker.pkg.dev/example.org/fraud-prod/**"
