@@ -133,11 +133,20 @@ def _end(child: subprocess.Popen[str]) -> None:
             return
 
 
+def _end_plugins(folder: Path) -> None:
+    """End what an engine that was stopped has left at work: a plugin would start a cluster after all were reset."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(HOME, "").startswith(f"{folder}/") and process.pid != os.getpid():
+                process.kill()
+
+
 def _clear(folder: Path) -> None:
     # A reset that hangs must not keep the rest from being cleaned up.
     with suppress(CommandFailedError, subprocess.TimeoutExpired):
         reset_clone(folder)
     platform(folder).reset()
+    _end_plugins(folder)
     with rehearsal(folder):
         rented.reset()
     shutil.rmtree(folder, ignore_errors=True)
