@@ -71,7 +71,7 @@ def no_public_trust(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     node = root(resource)
     if resource.type == _GCP_POOL_PROVIDER:
         condition = node.get("attributeCondition")
-        if condition.text.strip() in {"", "true"} and not condition.unknown:
+        if condition.text.strip() in {"", "true"}:
             yield condition.fault("trusts everybody whom the issuer knows")
         return
     for statement in allowed(node.get("assumeRolePolicy")):
@@ -143,7 +143,7 @@ def _wide_binding(node: Node) -> Iterator[Finding]:
 def _wild(statement: Node) -> Iterator[Finding]:
     for action in statement.get("Action").one_or_more():
         service, _, name = action.text.partition(":")
-        if not action.text or "*" in service or not name.strip("*?"):
+        if "*" in service or not name.strip("*?"):
             yield action.fault("allows every action")
     if not statement.get("NotAction").absent:
         yield statement.get("NotAction").fault("allows all actions but a few")

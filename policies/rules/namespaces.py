@@ -76,7 +76,7 @@ def default_deny(_stack: Resource, facts: Facts) -> Iterator[Finding]:
 def _denies_all(policy: Node) -> bool:
     spec = policy.get("spec")
     types = {entry.text for entry in spec.get("policyTypes").entries()}
-    nothing = all(spec.get(way).value in (None, [], ()) for way in ("ingress", "egress"))
+    nothing = not spec.get("ingress").entries() and not spec.get("egress").entries()
     everyone = spec.get("podSelector")
-    empty = everyone.value == {} or all(below.value in ({}, [], None) for _, below in everyone.fields())
+    empty = all(below.value in ({}, []) for _, below in everyone.fields())
     return not everyone.absent and empty and types == {"Ingress", "Egress"} and nothing

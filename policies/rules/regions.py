@@ -40,7 +40,7 @@ def region_allowed(resource: Resource, facts: Facts) -> Iterator[Finding]:
     provider = resource.type in _PROVIDERS
     cloud = resource.type.rpartition(":")[2] if provider else resource.type.partition(":")[0]
     allowed = facts.regions.get(cloud, frozenset())
-    if provider and is_own_server(resource):
+    if is_own_server(resource):
         return
     if provider:
         region = node.get("region")

@@ -46,6 +46,7 @@ FORBIDDEN = [
     ("kubernetes-client", "terrarium/deployment.py", "from kubernetes import client"),
     ("rules", "policies/rules/model.py", "from components.tiers import Tier as Theirs"),
     ("rules", "policies/rules/images.py", "import pulumi"),
+    ("rules", "policies/rules/checking.py", "import policies.cases"),
 ]
 
 
