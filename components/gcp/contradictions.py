@@ -24,6 +24,11 @@ _RPO_MINUTES = 5
 _UID = "00000000"
 _OF_CLUSTER = ("api", "release_channel", "nat", "zones", "machines", "pods_per_node", "security_group", "images")
 _OF_NETWORK = ("network", "subnetwork", "pods_range", "services_range")
+# By universe: documentation.s3ns.fr, "Cloud SQL in Cloud de Confiance versus Google Cloud", "VPC in ..." (August 2026).
+_LACKING = {
+    "s3nsapis.fr": "Cloud de Confiance has no private services access, and Cloud SQL on C3 machines alone: an "
+    "environment's database can't be made there by this cloud; name a `kubernetes` cluster of yours with its own servers"
+}
 
 Found = Iterator[tuple[str, str]]
 
@@ -35,6 +40,8 @@ def contradictions(settings: AnySettings, block: GcpSettings) -> Found:
         settings: The declaration.
         block: Its `cloud.gcp`.
     """
+    if block.universe_domain in _LACKING:
+        yield f"{_KEY}.universe_domain", _LACKING[block.universe_domain]
     yield from _project(settings, block)
     yield from _data(settings, block)
     if isinstance(settings, LakeSettings):

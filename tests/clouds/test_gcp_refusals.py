@@ -239,3 +239,9 @@ def test_a_project_that_is_made_here_is_asked_nothing(run: Run) -> None:
     }
     catalogue = [args["project"] for name, args in project.asked if name != "getProjectServiceAccount"]
     assert set(catalogue) == {"automation"}
+
+
+def test_a_partners_cloud_that_lacks_what_an_environment_is_made_of_is_refused_by_name(tmp_path: Path) -> None:
+    cloud = {"universe_domain": "s3nsapis.fr", "private_access": "177.222.88.0/30"}
+    found = problems(tmp_path, declared.environment(cloud=cloud))
+    assert "cloud.gcp.universe_domain: Cloud de Confiance has no private services access" in found
