@@ -33,20 +33,11 @@ class Database:
     passwords: random.Provider
     instance: pulumi.Resource
 
-    def login(self, identity: str, schema: str) -> tuple[pulumi.Output[str], pulumi.Output[str], pulumi.Output[str]]:
-        """Make a login by tokens and one by password; return the first's name, and the second's with its password."""
+    def login(self, identity: str, schema: str) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        """Make a login, and return its name and password."""
         group, called = self.groups[identity].name, identity.replace("-", "_")
         opts = pulumi.ResourceOptions(
             parent=self.parent, provider=self.logins, depends_on=self.ready, deleted_with=self.instance
-        )
-        tokens = postgresql.Role(
-            f"{PREFIX}-{identity}-tokens",
-            name=role_name(self.uid, f"_{called}_iam"),
-            login=True,
-            roles=[group, "rds_iam"],
-            assume_role=group,
-            search_paths=[schema],
-            opts=opts,
         )
         password = random.RandomPassword(
             f"{PREFIX}-{identity}-1-password",
@@ -64,7 +55,7 @@ class Database:
             search_paths=[schema],
             opts=opts,
         )
-        return tokens.name, role.name, password
+        return role.name, password
 
 
 def make_database(place: Place, server: Server, uid: pulumi.Output[str]) -> Database:

@@ -120,6 +120,7 @@ def endpoints(place: Place, vpc: ec2.Vpc, nodes: list[ec2.Subnet], tables: list[
     )
     group = ec2.SecurityGroup(
         f"{NAME}-endpoints-group",
+        name=f"endpoints-{NAME}",
         description="Private endpoints of AWS services",
         vpc_id=vpc.id,
         ingress=[

@@ -73,12 +73,12 @@ def make_instance(
         name=called.apply(lambda name: f"{name}-17"),
         family="postgres17",
         description=f"database of {NAME}",
-        parameters=[rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
+        parameters=[rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1", apply_method="pending-reboot")],
         opts=place.opts(),
     )
     group = ec2.SecurityGroup(
         f"{NAME_OF}-server",
-        name=called.apply(lambda name: f"{name}-database"),
+        name=called.apply(lambda name: f"database-{name}"),
         description=f"database of {NAME}",
         vpc_id=network.vpc.id,
         opts=place.opts(),

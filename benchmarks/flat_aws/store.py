@@ -22,7 +22,7 @@ from benchmarks.flat_aws.cluster import Cluster
 from benchmarks.flat_aws.database import make_database
 from benchmarks.flat_aws.network import DATA, Network
 from benchmarks.flat_aws.objects import buckets
-from benchmarks.flat_aws.place import ACCOUNT, NAME, REGION, ROLES, Place, arn, document
+from benchmarks.flat_aws.place import ACCOUNT, NAME, REGION, ROLES, Place, document
 from benchmarks.flat_aws.server import server
 from benchmarks.flat_aws.workspace import grant, metadata
 
@@ -71,10 +71,8 @@ def store(
     authorities = host.authorities.read_text(encoding="utf-8")
     for identity, bucket in IDENTITIES.items():
         schema = bucket or "public"
-        tokens, user, password = database.login(identity, schema)
-        known = pulumi.Output.all(
-            buckets=list(names.values()), key=key, server=host.instance.resource_id, tokens=tokens
-        )
+        user, password = database.login(identity, schema)
+        known = pulumi.Output.all(buckets=list(names.values()), key=key)
         role = make_role(place, cluster, uid, identity, known)
         description = {
             "version": 1,
@@ -126,7 +124,7 @@ def make_role(
         assume_role_policy=cluster.arn.apply(lambda arn: trust(arn, identity)),
         opts=place.opts(),
     )
-    allowed = known.apply(lambda k: policy(identity, k["buckets"], k["key"], k["server"], k["tokens"]))
+    allowed = known.apply(lambda k: policy(identity, k["buckets"], k["key"]))
     iam.RolePolicy(f"{logical}-store", name="store", role=role.name, policy=allowed, opts=place.opts())
     eks.PodIdentityAssociation(
         f"{logical}-pods",
@@ -158,7 +156,7 @@ def trust(cluster: str, identity: str) -> str:
     )
 
 
-def policy(identity: str, names: list[str], key: str, server: str, tokens: str) -> str:
+def policy(identity: str, names: list[str], key: str) -> str:
     """Return what an identity may do."""
     own = [f"arn:aws:s3:::{name}" for name in names]
     reads_only, bucket = identity == "ro", IDENTITIES[identity]
@@ -186,12 +184,6 @@ def policy(identity: str, names: list[str], key: str, server: str, tokens: str) 
             "Action": ["kms:Decrypt"] if reads_only else ["kms:Decrypt", "kms:GenerateDataKey"],
             "Resource": [key],
             "Condition": {"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}},
-        },
-        {
-            "Sid": "Login",
-            "Effect": "Allow",
-            "Action": ["rds-db:connect"],
-            "Resource": [arn("rds-db", f"dbuser:{server}/{tokens}")],
         },
     )
 

@@ -31,7 +31,11 @@ PORT = 5432
 ADMINISTRATOR = "terrarium"
 """The master user: no superuser, as on any RDS instance."""
 TOKENS = "rds_iam"
-"""The role whose members log in by IAM's tokens."""
+"""The role whose members log in by IAM's tokens, and by nothing else.
+
+From 16 on, PostgreSQL makes whoever makes a role a member of it: so the administrator, too, by each login that tokens
+open. A PostgreSQL 16 that lets members of such a role in by nothing else refused it then; RDS was not tried.
+"""
 MAINTENANCE = "postgres"
 """The database that is always there."""
 SSLMODE = "verify-full"
@@ -220,7 +224,11 @@ class Server:
             name=self._called.apply(lambda name: f"{name}-{major}"),
             family=f"postgres{major}",
             description=f"database of {self.environment.id}",
-            parameters=[rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1")],
+            # As RDS notes it. "immediate", which the SDK says by itself, is refused up to 14, where the parameter is a
+            # static one, and forgotten from 15 on, where this is its default: each refresh would find a change.
+            parameters=[
+                rds.ParameterGroupParameterArgs(name="rds.force_ssl", value="1", apply_method="pending-reboot")
+            ],
             opts=self.opts,
         )
 
@@ -228,7 +236,8 @@ class Server:
     def _security_group(self) -> ec2.SecurityGroup:
         made = ec2.SecurityGroup(
             f"{self.name}-server",
-            name=self._called.apply(lambda name: f"{name}-database"),
+            # What it is comes first: EC2 takes no name that begins with sg-, and a project may be called so.
+            name=self._called.apply(lambda name: f"database-{name}"),
             description=f"database of {self.environment.id}",
             vpc_id=self.network.vpc_id,
             opts=self.opts,

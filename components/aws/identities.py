@@ -31,7 +31,7 @@ class Reach:
         adopted: Those that exist already, whose encryption is their owner's.
         lake: The S3 bucket of the lake's datasets, or None.
         key: ARN of the KMS key of the buckets that the store made.
-        server: Resource id of the RDS instance; None for a lake, which has none.
+        server: Resource id of the RDS instance; None where tokens open no login.
     """
 
     own: Sequence[str]
@@ -87,7 +87,7 @@ def policy(account: Account, who: Who, reach: Reach, login: str | None) -> str:
         account: The account.
         who: The identity.
         reach: What it names.
-        login: The database role that its tokens open; None for a lake.
+        login: The database role that its tokens open, or None.
     """
     statements = accounts.statements(who, reach.own, reach.lake)
     through = {"kms:ViaService": f"s3.{account.region}.{account.dns_suffix}"}
@@ -155,7 +155,7 @@ def role(
         who: The identity.
         principals: ARNs of the IAM roles and users of people who may use it.
         reach: What it may reach.
-        login: The database role that its tokens open; None for a lake.
+        login: The database role that its tokens open, or None.
     """
     logical, account, allowed = f"{place.name}-{who.name}", place.account, list(principals)
     made = iam.Role(

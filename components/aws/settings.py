@@ -151,6 +151,8 @@ class DatabaseSettings(Settings):
     """What the storage may grow to by itself, in GiB; by default it does not grow."""
     version: PostgresqlVersion = "17"
     """PostgreSQL's major version; minor ones are AWS's to bring in."""
+    token_logins: bool = False
+    """Logins that IAM's tokens open, beside those by password. See docs/clouds.md before you ask for them."""
 
 
 class AwsSettings(Settings):

@@ -61,7 +61,8 @@ class Builder:
         where = server.place()
         inside = postgresql.database(where, sorted(settings.buckets))
         shared = self._lake(made, lake)
-        reach = self._reach(made, shared, server.resource_id)
+        by_tokens = server.declared.token_logins
+        reach = self._reach(made, shared, server.resource_id if by_tokens else None)
         served = server.served(inside.name)
         known = Known(
             settings.id,
@@ -73,7 +74,9 @@ class Builder:
         place, people = self._identities(settings, made), groups_of(settings)
         found: list[Identity] = []
         for who in _who(settings):
-            tokens = postgresql.token_login(where, inside, who, database.TOKENS)
+            tokens = None
+            if by_tokens:
+                tokens = postgresql.token_login(where, inside, who, database.TOKENS)
             key = identities.role(place, who, self._principals(people[who.name]), reach, tokens)
             logins = postgresql.logins(where, inside, who, store.generations)
             found += [known.to(who, number, key, logins[number]) for number in store.generations]

@@ -232,6 +232,8 @@ class Made:
         )
         return ec2.SecurityGroup(
             f"{self.shop.name}-endpoints-group",
+            # EC2 takes no name that begins with sg-, and a project may be called so.
+            name=f"endpoints-{self.shop.owner}",
             description="Private endpoints of AWS services",
             vpc_id=self.vpc.id,
             ingress=[https],

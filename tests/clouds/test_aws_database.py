@@ -114,7 +114,7 @@ def test_only_the_cluster_reaches_it_and_only_by_tls(make: Make) -> None:
     assert (rule["fromPort"], rule["toPort"]) == (5432, 5432)
     [parameters] = of(recorded, "aws:rds/parameterGroup:ParameterGroup").values()
     assert parameters["family"] == "postgres17"
-    assert parameters["parameters"] == [{"name": "rds.force_ssl", "value": "1", "applyMethod": "immediate"}]
+    assert parameters["parameters"] == [{"name": "rds.force_ssl", "value": "1", "applyMethod": "pending-reboot"}]
     [subnets] = of(recorded, "aws:rds/subnetGroup:SubnetGroup").values()
     assert subnets["subnetIds"] == ["subnet-1", "subnet-2", "subnet-3"]
 
@@ -145,7 +145,8 @@ def _open(value: Any) -> Any:
 
 
 def test_tokens_open_a_login_of_their_own_as_they_would_shut_passwords_out(make: Make) -> None:
-    roles = of(make(block()), "postgresql:index/role:Role")
+    asked = block(aws={"database": {"authorities": "rds.pem", "token_logins": True}})
+    roles = of(make(asked), "postgresql:index/role:Role")
     tokens = {n: i for n, i in roles.items() if n.endswith("-tokens")}
     assert {i["name"] for i in tokens.values()} == {"churn_x_0badcafe_rw_iam", "churn_x_0badcafe_ro_iam"}
     for found in tokens.values():
@@ -154,6 +155,12 @@ def test_tokens_open_a_login_of_their_own_as_they_would_shut_passwords_out(make:
         assert "password" not in found
     for name, found in roles.items():
         assert name in tokens or "rds_iam" not in (found.get("roles") or [])
+
+
+def test_nobody_shuts_the_administrators_password_out_unasked(make: Make) -> None:
+    recorded = make(block("production"))
+    assert "rds_iam" not in json.dumps([r.inputs for r in recorded.registrations if r.short == "Role"])
+    assert "rds-db:connect" not in json.dumps([r.inputs for r in recorded.registrations if r.short == "RolePolicy"])
 
 
 def test_the_final_snapshot_is_made_before_anything_is_dropped(make: Make) -> None:
