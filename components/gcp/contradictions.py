@@ -27,7 +27,7 @@ _OF_NETWORK = ("network", "subnetwork", "pods_range", "services_range")
 # By universe: documentation.s3ns.fr, "Cloud SQL in Cloud de Confiance versus Google Cloud", "VPC in ..." (August 2026).
 _LACKING = {
     "s3nsapis.fr": "Cloud de Confiance has no private services access, and Cloud SQL on C3 machines alone: an "
-    "environment's database can't be made there by this cloud; name a `kubernetes` cluster of yours with its own servers"
+    "environment's database can't be made there; use a `kubernetes` cluster of yours and servers of your own"
 }
 
 Found = Iterator[tuple[str, str]]
