@@ -8,18 +8,16 @@ from policies.rules.checking import check, stack_of
 from policies.rules.model import (
     STACK,
     UNKNOWN,
-    Deployment,
-    Evidence,
     Facts,
     Options,
     Resource,
     Rule,
     Secret,
     Severity,
-    Sovereignty,
     Tier,
     Violation,
 )
+from policies.rules.records import Deployment, Evidence, Sovereignty
 
 __all__ = [
     "STACK",

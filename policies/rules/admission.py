@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from policies.rules.carriers import Kind
 from policies.rules.model import EVERY_TIER, SHARED_TIERS, STACK, Facts, Finding, Resource, Severity, rule
-from policies.rules.workloads import ANY_KUBERNETES, Kind, objects
+from policies.rules.workloads import ANY_KUBERNETES, objects
 
 _GROUP = "admissionregistration.k8s.io"
 _POLICY = Kind(_GROUP, "ValidatingAdmissionPolicy")

@@ -10,7 +10,6 @@ from policies.rules.model import (
     EVERY_TIER,
     PRODUCTION,
     SHARED_TIERS,
-    Evidence,
     Facts,
     Finding,
     Resource,
@@ -19,6 +18,7 @@ from policies.rules.model import (
     rule,
 )
 from policies.rules.reading import Node
+from policies.rules.records import Evidence
 from policies.rules.workloads import ANY_KUBERNETES, images, unlisted_images
 
 _ANY = (ANY_KUBERNETES,)
@@ -153,12 +153,12 @@ def base_approved(resource: Resource, facts: Facts) -> Iterator[Finding]:
     severity=Severity.HIGH,
     tiers=SHARED_TIERS,
     sources=("kyverno #16477", "own"),
-    remedy="Have the kind and the paths of its images listed in policies/rules/workloads.py.",
+    remedy="Have the kind and the paths of its images listed in policies/rules/carriers.py.",
     types=_ANY,
     unknown=True,
 )
 def unlisted_kind(resource: Resource, _facts: Facts) -> Iterator[Finding]:
-    """Nothing that looks like an image stands where workloads.py lists none."""
+    """Nothing that looks like an image stands where carriers.py lists none."""
     for image in unlisted_images(resource):
         yield image.fault("looks like an image, in a kind or at a place that the rules don't know")
 

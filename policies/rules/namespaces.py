@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from policies.rules.carriers import Kind
 from policies.rules.model import EVERY_TIER, SHARED_TIERS, STACK, Facts, Finding, Resource, Severity, rule
 from policies.rules.reading import Node
-from policies.rules.workloads import ANY_KUBERNETES, Kind, objects, pods
+from policies.rules.workloads import ANY_KUBERNETES, objects, pods
 
 _NAMESPACE = Kind("", "Namespace")
 _POLICY = Kind("networking.k8s.io", "NetworkPolicy")

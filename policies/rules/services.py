@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from policies.rules.carriers import Kind
 from policies.rules.model import SHARED_TIERS, Facts, Finding, Resource, Severity, rule
 from policies.rules.reading import Node
-from policies.rules.workloads import ANY_KUBERNETES, Kind, objects
+from policies.rules.workloads import ANY_KUBERNETES, objects
 
 _SERVICE = Kind("", "Service")
 # Annotation and value by which each cloud's load balancer stays inside its network.

@@ -11,19 +11,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import NamedTuple
 
+from policies.rules.carriers import IMAGES, PARTIAL, PODS, Kind
 from policies.rules.model import Resource
 from policies.rules.reading import Node, root
 
 ANY_KUBERNETES = "kubernetes:*"
-
-
-class Kind(NamedTuple):
-    """A kind of Kubernetes object; any of its versions, as API groups keep their shape where images are concerned."""
-
-    group: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -47,77 +40,6 @@ class Pod:
         return tuple(container for sort in sorts for container in self.spec.get(sort).entries())
 
 
-# `*` stands for each value of a mapping, `[]` for each entry of a list.
-_TEMPLATE = "spec.template.spec"
-_JOB_SET = "spec.replicatedJobs[].template.spec.template.spec"
-_RAY = ("headGroupSpec.template.spec", "workerGroupSpecs[].template.spec")
-_PODS: Mapping[Kind, tuple[str, ...]] = {
-    Kind("", "Pod"): ("spec",),
-    Kind("", "PodTemplate"): ("template.spec",),
-    Kind("", "ReplicationController"): (_TEMPLATE,),
-    **{Kind(group, kind): (_TEMPLATE,) for group in ("apps", "extensions") for kind in ("Deployment", "ReplicaSet")},
-    **{Kind(group, "DaemonSet"): (_TEMPLATE,) for group in ("apps", "extensions")},
-    Kind("apps", "StatefulSet"): (_TEMPLATE,),
-    # A ControllerRevision holds the template that a rollback brings back.
-    Kind("apps", "ControllerRevision"): ("data.spec.template.spec",),
-    Kind("batch", "Job"): (_TEMPLATE,),
-    Kind("batch", "CronJob"): ("spec.jobTemplate.spec.template.spec",),
-    Kind("batch", "JobTemplate"): ("template.spec.template.spec",),
-    Kind("ray.io", "RayCluster"): tuple(f"spec.{path}" for path in _RAY),
-    Kind("ray.io", "RayJob"): (*(f"spec.rayClusterSpec.{path}" for path in _RAY), "spec.submitterPodTemplate.spec"),
-    Kind("ray.io", "RayService"): tuple(f"spec.rayClusterConfig.{path}" for path in _RAY),
-    **{
-        Kind("kubeflow.org", kind): (f"spec.{field}.*.template.spec",)
-        for kind, field in {
-            "JAXJob": "jaxReplicaSpecs",
-            "MPIJob": "mpiReplicaSpecs",
-            "MXJob": "mxReplicaSpecs",
-            "PaddleJob": "paddleReplicaSpecs",
-            "PyTorchJob": "pytorchReplicaSpecs",
-            "TFJob": "tfReplicaSpecs",
-            "XGBoostJob": "xgbReplicaSpecs",
-        }.items()
-    },
-    Kind("kubeflow.org", "Notebook"): (_TEMPLATE,),
-    Kind("trainer.kubeflow.org", "TrainingRuntime"): (
-        "spec.template.spec.replicatedJobs[].template.spec.template.spec",
-    ),
-    Kind("trainer.kubeflow.org", "ClusterTrainingRuntime"): (
-        "spec.template.spec.replicatedJobs[].template.spec.template.spec",
-    ),
-    Kind("jobset.x-k8s.io", "JobSet"): ("spec.replicatedJobs[].template.spec.template.spec",),
-    Kind("leaderworkerset.x-k8s.io", "LeaderWorkerSet"): (
-        "spec.leaderWorkerTemplate.leaderTemplate.spec",
-        "spec.leaderWorkerTemplate.workerTemplate.spec",
-    ),
-    Kind("kueue.x-k8s.io", "Workload"): ("spec.podSets[].template.spec",),
-    Kind("batch.volcano.sh", "Job"): ("spec.tasks[].template.spec",),
-    Kind("serving.knative.dev", "Service"): (_TEMPLATE,),
-    Kind("argoproj.io", "Rollout"): (_TEMPLATE,),
-}
-# A driver is a pod by its fields, and has a template that the operator merges with them.
-_SPARK_PODS = ("driver", "executor", "driver.template.spec", "executor.template.spec")
-_SPARK_IMAGES = ("image", "driver.image", "executor.image")
-# What overrides parts of a pod that is described elsewhere.
-_PARTIAL: Mapping[Kind, tuple[str, ...]] = {
-    Kind("trainer.kubeflow.org", "TrainJob"): ("spec.podSpecOverrides[]", "spec.podTemplateOverrides[].spec"),
-    Kind("sparkoperator.k8s.io", "SparkApplication"): tuple(f"spec.{path}" for path in _SPARK_PODS),
-    Kind("sparkoperator.k8s.io", "ScheduledSparkApplication"): tuple(f"spec.template.{path}" for path in _SPARK_PODS),
-    # What an InferenceService leaves out, its ServingRuntime fills in.
-    Kind("serving.kserve.io", "InferenceService"): ("spec.predictor", "spec.transformer", "spec.explainer"),
-    Kind("serving.kserve.io", "ServingRuntime"): ("spec",),
-    Kind("serving.kserve.io", "ClusterServingRuntime"): ("spec",),
-}
-# Images that stand outside of any pod's specification.
-_IMAGES: Mapping[Kind, tuple[str, ...]] = {
-    Kind("ray.io", "RayCluster"): ("spec.autoscalerOptions.image",),
-    Kind("ray.io", "RayJob"): ("spec.rayClusterSpec.autoscalerOptions.image",),
-    Kind("ray.io", "RayService"): ("spec.rayClusterConfig.autoscalerOptions.image",),
-    Kind("trainer.kubeflow.org", "TrainJob"): ("spec.trainer.image",),
-    Kind("serving.kserve.io", "InferenceService"): ("spec.predictor.model.image",),
-    Kind("sparkoperator.k8s.io", "SparkApplication"): tuple(f"spec.{path}" for path in _SPARK_IMAGES),
-    Kind("sparkoperator.k8s.io", "ScheduledSparkApplication"): tuple(f"spec.template.{path}" for path in _SPARK_IMAGES),
-}
 # Kubernetes' own groups: all kinds in them that make pods are listed above.
 _OWN_GROUPS = frozenset({"", "apps", "autoscaling", "batch", "extensions", "policy"})
 _OWN_K8S_IO = re.compile(
@@ -179,10 +101,10 @@ def _pods(resource: Resource) -> tuple[Pod, ...]:
     found = []
     for kind, node, partial in objects(resource):
         metadata = node.get("metadata")
-        for path in _PODS.get(kind, ()):
+        for path in PODS.get(kind, ()):
             for spec in _follow(node, path):
                 found.append(Pod(spec, metadata, partial))
-        for path in _PARTIAL.get(kind, ()):
+        for path in PARTIAL.get(kind, ()):
             for spec in _follow(node, path):
                 found.append(Pod(spec, metadata, partial=True))
     return tuple(found)
@@ -200,13 +122,13 @@ def _images(resource: Resource) -> tuple[Node, ...]:
             if not image.absent:
                 found.append(image.get("reference"))
     for kind, node, _ in objects(resource):
-        for path in _IMAGES.get(kind, ()):
+        for path in IMAGES.get(kind, ()):
             found.extend(image for image in _follow(node, path) if not image.absent)
     return tuple(found)
 
 
 def unlisted_images(resource: Resource) -> Iterator[Node]:
-    """Yield what looks like an image where this file lists none: in unlisted kinds, or elsewhere in a listed one.
+    """Yield what looks like an image where carriers.py lists none: in unlisted kinds, or elsewhere in a listed one.
 
     Args:
         resource: Any resource.
@@ -272,7 +194,7 @@ def _group(version: str) -> str:
 
 
 def _stripped(kind: Kind) -> Kind:
-    listed = kind in _PODS or kind in _PARTIAL
+    listed = kind in PODS or kind in PARTIAL
     return kind if listed else Kind(kind.group, kind.name.removesuffix("Patch"))
 
 
@@ -282,7 +204,7 @@ def _steps(path: str) -> tuple[str, ...]:
 
 
 def _follow(node: Node, path: str) -> list[Node]:
-    """Return what stands at a path of this file's, without what is absent."""
+    """Return what stands at a path of carriers.py, without what is absent."""
     nodes = [node]
     for step in _steps(path):
         if step == "[]":

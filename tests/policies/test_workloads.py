@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from policies.rules import UNKNOWN, Resource
-from policies.rules import workloads as known
-from policies.rules.workloads import Kind, images, pods, unlisted_images
+from policies.rules.carriers import IMAGES, PARTIAL, PODS, Kind
+from policies.rules.workloads import images, pods, unlisted_images
 
-CARRIED = [(kind, path) for table in (known._PODS, known._PARTIAL) for kind, paths in table.items() for path in paths]
-NAMED = [(kind, path) for kind, paths in known._IMAGES.items() for path in paths]
+CARRIED = [(kind, path) for table in (PODS, PARTIAL) for kind, paths in table.items() for path in paths]
+NAMED = [(kind, path) for kind, paths in IMAGES.items() for path in paths]
 POD = {
     "containers": [{"name": "main", "image": "a"}],
     "initContainers": [{"name": "first", "image": "b"}],
@@ -116,7 +116,7 @@ def _versions(kind: Kind) -> list[str]:
 
 
 def _at(path: str, value: object) -> Any:
-    """Return an object that has a value at a path of workloads.py."""
+    """Return an object that has a value at a path of carriers.py."""
     for step in reversed(re.findall(r"[^.\[\]]+|\[\]", path)):
         value = [value] if step == "[]" else {"Worker" if step == "*" else step: value}
     return value
