@@ -39,6 +39,7 @@ _POLICIES = (
 )
 _METRICS = "v0.8.0-eksbuild.6"
 """Version of the add-on metrics-server; `aws eks describe-addon-versions --addon-name metrics-server` lists them."""
+_API = 443
 _SYSTEM = "system"  # Auto Mode's own pool, for what runs the cluster
 
 
@@ -91,19 +92,23 @@ def _made(
         "nodes", "ec2", managed=("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
     )
     made = _cluster(shop, settings, block, vpc, nodes=nodes)
+    group = made.vpc_config.apply(lambda found: str(found.cluster_security_group_id))
     entries = _people(shop, settings, block, made)
+    if block.deploy_from:
+        from components.aws import doors  # noqa: PLC0415 - who opens none pays for none
+
+        entries += doors.opened(f"{name}-api", group, _API, block.deploy_from, account.opts)
     every = pulumi.Output.all(
         name=made.name,
         endpoint=made.endpoint,
         authority=made.certificate_authority,
-        # Nothing can be made in the cluster until the deployer may.
+        # Nothing can be made in the cluster until the deployer may, and gets through.
         entries=[one.urn for one in entries],
     )
     config = every.apply(
         lambda v: kubeconfig(v["name"], block.region, block.role, v["endpoint"], v["authority"]["data"])
     )
     provider = _provider(name, config, opts)
-    group = made.vpc_config.apply(lambda found: str(found.cluster_security_group_id))
     pools(
         name,
         preflight.pools(settings, block),

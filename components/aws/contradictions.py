@@ -37,6 +37,7 @@ def contradictions(settings: AnySettings, block: AwsSettings) -> Found:
         block: Its `cloud.aws`.
     """
     yield from _account(block)
+    yield from _deploy_from(block)
     yield from data.contradictions(block, settings)
     if isinstance(settings, LakeSettings):
         if not block.platform:
@@ -62,6 +63,13 @@ def _account(block: AwsSettings) -> Found:
     for group in block.principals:
         if group.startswith(_NOT_GROUPS):
             yield f"{_KEY}.principals", f"EKS takes no group that begins with {', '.join(_NOT_GROUPS)}: {group}"
+
+
+def _deploy_from(block: AwsSettings) -> Found:
+    for network in map(addressing.parse, block.deploy_from):
+        private = map(addressing.parse, addressing.PRIVATE_IPV4)
+        if not any(addressing.contains(outer, network) for outer in private):
+            yield f"{_KEY}.deploy_from", f"{network} is no private range; from the internet nothing reaches a database"
 
 
 def _slice(settings: EnvironmentSettings | PlatformSettings, block: AwsSettings) -> Found:

@@ -19,6 +19,7 @@ import pulumi_postgresql as postgresql_sdk
 import pulumi_random as random
 from pulumi_aws import ec2, rds, secretsmanager, vpc
 
+from components.aws import doors
 from components.aws.data import RETENTION, instance_name
 from components.aws.place import Eks, Vpc
 from components.aws.settings import AwsSettings, DatabaseSettings, resolved
@@ -252,6 +253,7 @@ class Server:
             description="nodes and pods of the cluster",
             opts=self.opts,
         )
+        doors.opened(f"{self.name}-server", made.id, PORT, self.settings.deploy_from, self.opts)
         return made
 
     @cached_property

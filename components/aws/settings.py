@@ -172,6 +172,8 @@ class AwsSettings(Settings):
     """Availability zones."""
     api: ApiSettings = ApiSettings()
     """Who reaches the Kubernetes API."""
+    deploy_from: tuple[Cidr, ...] = ()
+    """Private ranges, of a VPN or of CI's runners, that reach the database and the API's private address."""
     kubernetes_version: Version = "1.34"
     """Kubernetes' version."""
     nat: Nat | None = None

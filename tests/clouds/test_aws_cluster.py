@@ -216,3 +216,14 @@ def test_a_platforms_cluster_has_its_name(run: Run) -> None:
 def test_two_principals_of_one_name_have_two_entries() -> None:
     groups = {"a": f"arn:aws:iam::{ACCOUNT}:role/x/team", "b": f"arn:aws:iam::{ACCOUNT}:role/y/team"}
     assert access.by_principal(groups) == {groups["a"]: ["a"], groups["b"]: ["b"]}
+
+
+def test_who_deploys_from_inside_reaches_api_and_database_and_nothing_is_made_before(run: Run) -> None:
+    recorded = run(environment("production", {"deploy_from": ["10.8.0.0/24"]}))
+    rules = {r.name: r.inputs for r in of(recorded, "SecurityGroupIngressRule")}
+    api, database = rules["churn-x-api-from-10.8.0.0-24"], rules["churn-x-store-server-from-10.8.0.0-24"]
+    assert (api["cidrIpv4"], api["fromPort"], api["toPort"]) == ("10.8.0.0/24", 443, 443)
+    assert (database["cidrIpv4"], database["fromPort"], database["toPort"]) == ("10.8.0.0/24", 5432, 5432)
+    order = [r.name for r in recorded.registrations]
+    assert order.index("churn-x-api-from-10.8.0.0-24") < order.index("churn-x-cluster")
+    assert len(of(run(environment("production")), "SecurityGroupIngressRule")) == 1

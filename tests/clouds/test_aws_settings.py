@@ -46,6 +46,8 @@ def test_platform_lake_and_slice_are_declared(tmp_path: Path) -> None:
         ({"api": {"cidrs": ["0.0.0.0/0"]}}, "api.cidrs", "at least /16"),
         ({"api": {"cidrs": ["203.0.0.0/16", "203.1.0.0/16"]}}, "api.cidrs", "at least /16"),
         ({"api": {"cidrs": ["10.0.0.0/16"]}}, "api.cidrs", "is not of the internet"),
+        ({"deploy_from": ["203.0.113.0/24"]}, "deploy_from", "is no private range"),
+        ({"deploy_from": ["fd00::/64"]}, "deploy_from", "is no private range"),
         ({"api": {"cidrs": ["2001:db8::/48"]}}, "api.cidrs", "is of IPv6"),
         ({"adopt": {"vpc": "my-vpc"}}, "adopt.vpc", "vpc-0a1b2c3d4e5f60718"),
         ({"adopt": {"node_subnets": ["subnet-12345678"]}}, "adopt.node_subnets", "name it under cloud.aws.adopt.vpc"),
