@@ -49,8 +49,12 @@ _OWN_K8S_IO = re.compile(
 )
 # Kinds of Pulumi's SDK that make objects, each of which is judged by itself (helm's Release is a rule's own matter).
 _PULUMI_OWN = re.compile(r"kubernetes:(?:helm\.sh/v\d+|yaml(?:/v\d+)?|kustomize(?:/v\d+)?):\w+")
-# `podSpecPatch` is text that is merged into a pod when it starts: whatever is in it, nobody sees it before.
-_IMAGE_KEY = re.compile(r"(?:image|\w*Image)(?:s|Name|Ref|Reference|Repository|Tag|Digest|Ur[il]|URL)?|podSpecPatch")
+# Spark takes an image by its configuration too, as `spark.kubernetes.container.image`. `podSpecPatch` is text that is
+# merged into a pod when it starts, and a template file stands in an image: whatever is in them, nobody sees it before.
+_IMAGE_KEY = re.compile(
+    r"(?:.*[./_-])?(?:(?:image|\w*Image)(?:s|Name|Ref|Reference|Repository|Tag|Digest|Ur[il]|URL)?"
+    r"|podSpecPatch|podTemplateFile)"
+)
 _VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d+)?")
 _MARKER = re.compile(r"[^.\[\]]+|\[\]")
 

@@ -89,6 +89,8 @@ def test_what_carries_no_pod(token: str) -> None:
         ({"spec": {"images": [{"name": "a", "newTag": "1"}]}}, ["spec.images[0]"]),
         ({"spec": {"imageRef": {"reference": "a"}}}, ["spec.imageRef"]),
         ({"spec": {"podSpecPatch": "containers: []"}}, ["spec.podSpecPatch"]),
+        ({"spec": {"conf": {"spark.driver.podTemplateFile": "a"}}}, ['spec.conf["spark.driver.podTemplateFile"]']),
+        ({"spec": {"conf": {"container.image.pullPolicy": "Always"}}}, []),
         ({"spec": {"volumes": [{"image": {"reference": "a"}}]}}, ["spec.volumes[0].image.reference"]),
         ({"template": {"containers": [{"image": UNKNOWN}]}}, ["template.containers[0].image"]),
         ({"spec": UNKNOWN}, ["spec"]),
