@@ -194,9 +194,8 @@ class _Asker:
         names = tuple(sorted(regions.names)) if regions else ()
         if block.region not in names or not preflight.makes_cluster(self.settings, block):
             return names, (), {}
-        found = self._asked(
-            what, lambda: compute.get_zones(project=where, region=block.region, status="UP", opts=self.opts)
-        )
+        # Whatever their state: a zone that is down for an hour must not move machines to another one, or stop a stack.
+        found = self._asked(what, lambda: compute.get_zones(project=where, region=block.region, opts=self.opts))
         zones = tuple(sorted(found.names)) if found else ()
         wanted = preflight.wanted_types(self.settings, block)
         offers: dict[str, dict[str, Offer]] = {name: {} for name in wanted}

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
-from components.settings.fields import Cidr, Key, Line, NamespaceName, Settings
+from components.settings.fields import Cidr, Key, Line, NamespaceName, Settings, one_line
 from components.tiers import Tier
 
 Nat = Literal["none", "automatic", "fixed"]
@@ -29,17 +29,28 @@ Number = Annotated[
     str,
     BeforeValidator(_digits),
     StringConstraints(pattern=r"^[0-9]{6,20}$"),
+    AfterValidator(one_line),
     WithJsonSchema({"type": ["string", "number"], "pattern": "^[0-9]{6,20}$", "examples": ["123456789012"]}),
 ]
 # A partner's cloud puts its prefix and a colon in front.
-ProjectId = Annotated[str, StringConstraints(pattern=r"^([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]$")]
-BillingAccount = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$")]
-Region = Annotated[str, StringConstraints(pattern=r"^[a-z]+(-[a-z0-9]+)+$", max_length=40)]
-Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$", max_length=100)]
-Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=200)]
+ProjectId = Annotated[
+    str, StringConstraints(pattern=r"^([a-z0-9.-]+:)?[a-z][-a-z0-9]{4,28}[a-z0-9]$"), AfterValidator(one_line)
+]
+BillingAccount = Annotated[
+    str, StringConstraints(pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$"), AfterValidator(one_line)
+]
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]+(-[a-z0-9]+)+$", max_length=40), AfterValidator(one_line)]
+Domain = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$", max_length=100), AfterValidator(one_line)
+]
+Mail = Annotated[
+    str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=200), AfterValidator(one_line)
+]
 # A name, or a path that ends in it, as projects/HOST/global/networks/NAME of a shared VPC.
 Resource = Annotated[
-    str, StringConstraints(pattern=r"^(projects/[^/\s]+/(global|regions/[^/\s]+)/[a-z]+/)?[a-z][-a-z0-9]*$")
+    str,
+    StringConstraints(pattern=r"^(projects/[^/\s]+/(global|regions/[^/\s]+)/[a-z]+/)?[a-z][-a-z0-9]*$"),
+    AfterValidator(one_line),
 ]
 # Cloud SQL: "About instance settings", storage capacity 10 GB to 64 TB.
 Gigabytes = Annotated[int, Field(ge=10, le=65_536)]
@@ -88,13 +99,13 @@ class AdoptSettings(Settings):
 class DatabaseSettings(Settings):
     """The Cloud SQL instance of PostgreSQL."""
 
-    tier: Annotated[str, StringConstraints(pattern=r"^db-[a-z0-9-]+$")] = "db-custom-2-7680"
+    tier: Annotated[str, StringConstraints(pattern=r"^db-[a-z0-9-]+$"), AfterValidator(one_line)] = "db-custom-2-7680"
     """The machine: db-custom-CPUS-MEGABYTES, or a named one."""
     storage_gb: Gigabytes = 50
     """Storage to begin with, in GB."""
     max_storage_gb: Gigabytes | None = None
     """What the storage may grow to by itself, in GB; by default it does not grow."""
-    version: Annotated[str, StringConstraints(pattern=r"^POSTGRES_[0-9]{2}$")] = "POSTGRES_17"
+    version: Annotated[str, StringConstraints(pattern=r"^POSTGRES_[0-9]{2}$"), AfterValidator(one_line)] = "POSTGRES_17"
     """PostgreSQL's major version; minor ones are Google's to bring in."""
 
 
@@ -121,7 +132,9 @@ class GcpSettings(Settings):
     """Zones with nodes; the control plane is in all of the region's."""
     api: ApiSettings = ApiSettings()
     """Who reaches the Kubernetes API."""
-    security_group: Annotated[str, StringConstraints(pattern=r"^gke-security-groups@[^@\s]+$")] | None = None
+    security_group: (
+        Annotated[str, StringConstraints(pattern=r"^gke-security-groups@[^@\s]+$"), AfterValidator(one_line)] | None
+    ) = None
     """The group that holds all groups of `people`, gke-security-groups@DOMAIN; else GKE knows none of Google's."""
     release_channel: Channel | None = None
     """Which versions GKE brings in; by default REGULAR, in production STABLE."""

@@ -66,7 +66,12 @@ def _label(value: str) -> str:
     return naming.LABEL_VALUE.check(value)
 
 
-def _no_control_characters(value: str) -> str:
+def one_line(value: str) -> str:
+    """Return a text that stands in one line.
+
+    Raises:
+        ValueError: If it holds a line break, which a pattern that ends with `$` lets through at the end, or the like.
+    """
     if not value.isprintable():
         raise ValueError("holds a line break or another character that can't be shown")
     return value
@@ -115,11 +120,11 @@ Label = Annotated[
     AfterValidator(_label),
     WithJsonSchema({**naming.LABEL_VALUE.json_schema(), "type": ["string", "number"]}),
 ]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_control_characters)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(one_line)]
 Group = Annotated[
     str,
     StringConstraints(min_length=1, max_length=253),
-    AfterValidator(_no_control_characters),
+    AfterValidator(one_line),
     AfterValidator(_group),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 253, "pattern": r"^(?!system:|\s).*\S$"}),
 ]
@@ -134,7 +139,7 @@ BucketName = Annotated[str, AfterValidator(naming.BUCKET.check), WithJsonSchema(
 User = Annotated[
     str,
     StringConstraints(min_length=1, max_length=253),
-    AfterValidator(_no_control_characters),
+    AfterValidator(one_line),
     AfterValidator(_user),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 253, "pattern": r"^(?!system:|\s).*\S$"}),
 ]

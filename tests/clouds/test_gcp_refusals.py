@@ -119,6 +119,25 @@ def test_what_can_t_be_is_refused_by_the_files_alone(tmp_path: Path, block: dict
         assert words in found
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"project": "fraud-dev\n"},
+        {"region": "europe-west3\n"},
+        {"universe_domain": "googleapis.com\n"},
+        {"impersonate": "deploy@fraud-dev.iam.gserviceaccount.com\n"},
+        {"security_group": "gke-security-groups@example.org\n"},
+        {"billing_account": "AAAAAA-BBBBBB-CCCCCC\n"},
+        {"create": {**CREATE, "folder": "123456789\n"}},
+        {"adopt": {"network": "common\n"}},
+        {"database": {"tier": "db-custom-2-7680\n"}},
+        {"database": {"version": "POSTGRES_17\n"}},
+    ],
+)
+def test_a_line_break_at_the_end_is_refused(tmp_path: Path, changed: dict[str, Any]) -> None:
+    assert "line break" in problems(tmp_path, declared.environment(cloud=changed))
+
+
 def test_what_is_wrong_with_platforms_and_lakes_is_said(tmp_path: Path) -> None:
     wrong = declared.platform(cloud={"platform": "other", "database": {"storage_gb": 20}})
     found = problems(tmp_path, wrong, "platform")
@@ -192,6 +211,13 @@ def test_gpus_are_where_they_are(run: Run) -> None:
 def test_too_few_zones_are_said(run: Run) -> None:
     said = refused(run, Project(zones=ZONES[:2]), declared.environment())
     assert "cloud.gcp.zones: 3 zones are asked for, and europe-west3 has" in said
+
+
+def test_a_zone_that_is_down_moves_nothing(run: Run) -> None:
+    project = Project()
+    run(declared.environment(), answer=project.answer)
+    [asked] = [arguments for name, arguments in project.asked if name == "getZones"]
+    assert "status" not in asked
 
 
 def test_a_platform_that_is_not_there_is_said(run: Run) -> None:
