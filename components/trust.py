@@ -92,6 +92,6 @@ def aws_document(wanted: Trust, provider_arn: str) -> str:
 
 def gcp_condition(wanted: Trust) -> str:
     """Return the CEL condition of a workload identity provider that takes this token and no other."""
-    # Values hold no quote: the settings refuse them.
-    found = {"sub": wanted.subject, **wanted.claims} if "github" not in wanted.issuer else dict(wanted.claims)
-    return " && ".join(f"assertion.{claim} == '{value}'" for claim, value in sorted(found.items()))
+    # Not by `sub`, which says the same and on GitHub, also on a server of one's own, only after it was told to. Values
+    # hold no quote: the settings refuse them.
+    return " && ".join(f"assertion.{claim} == '{value}'" for claim, value in sorted(wanted.claims.items()))

@@ -50,3 +50,8 @@ def test_google_looks_at_repository_branch_and_environment(ci: CiSettings) -> No
     ):
         assert part in condition
     assert "||" not in condition
+
+
+@pytest.mark.parametrize("ci", [GITHUB, GITHUB.model_copy(update={"host": "git.acme.example"}), GITLAB])
+def test_google_takes_tokens_of_every_server_without_a_subject_made_for_it(ci: CiSettings) -> None:
+    assert "assertion.sub" not in trust.gcp_condition(trust.trust(ci, Tier.PRODUCTION, "x"))
