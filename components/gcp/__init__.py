@@ -23,8 +23,9 @@ Which resource types and invokes each file uses:
   `gcp:projects:IAMMember`
 """
 
+from components.contract import Cloud
 from components.gcp.adapter import GcpCloud
 
-cloud = GcpCloud()
+cloud: Cloud = GcpCloud()
 
 __all__ = ["cloud"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from components.contract import Administration, Cluster, Ground, LakeFacts, Network, Registry, Store
 from components.gcp.administration import administration
 from components.gcp.contradictions import contradictions
-from components.gcp.names import login
+from components.gcp.names import called, login, production
 from components.gcp.settings import GcpSettings
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 
@@ -39,11 +39,10 @@ class GcpAdapter:
         adopted = self.settings.adopt.cluster
         return f"GKE cluster {adopted} of {self.account} in {self.settings.region}" if adopted else None
 
-    @property
-    def access(self) -> Mapping[str, str]:
-        """The context that signing in makes, of a cluster that exists; see the contract."""
-        existing = self.settings.adopt.cluster or self.settings.platform
-        return login(existing, self.settings.project, self.settings.region) if existing else {}
+    def access(self, settings: AnySettings) -> Mapping[str, str]:
+        """Return the context that signing in makes; see the contract."""
+        project, region = self.settings.project, self.settings.region
+        return login(called(settings, self.settings), project, region, private=production(settings))
 
     @property
     def account(self) -> str:

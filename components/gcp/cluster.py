@@ -16,12 +16,11 @@ from pulumi_kubernetes import Provider
 
 from components.gcp import pools
 from components.gcp.facts import FoundCluster
-from components.gcp.names import SERVICE_ACCOUNT, login
+from components.gcp.names import SERVICE_ACCOUNT, called, login, production
 from components.gcp.place import Gke, Project, Vpc
 from components.gcp.settings import GOOGLE, GcpSettings, resolved
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.settings.pools import pools_of
-from components.tiers import Tier
 
 _NODE_ROLE = "roles/container.defaultNodeServiceAccount"
 # What routes lead to the private endpoint is the network's to say; those of the internet never do.
@@ -42,23 +41,6 @@ def cluster(name: str, settings: AnySettings, block: GcpSettings, vpc: Vpc, opts
     if isinstance(settings, LakeSettings) or vpc.cluster:
         return _found(name, settings, block, vpc, opts)
     return _made(name, settings, block, vpc, opts)
-
-
-def called(settings: AnySettings, block: GcpSettings) -> str:
-    """Return the cluster's name.
-
-    Args:
-        settings: The declaration.
-        block: Its `cloud.gcp`.
-    """
-    own = settings.id if isinstance(settings, EnvironmentSettings) else settings.name
-    return block.adopt.cluster or block.platform or own
-
-
-def production(settings: AnySettings) -> bool:
-    """Tell whether a cluster has production's rules: its API has a private address only."""
-    tiers = settings.tiers if isinstance(settings, LakeSettings) else (settings.strictest,)
-    return Tier.PRODUCTION in tiers
 
 
 def nodes_account(owner: str) -> str:

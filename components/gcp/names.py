@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from components.gcp.settings import GcpSettings
 from components.naming import NameRule
-from components.settings.models import AnySettings, EnvironmentSettings, PlatformSettings
+from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.stores import layout
+from components.tiers import Tier
 
 _TEXT = "lower-case letters, digits and `-`, starting with a letter and not ending with `-`"
 _PATTERN = r"[a-z]([-a-z0-9]*[a-z0-9])?"
@@ -78,6 +80,23 @@ def owner_id(settings: AnySettings) -> str:
 def is_google(name: str) -> bool:
     """Tell whether a group or user is Google's, which are mail addresses; another sign-in's gets no right in IAM."""
     return "@" in name
+
+
+def called(settings: AnySettings, block: GcpSettings) -> str:
+    """Return the cluster's name.
+
+    Args:
+        settings: The declaration.
+        block: Its `cloud.gcp`.
+    """
+    own = settings.id if isinstance(settings, EnvironmentSettings) else settings.name
+    return block.adopt.cluster or block.platform or own
+
+
+def production(settings: AnySettings) -> bool:
+    """Tell whether a cluster has production's rules: its API has a private address only."""
+    tiers = settings.tiers if isinstance(settings, LakeSettings) else (settings.strictest,)
+    return Tier.PRODUCTION in tiers
 
 
 def login(cluster: str, project: str, region: str, *, private: bool = False) -> Mapping[str, str]:

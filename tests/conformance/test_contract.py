@@ -18,6 +18,7 @@ import pytest
 
 from components import clouds
 from components.contract import CONTRACT_VERSION
+from components.settings.declaration import declare
 from components.tiers import Tier
 from tests.conformance.changes import Change
 from tests.conformance.harness import Harness
@@ -54,6 +55,17 @@ def test_outputs_keep_the_contract(tier: Tier, harness: Harness, declared: Decla
     assert found["network"]["kind"]
     assert found["access"]
     json.dumps(found)
+
+
+@pytest.mark.parametrize(("tier", "shared"), [*((tier, False) for tier in Tier), (Tier.TESTING, True)])
+def test_how_it_is_reached_is_known_before_it_is_made(
+    tier: Tier, shared: bool, declared: Declared, run: Run, tmp_path: Path
+) -> None:
+    block = declared(tier, shared=shared)
+    found = run(block).outputs
+    [file] = tmp_path.glob("*/Pulumi.conformance.yaml")
+    declaration = declare(file.parent, "conformance")
+    assert declaration.adapter.access(declaration.settings) == found["access"]
 
 
 @pytest.mark.parametrize("tier", Tier)
