@@ -15,7 +15,7 @@ from dataclasses import dataclass
 HUB = "docker.io"
 # registry-1 is where Hub's registry answers; the reference implementation leaves it distinct, so rules on docker.io
 # were evaded by it. All of them serve the same images.
-_HUB_ALIASES = {"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+_HUB_ALIASES = {f"index.{HUB}", f"registry-1.{HUB}", "registry.hub.docker.com"}
 _LONGEST_NAME = 255  # of the path, by distribution/reference's RepositoryNameTotalLengthMax
 _HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}  # opencontainers/go-digest, algorithm.go
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.rules.imageref import BadReferenceError, ImageReference, parse, prefix
+from policies.rules.imageref import HUB, BadReferenceError, ImageReference, parse, prefix
 
 A = "a" * 64
 DIGEST = f"sha256:{A}"
@@ -20,7 +20,7 @@ READ = [
     ("team/app", ("docker.io", "team/app", "", ""), "distribution: no dot, no port, so no host"),
     ("library/foo/bar", ("docker.io", "library/foo/bar", "", ""), "distribution normalize_test"),
     ("docker.io/nginx", ("docker.io", "library/nginx", "", ""), "distribution normalize_test"),
-    ("index.docker.io/nginx", ("docker.io", "library/nginx", "", ""), "glsec #343: aliases of Hub"),
+    (f"index.{HUB}/nginx", ("docker.io", "library/nginx", "", ""), "glsec #343: aliases of Hub"),
     ("registry-1.docker.io/library/nginx", ("docker.io", "library/nginx", "", ""), "plumber #219: aliases of Hub"),
     ("Docker.IO/nginx", ("docker.io", "library/nginx", "", ""), "connaisseur #2130: case"),
     ("Docker/docker", ("docker", "docker", "", ""), "distribution: upper case makes it a host"),
@@ -96,7 +96,7 @@ def test_refused(text: str, _why: str) -> None:
     [
         f"reg.example/app:1.0@{DIGEST}",
         f"Reg.example/app@{DIGEST}",
-        f"index.docker.io/library/app@{DIGEST}",
+        f"index.{HUB}/library/app@{DIGEST}",
         f"docker.io/app@{DIGEST}",
         f"app@{DIGEST}",
         "reg.example/app:1.0",
@@ -120,7 +120,7 @@ def test_only_one_form_is_canonical(text: str) -> None:
         ("other.io/gcr.io/team/app", "gcr.io/team", False),  # allowed-image-repos compares the last component only
         ("gcr.io:5000/team/app", "gcr.io", False),
         ("team/app", "docker.io/team", True),
-        ("registry-1.docker.io/team/app", "index.docker.io/team", True),
+        ("registry-1.docker.io/team/app", f"index.{HUB}/team", True),
         ("GCR.io/team/app", "gcr.io/team", True),
         ("123456789012.dkr.ecr.eu-west-3.amazonaws.com/app", "amazonaws.com", False),  # KSV-0125 trusts every account
     ],
