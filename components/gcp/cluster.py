@@ -243,8 +243,9 @@ def kubeconfig(name: str, endpoint: str, authority: str, block: GcpSettings) -> 
         "installHint": "gcloud components install gke-gcloud-auth-plugin",
     }
     if block.impersonate:
-        account = {"name": "CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT", "value": block.impersonate}
-        sign_in["env"] = [account]
+        # Not by gcloud's variable: the plugin keeps tokens by its words alone, so one's own would serve here, and this
+        # one wherever one works by hand (kubernetes/cloud-provider-gcp, getCachedGcloudAccessToken).
+        sign_in["args"] = [f"--impersonate_service_account={block.impersonate}"]
     # An endpoint of some clouds has a port already.
     server = endpoint if endpoint.startswith("https://") else f"https://{endpoint}"
     content = {

@@ -87,8 +87,9 @@ def aws(arguments: Sequence[str]) -> None:
 
 def gke(arguments: Sequence[str]) -> None:
     """`gke-gcloud-auth-plugin`, which is told the cluster by its server, in a variable of kubectl's."""
-    if arguments:
-        raise _NotOursError
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--impersonate_service_account", default="")
+    parser.parse_args(arguments)
     try:
         server = json.loads(os.environ["KUBERNETES_EXEC_INFO"])["spec"]["cluster"]["server"]
     except (KeyError, TypeError, ValueError):

@@ -90,8 +90,11 @@ def test_the_token_of_aws_opens_the_cluster_to_kubectl_client_and_stand_in(
     assert done.stdout == "terrarium-admin", done.stderr
 
 
-def test_the_plugin_of_gke_finds_the_cluster_by_its_server(rented: dict[str, Rehearsed], bin_dir: Path) -> None:
-    login = exec_config(command=bin_dir / "gke-gcloud-auth-plugin", provideClusterInfo=True)
+@pytest.mark.parametrize("words", [[], ["--impersonate_service_account=deploy@churn.iam.gserviceaccount.com"]])
+def test_the_plugin_of_gke_finds_the_cluster_by_its_server(
+    words: list[str], rented: dict[str, Rehearsed], bin_dir: Path
+) -> None:
+    login = exec_config(*words, command=bin_dir / "gke-gcloud-auth-plugin", provideClusterInfo=True)
     opened = Client(load(kubeconfig(rented["gke"], login), "there"))
     assert opened.request("GET", "/api/v1/namespaces/default")["metadata"]["name"] == "default"
 

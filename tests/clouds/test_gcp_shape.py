@@ -290,3 +290,10 @@ def test_production_s_images_are_found_under_a_project_with_a_domain(run: Run) -
     recorded = run(declared.environment("production", {"project": "example.org:fraud-prod"}))
     [pattern] = one(recorded, "Policy")["admissionWhitelistPatterns"]
     assert pattern["namePattern"] == f"{REGION}-docker.pkg.dev/example.org/fraud-prod/**"
+
+
+def test_the_cluster_is_asked_as_the_account_that_everything_else_is_made_as(run: Run) -> None:
+    account = "deploy@fraud-dev.iam.gserviceaccount.com"
+    recorded = run(declared.environment(cloud={"impersonate": account}))
+    [provider] = [r for r in recorded.registrations if r.kind == "pulumi:providers:kubernetes"]
+    assert f"--impersonate_service_account={account}" in json.dumps(provider.inputs["kubeconfig"])
