@@ -113,7 +113,7 @@ def trust(provider: str) -> str:
 
 def roles() -> str:
     """Return what CI may do with roles."""
-    changes = [f"iam:{verb}Role" for verb in ("Create", "Delete", "Update", "Tag", "Untag", "Pass")]
+    changes = [f"iam:{verb}Role" for verb in ("Create", "Delete", "Update", "Pass")]
     changes += [f"iam:{verb}RolePolicy" for verb in ("Put", "Delete", "Attach", "Detach")]
     changes += ["iam:UpdateAssumeRolePolicy", "iam:UpdateRoleDescription"]
     reads = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies"]
@@ -122,7 +122,7 @@ def roles() -> str:
         {
             "Sid": "Roles",
             "Effect": "Allow",
-            "Action": [*reads, *changes],
+            "Action": [*reads, *changes, "iam:TagRole", "iam:UntagRole"],
             "Resource": arn("iam", f"role{ROLES}{NAME}-*", ""),
         },
         {"Sid": "NotItself", "Effect": "Deny", "Action": changes, "Resource": DEPLOY},
@@ -131,5 +131,12 @@ def roles() -> str:
             "Effect": "Allow",
             "Action": ["iam:GetOpenIDConnectProvider"],
             "Resource": arn("iam", "oidc-provider/*", ""),
+        },
+        {
+            "Sid": "OwnIssuer",
+            "Effect": "Allow",
+            "Action": ["iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider"],
+            "Resource": arn("iam", "oidc-provider/*", ""),
+            "Condition": {"StringEquals": {"aws:ResourceTag/environment": NAME}},
         },
     )

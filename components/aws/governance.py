@@ -143,14 +143,26 @@ def _roles(account: Account, owner: str) -> Sequence[Statement]:
     """
     roles = account.arn("iam", f"role{role_path(owner)}{owner}-*", region=False)
     own = access.deploy_role(account, owner)
-    changes = [f"iam:{verb}Role" for verb in ("Create", "Delete", "Update", "Tag", "Untag", "Pass")]
+    changes = [f"iam:{verb}Role" for verb in ("Create", "Delete", "Update", "Pass")]
     changes += [f"iam:{verb}RolePolicy" for verb in ("Put", "Delete", "Attach", "Detach")]
     changes += ["iam:UpdateAssumeRolePolicy", "iam:UpdateRoleDescription"]
     reads = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies"]
     reads += ["iam:ListRoleTags", "iam:ListInstanceProfilesForRole"]
+    # Of its own role, too, and of an issuer that this stack made: else a new owner or cost centre in the stack file
+    # would stop CI half-way.
+    tags = ["iam:TagRole", "iam:UntagRole"]
+    issuer_tags = ["iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider"]
+    made_here = {"StringEquals": {"aws:ResourceTag/environment": owner}}
     providers = account.arn("iam", "oidc-provider/*", region=False)
     return [
-        {"Sid": "Roles", "Effect": "Allow", "Action": [*reads, *changes], "Resource": roles},
+        {"Sid": "Roles", "Effect": "Allow", "Action": [*reads, *changes, *tags], "Resource": roles},
         {"Sid": "NotItself", "Effect": "Deny", "Action": changes, "Resource": own},
         {"Sid": "Issuer", "Effect": "Allow", "Action": ["iam:GetOpenIDConnectProvider"], "Resource": providers},
+        {
+            "Sid": "OwnIssuer",
+            "Effect": "Allow",
+            "Action": issuer_tags,
+            "Resource": providers,
+            "Condition": made_here,
+        },
     ]

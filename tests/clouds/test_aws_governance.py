@@ -88,6 +88,11 @@ def test_ci_changes_roles_of_its_own_stack_and_not_the_one_it_has(run: Run) -> N
     assert statements["Roles"]["Resource"] == f"{roles}*"
     assert (statements["NotItself"]["Effect"], statements["NotItself"]["Resource"]) == ("Deny", f"{roles}deploy")
     assert "iam:PutRolePolicy" in statements["NotItself"]["Action"]
+    # Tags are changed with the owner in the stack file, its own and the issuer's too.
+    assert "iam:TagRole" in statements["Roles"]["Action"]
+    assert "iam:TagRole" not in statements["NotItself"]["Action"]
+    assert statements["OwnIssuer"]["Action"] == ["iam:TagOpenIDConnectProvider", "iam:UntagOpenIDConnectProvider"]
+    assert statements["OwnIssuer"]["Condition"] == {"StringEquals": {"aws:ResourceTag/environment": "churn-x"}}
     allowed = {a for s in statements.values() if s["Effect"] == "Allow" for a in s["Action"]}
     assert not {a for a in allowed if "User" in a or "AccessKey" in a or "*" in a}
     # Every role that the stack makes is one that its CI may make.
