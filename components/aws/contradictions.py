@@ -55,9 +55,11 @@ def contradictions(settings: AnySettings, block: AwsSettings) -> Found:
 
 def _account(block: AwsSettings) -> Found:
     try:
-        regions.region(block.region)
+        partition = regions.region(block.region).partition
     except ValueError as error:
         yield f"{_KEY}.region", str(error)
+    else:
+        yield from _partitions(block, partition)
     if block.role and block.role.split(":")[4] != block.account:
         yield f"{_KEY}.role", f"is a role of account {block.role.split(':')[4]}, and the stack's is {block.account}"
     for group in block.principals:
@@ -70,6 +72,16 @@ def _deploy_from(block: AwsSettings) -> Found:
         private = map(addressing.parse, addressing.PRIVATE_IPV4)
         if not any(addressing.contains(outer, network) for outer in private):
             yield f"{_KEY}.deploy_from", f"{network} is no private range; from the internet nothing reaches a database"
+
+
+def _partitions(block: AwsSettings, partition: str) -> Found:
+    """Refuse ARNs of another of AWS' worlds, as of China: IAM knows nobody of it, and says so half-way."""
+    named = {f"{_KEY}.role": block.role} | {
+        f"{_KEY}.principals.{group}": arn for group, arn in block.principals.items()
+    }
+    for key, arn in named.items():
+        if arn and not arn.startswith(f"arn:{partition}:"):
+            yield key, f"{arn} is of another partition than {block.region}, where ARNs begin with arn:{partition}:"
 
 
 def _slice(settings: EnvironmentSettings | PlatformSettings, block: AwsSettings) -> Found:

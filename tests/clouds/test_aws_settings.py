@@ -53,6 +53,8 @@ def test_platform_lake_and_slice_are_declared(tmp_path: Path) -> None:
         ({"adopt": {"node_subnets": ["subnet-12345678"]}}, "adopt.node_subnets", "name it under cloud.aws.adopt.vpc"),
         ({"principals": {"team": "team"}}, "principals.team", "the ARN of a role or user"),
         ({"principals": {"eks:x": f"arn:aws:iam::{ACCOUNT}:role/x"}}, "principals", "EKS takes no group"),
+        ({"principals": {"team": f"arn:aws-cn:iam::{ACCOUNT}:role/x"}}, "principals.team", "begin with arn:aws:"),
+        ({"role": f"arn:aws-us-gov:iam::{ACCOUNT}:role/x"}, "role", "is of another partition than"),
         ({"machines": {"other": {"weight": 1}}}, "machines.other", "there is no such pool; there are general"),
         ({"database": {"authorities": "a.pem", "instance_class": "m5"}}, "database.instance_class", "db.t4g.medium"),
         ({"database": {"authorities": "a.pem", "storage_gb": 5}}, "database.storage_gb", "20"),
