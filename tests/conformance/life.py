@@ -97,6 +97,13 @@ class World:
     def unchanged(self, stack: str) -> None:
         self.terrarium("preview", stack, "--expect-no-changes")
 
+    def signed_in(self, stack: str) -> dict[str, Any]:
+        """Sign in to a stack's cluster as a person is told to, and return the stack's outputs."""
+        [known] = self.checkout.answer("status", stack)["stacks"]
+        outputs: dict[str, Any] = known["outputs"]
+        self.run(outputs["access"]["login"])
+        return outputs
+
     def things(self, type_: str) -> list[Thing]:
         return [thing for thing in self.state.things() if thing.type == type_]
 
@@ -154,9 +161,8 @@ class LifeOfACloud:
         world.declare("one")
         world.terrarium("up", "one")
         assert world.clusters() == ["life-one"]
-        found = world.checkout.answer("status", "one")["stacks"][0]["outputs"]
+        found = world.signed_in("one")
         context = found["access"]["context"]
-        world.run(found["access"]["login"])
         assert "life-one" in world.run(f"kubectl --context {context} get namespaces -o name")
         said = world.terrarium("store", "sql", "select current_database()", "-e", "one")
         assert found["store"]["database"]["name"] in said
@@ -209,6 +215,7 @@ class LifeOfACloud:
         try:
             world.terrarium("up", stack)
             world.unchanged(stack)
+            world.signed_in(stack)
             world.terrarium("destroy", stack, "--yes")
         finally:
             world.state.set(faults={"rate": 0, "seed": 0, "slow": 0})
