@@ -142,7 +142,7 @@ class Borrowed:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError  # noqa: PLC0415 - see the head of the class
+        from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError  # noqa: PLC0415 - as above
 
         try:
             yield
