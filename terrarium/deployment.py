@@ -92,7 +92,8 @@ class Deployment:
         """Delete everything that the stack made. Asking for consent is the caller's part.
 
         Raises:
-            Refused: If environments live on the platform that would be destroyed, or a protected store holds data.
+            Refused: If environments live on the platform that would be destroyed, a protected store holds data, or the
+                cloud itself holds something.
             EngineFailed: If a step fails; the next `destroy` goes on.
         """
         state = self.engine.state()
@@ -101,9 +102,12 @@ class Deployment:
         if found.get("kind") == "platform" or not (found.get("cluster") or {"shared": True})["shared"]:
             self._refuse_occupied(found)
         self._refuse_protected(found)
+        self._refuse_held(state)
         stack = self.engine.open()
         if state.get("resources"):
             self.engine.operate(lambda: self.engine.run("state", "unprotect", "--all", "--yes", "--stack", stack.name))
+        if guard.lifted(state) != state:
+            self.engine.operate(lambda: self.engine.replace_state(guard.lifted(self.engine.state())))
         self.engine.operate(lambda: stack.destroy(on_event=watch, show_secrets=False, **self._options()), watch)
         return watch
 
@@ -195,6 +199,14 @@ class Deployment:
                 "the store's administrator; then destroy again",
                 held=held,
             )
+
+    def _refuse_held(self, state: Mapping[str, Any]) -> None:
+        """Refuse to begin where the cloud itself holds something: all the rest would go, and the destroy stop there."""
+        if held := guard.held(state):
+            # Only the cloud knows whether somebody ended that since the last up.
+            stack = self.engine.open()
+            self.engine.operate(lambda: stack.refresh(target=list(held), **self._options()))
+            _refuse(list(guard.held(self.engine.state()).values()), "Run what is said there, and destroy again.")
 
     # ------------------------------------------------------------------ after an interruption
 

@@ -67,6 +67,68 @@ def _protected(urn: str) -> str:
     return f"would replace or delete {token.rsplit(':', 1)[-1]} {name}, which is protected: {lost} would be lost"
 
 
+# Type token → where its outputs say that the cloud itself refuses to delete it, its name there, and what ends that.
+_HELD: Mapping[str, tuple[tuple[str, ...], str, str]] = {
+    "aws:eks/cluster:Cluster": (
+        ("deletionProtection",),
+        "name",
+        "aws eks update-cluster-config --no-deletion-protection --name",
+    ),
+    "aws:rds/instance:Instance": (
+        ("deletionProtection",),
+        "identifier",
+        "aws rds modify-db-instance --no-deletion-protection --apply-immediately --db-instance-identifier",
+    ),
+    "gcp:sql/databaseInstance:DatabaseInstance": (
+        ("settings", "deletionProtectionEnabled"),
+        "name",
+        "gcloud sql instances patch --no-deletion-protection",
+    ),
+}
+# These are held by the provider alone, which asks the state: as `protect`, a destroy that was agreed to lifts it.
+_HELD_BY_STATE = ("gcp:container/cluster:Cluster", "gcp:sql/databaseInstance:DatabaseInstance")
+
+
+def held(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the cloud itself refuses to delete, by URN: a sentence with the command that ends that.
+
+    Args:
+        state: The exported state.
+    """
+    found = {}
+    for resource in state.get("resources") or ():
+        path, name, command = _HELD.get(resource["type"], ((), "", ""))
+        outputs = value = resource.get("outputs") or {}
+        for key in path:
+            value = value.get(key) or {}
+        if path and value is True:
+            kind = resource["type"].rsplit(":", 1)[-1]
+            found[resource["urn"]] = f"{kind} {outputs.get(name)} is held by its cloud: {command} {outputs.get(name)}"
+    return found
+
+
+def lifted(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state in which no provider refuses to delete what the cloud itself would.
+
+    Args:
+        state: The exported state.
+    """
+    free = {"deletionProtection": False}
+    return {
+        **state,
+        "resources": [
+            {
+                **each,
+                "inputs": {**(each.get("inputs") or {}), **free},
+                "outputs": {**(each.get("outputs") or {}), **free},
+            }
+            if each["type"] in _HELD_BY_STATE
+            else each
+            for each in state.get("resources") or ()
+        ],
+    }
+
+
 FIXED: Mapping[str, tuple[str, ...]] = {
     "environment": ("project", "name", "tier"),
     "platform": ("name",),

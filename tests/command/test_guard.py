@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
 from components.settings.models import PlatformSettings
@@ -35,6 +38,50 @@ def test_a_protected_resource_is_named_with_what_would_be_lost() -> None:
     [sentence] = guard.protected([(urn, message), (None, message), (urn, "something else")])
     assert "Namespace a-dev-namespace" in sentence
     assert "everything in the namespace" in sentence
+
+
+def kept(token: str, **values: Any) -> dict[str, Any]:
+    return {"urn": f"urn:pulumi:s::p::{token}::x", "type": token, "inputs": dict(values), "outputs": dict(values)}
+
+
+@pytest.mark.parametrize(
+    ("resource", "said"),
+    [
+        (kept("aws:eks/cluster:Cluster", name="a-prod", deletionProtection=True), "aws eks .* --name a-prod"),
+        (kept("aws:rds/instance:Instance", identifier="a-1", deletionProtection=True), "aws rds .*-identifier a-1"),
+        (
+            kept("gcp:sql/databaseInstance:DatabaseInstance", name="a", settings={"deletionProtectionEnabled": True}),
+            "gcloud sql .* a",
+        ),
+    ],
+)
+def test_what_the_cloud_itself_holds_is_named_with_what_ends_that(resource: dict[str, Any], said: str) -> None:
+    [(urn, sentence)] = guard.held({"resources": [resource]}).items()
+    assert urn == resource["urn"]
+    assert re.search(said, sentence)
+
+
+def test_what_no_cloud_holds_keeps_no_destroy_from_beginning() -> None:
+    free = [
+        kept("aws:eks/cluster:Cluster", name="a", deletionProtection=False),
+        kept("aws:rds/instance:Instance", identifier="a"),
+        kept("gcp:sql/databaseInstance:DatabaseInstance", name="a", settings=None, deletionProtection=True),
+        kept("gcp:container/cluster:Cluster", name="a", deletionProtection=True),
+        {"urn": "urn:pulumi:s::p::pulumi:pulumi:Stack::x", "type": "pulumi:pulumi:Stack"},
+    ]
+    assert guard.held({"resources": free}) == {}
+    assert guard.held({}) == {}
+
+
+def test_what_a_provider_alone_holds_is_let_go_in_the_state() -> None:
+    google = kept("gcp:container/cluster:Cluster", name="a", deletionProtection=True)
+    amazon = kept("aws:eks/cluster:Cluster", name="b", deletionProtection=True)
+    free = guard.lifted({"manifest": {}, "resources": [google, amazon]})
+    assert free["manifest"] == {}
+    assert (
+        free["resources"][0]["inputs"] == free["resources"][0]["outputs"] == {"name": "a", "deletionProtection": False}
+    )
+    assert free["resources"][1] == amazon
 
 
 PLATFORM = PlatformSettings(name="shared", tiers=(Tier.TESTING,), owner="o", cost_centre="c", cloud={"kubernetes": {}})
