@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from components import addressing, naming
 from components.aws import data, machines, preflight, regions, subnets
 from components.aws.place import role_name
-from components.aws.settings import AwsSettings
+from components.aws.settings import AwsSettings, resolved
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.settings.pools import PoolSettings
 from components.tiers import Tier
@@ -22,6 +22,8 @@ _EKS = naming.NameRule(
 )
 # EKS user guide, "Create access entries".
 _NOT_GROUPS = ("eks:", "aws:", "amazon:", "iam:")
+# EKS user guide, "Deploy private clusters with limited internet access": machines, images, and Pod Identity.
+_WITHOUT_NAT = frozenset({"ec2", "ecr.api", "ecr.dkr", "eks-auth"})
 _WIDEST = 16  # prefix length: a larger part of the internet is nobody's office
 _BUILT_IN = ("system", "general-purpose")
 """Names of NodePools that EKS keeps for itself."""
@@ -184,10 +186,18 @@ def _own_network(settings: EnvironmentSettings | PlatformSettings, block: AwsSet
     for key in ("node_subnets", "database_subnets"):
         if getattr(adopt, key):
             yield f"{_KEY}.adopt.{key}", f"are of a VPC that exists: name it under {_KEY}.adopt.vpc"
+    yield from _ways_out(settings, block)
     if not cidr:
         yield "network.cidr", "is missing: the VPC's range, from the organisation's address plan, as 10.64.0.0/20"
         return
     yield from _range(settings, block, cidr)
+
+
+def _ways_out(settings: EnvironmentSettings | PlatformSettings, block: AwsSettings) -> Found:
+    own = resolved(block, settings.strictest)
+    missing = sorted(_WITHOUT_NAT - set(own.endpoints)) if own.nat == "none" else ()
+    if missing:
+        yield f"{_KEY}.endpoints", f"without NAT gateways machines and pods also need {', '.join(missing)}; add them"
 
 
 def _range(settings: EnvironmentSettings | PlatformSettings, block: AwsSettings, cidr: str) -> Found:

@@ -125,7 +125,8 @@ def test_an_entry_stays_when_ci_takes_over(run: Run, tmp_path: Path) -> None:
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/churn-x-deploy/run-1"
 
     class InCi(Account):
-        def _get_session_context(self, **_: Any) -> Any:
+        def _get_session_context(self, arn: str, **_: Any) -> Any:
+            del arn
             return {"arn": session, "id": session, "issuerArn": DEPLOY}
 
     recorded = run(environment(ci=CI), answer=InCi(caller=session).answer)

@@ -157,6 +157,11 @@ def test_tokens_open_a_login_of_their_own_as_they_would_shut_passwords_out(make:
         assert name in tokens or "rds_iam" not in (found.get("roles") or [])
 
 
+def test_no_group_is_called_as_ec2_calls_its_own(make: Make) -> None:
+    groups = of(make(block(project="sg")), "aws:ec2/securityGroup:SecurityGroup")
+    assert [group["name"] for group in groups.values()] == ["database-sg-x-0badcafe"]
+
+
 def test_nobody_shuts_the_administrators_password_out_unasked(make: Make) -> None:
     recorded = make(block("production"))
     assert "rds_iam" not in json.dumps([r.inputs for r in recorded.registrations if r.short == "Role"])
