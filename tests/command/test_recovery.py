@@ -84,6 +84,9 @@ SENT = {"metadata": {"name": "reader", "namespace": "a-dev", "labels": LABELS}}
         (resource("postgresql:index/role:Role", "r", inputs={"name": "a_dev_rw"}), "a_dev_rw", False),
         (resource("postgresql:index/schema:Schema", "s", inputs={"database": "d", "name": "n"}), "d.n", False),
         (resource("postgresql:index/grant:Grant", "g"), None, True),
+        # A project's services are enabled first, many at a time: nobody should be sent to disable them by hand.
+        (resource("gcp:projects/service:Service", "s", inputs={"service": "dns.googleapis.com"}), None, True),
+        (resource("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "a"), None, True),
         (resource("aws:rds/instance:Instance", "unknown to us"), None, False),
     ],
     ids=lambda value: value["type"] if isinstance(value, dict) else None,
