@@ -13,12 +13,12 @@ from pulumi_aws import ec2, s3
 from components.aws import database, identities
 from components.aws.place import Account, Eks, Vpc, narrowed, owner_id
 from components.aws.settings import AwsSettings
-from components.contract import RO, RW, Destination, Ground, Identity, LakeFacts, Store
+from components.contract import RW, Destination, Ground, Identity, LakeFacts, Store
 from components.settings.models import EnvironmentSettings, LakeSettings
 from components.settings.rights import groups_of
 from components.stores import layout, objects, postgresql
-from components.stores.accounts import Who
 from components.stores.given import Known
+from components.stores.who import Who, everybody
 
 # EKS user guide, "Set up the Amazon EKS Pod Identity Agent": where pods ask for their role's credentials.
 _POD_IDENTITY = Destination("169.254.170.23/32", 80)
@@ -73,7 +73,7 @@ class Builder:
         )
         place, people = self._identities(settings, made), groups_of(settings)
         found: list[Identity] = []
-        for who in _who(settings):
+        for who in everybody(settings.buckets):
             tokens = None
             if by_tokens:
                 tokens = postgresql.token_login(where, inside, who, database.TOKENS)
@@ -231,11 +231,6 @@ def endpoint(bucket: str, address: str) -> str:
         address: Its name in the domain name system: `<bucket>.s3.<region>.amazonaws.com`.
     """
     return f"https://{address.removeprefix(f'{bucket}.')}"
-
-
-def _who(settings: EnvironmentSettings) -> list[Who]:
-    of_buckets = [Who(layout.bucket_identity(bucket), bucket) for bucket in sorted(settings.buckets)]
-    return [Who(RW), Who(RO, writes=False), *of_buckets]
 
 
 def _same_region(name: str, bucket: str, endpoint_of_lake: str, own: str) -> str:

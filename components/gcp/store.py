@@ -16,7 +16,7 @@ from typing import Any
 import pulumi
 from pulumi_gcp import storage
 
-from components.contract import RO, RW, Destination, Ground, Identity, LakeFacts, Store
+from components.contract import RW, Destination, Ground, Identity, LakeFacts, Store
 from components.gcp.identities import Bucket, Rights, key
 from components.gcp.names import BUCKET, is_google, owner_id
 from components.gcp.place import Gke, Project, Vpc, narrowed
@@ -25,7 +25,7 @@ from components.settings.models import EnvironmentSettings, LakeSettings
 from components.settings.rights import groups_of
 from components.stores import layout
 from components.stores.given import Known
-from components.stores.who import Who
+from components.stores.who import Who, everybody
 
 _METADATA = (Destination("169.254.169.252/32", 988), Destination("169.254.169.254/32", 80))
 _HTTPS, _DATABASE = 443, 5432
@@ -94,7 +94,7 @@ class Builder:
         )
         rights = Rights(self.name, settings.id, self._project, self._cluster.made)
         found: list[Identity] = []
-        for who in _who(settings):
+        for who in everybody(settings.buckets):
             rights.give(made, who, members[who.name])
             if shared is not None:
                 rights.read(shared, who, members[who.name])
@@ -200,11 +200,6 @@ def _same_cloud(name: str, own: str, bucket: str, endpoint: str) -> str:
     if endpoint != own:
         raise pulumi.RunError(f"lake {name} is in the store at {endpoint}, this environment's at {own}: name one store")
     return bucket
-
-
-def _who(settings: EnvironmentSettings) -> list[Who]:
-    of_buckets = [Who(layout.bucket_identity(bucket), bucket) for bucket in sorted(settings.buckets)]
-    return [Who(RW), Who(RO, writes=False), *of_buckets]
 
 
 def _members(settings: EnvironmentSettings) -> Mapping[str, list[str]]:

@@ -14,14 +14,14 @@ import pulumi_aws as aws
 import pulumi_postgresql as postgresql_sdk
 import pulumi_random as random
 
-from components.contract import RO, RW, Destination, Identity, LakeFacts, NotReached, Store
+from components.contract import RW, Destination, Identity, LakeFacts, NotReached, Store
 from components.kubernetes import connections
 from components.kubernetes.settings import AccountSettings, DatabaseSettings, StoreConnections
 from components.labels import environment_labels, ownership_labels
 from components.settings.models import EnvironmentSettings, LakeSettings
 from components.stores import accounts, layout, objects, postgresql
-from components.stores.accounts import Who
 from components.stores.given import Known
+from components.stores.who import Who, everybody
 
 _KEY = "cloud.kubernetes.store"
 _PORTS = {"https": 443, "http": 80}
@@ -53,7 +53,7 @@ class Builder:
             backups_days=store.recovery.keep_backups_days,
             protected=store.protected,
         )
-        who = [Who(RW), Who(RO, writes=False), *(Who(layout.bucket_identity(b), b) for b in sorted(settings.buckets))]
+        who = everybody(settings.buckets)
         place = self._objects_place(settings.id, environment_labels(settings))
         made = objects.buckets(place, (*layout.KINDS, layout.BACKUPS), keeping)
         # The backups are none of a workload's business: its identities neither reach them nor know of them.

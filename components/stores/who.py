@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from components.contract import RO, RW
+from components.stores import layout
 
 if TYPE_CHECKING:
     import pulumi
@@ -23,6 +26,15 @@ class Who:
     name: str
     bucket: str | None = None
     writes: bool = True
+
+
+def everybody(buckets: Iterable[str]) -> list[Who]:
+    """Return the identities of an environment's store: its two own, then one of each bucket, sorted.
+
+    Args:
+        buckets: Names of the buckets.
+    """
+    return [Who(RW), Who(RO, writes=False), *(Who(layout.bucket_identity(name), name) for name in sorted(buckets))]
 
 
 @dataclass(frozen=True)
