@@ -31,6 +31,14 @@ _CLUSTER_FIXED = (
     "enableKubernetesAlpha initialNodeCount ipAllocationPolicy network networkingMode subnetwork "
     "masterAuth.clientCertificateConfig.issueClientCertificate privateClusterConfig.masterIpv4CidrBlock"
 )
+# Of a machine in a pool, what takes another one: `schemaNodeConfig` in the provider's source.
+_MACHINE = (
+    "advancedMachineFeatures bootDiskKmsKey enableConfidentialStorage ephemeralStorageLocalSsdConfig flexStart "
+    "guestAccelerators hostMaintenancePolicy localNvmeSsdBlockConfig localSsdCount localSsdEncryptionMode "
+    "maxRunDuration metadata minCpuPlatform nodeGroup oauthScopes preemptible reservationAffinity sandboxConfig "
+    "secondaryBootDisks serviceAccount shieldedInstanceConfig soleTenantConfig spot"
+)
+_MACHINE_FIXED = " ".join(f"nodeConfig.{name}" for name in _MACHINE.split())
 
 
 def _caller(given: Mapping[str, Any], _settings: Mapping[str, Any]) -> Caller:
@@ -130,8 +138,9 @@ TYPES: Mapping[str, Type] = {
         problems=_ranges, refers={"network": _NETWORK},
         outputs={"subnetworkId": "{digits16}", "fingerprint": "{lower12}", "purpose": "PRIVATE",
                  "stackType": "IPV4_ONLY", "privateIpGoogleAccess": False},
-        fixed="name network description externalIpv6Prefix params reservedInternalRange",
-        changed="ipCidrRange logConfig privateIpGoogleAccess privateIpv6GoogleAccess purpose role secondaryIpRanges "
+        # A range that grows stays; ours move, and are made anew.
+        fixed="name ipCidrRange network description externalIpv6Prefix params reservedInternalRange",
+        changed="logConfig privateIpGoogleAccess privateIpv6GoogleAccess purpose role secondaryIpRanges "
                 "sendSecondaryIpRangeIfEmpty stackType"),
     "compute/router:Router": _compute("google_compute_router", f"{_REGIONAL}/routers", refers={"network": _NETWORK},
         fixed="name network encryptedInterconnectRouter params", changed="bgp description md5AuthenticationKeys"),
@@ -202,9 +211,7 @@ TYPES: Mapping[str, Type] = {
                  "managedInstanceGroupUrls": [], "operation": "", "nodeLocations": [], "maxPodsPerNode": 110},
         # What of a machine can change, changes by new machines in the same pool.
         fixed="cluster initialNodeCount maxPodsPerNode name namePrefix placementPolicy queuedProvisioning "
-              "nodeConfig.spot nodeConfig.preemptible nodeConfig.serviceAccount nodeConfig.oauthScopes "
-              "nodeConfig.metadata nodeConfig.shieldedInstanceConfig nodeConfig.bootDiskKmsKey "
-              "nodeConfig.guestAccelerators nodeConfig.localSsdCount nodeConfig.minCpuPlatform",
+              + _MACHINE_FIXED,
         changed="autoscaling management nodeConfig nodeCount nodeDrainConfigs nodeLocations upgradeSettings version"),
     "binaryauthorization/policy:Policy": _t("google_binary_authorization_policy", "projects/{account}",
         outputs={"globalPolicyEvaluationMode": "ENABLE"}, changed="admissionWhitelistPatterns clusterAdmissionRules "
