@@ -52,6 +52,7 @@ def contradictions(settings: AnySettings, block: GcpSettings) -> Found:
     if isinstance(settings, PlatformSettings) and block.platform:
         yield f"{_KEY}.platform", "a platform is not a slice of another platform; remove this key"
     yield from _money(settings, block)
+    yield from _ci(settings)
     if not preflight.makes_cluster(settings, block):
         yield from _slice(settings, block)
         return
@@ -97,6 +98,14 @@ def _money(settings: EnvironmentSettings | PlatformSettings, block: GcpSettings)
         yield f"{_KEY}.billing_account", "is missing: a budget belongs to a billing account"
     if len(settings.budget.notify) > _CHANNELS:
         yield "budget.notify", f"Google Cloud tells {_CHANNELS} addresses at most; name a group's"
+
+
+def _ci(settings: EnvironmentSettings | PlatformSettings) -> Found:
+    if settings.ci:
+        try:
+            names.WORKLOAD_POOL.fit(names.owner_id(settings), "ci", _UID)
+        except naming.NameRefused as error:
+            yield "ci", str(error)
 
 
 def _data(settings: AnySettings, block: GcpSettings) -> Found:

@@ -111,6 +111,10 @@ def test_platforms_slices_and_lakes_are_taken(tmp_path: Path) -> None:
             ["cloud.gcp.api", "cloud.gcp.security_group"],
         ),
         (declared.environment(cloud={"project": "Fraud"}), ["cloud.gcp.project"]),
+        (
+            declared.environment(project="gcp-fraud", ci={"issuer": "github", "repository": "example/fraud"}),
+            ["ci", "a workload identity pool", "not beginning with gcp-"],
+        ),
     ],
 )
 def test_what_can_t_be_is_refused_by_the_files_alone(tmp_path: Path, block: dict[str, Any], said: list[str]) -> None:
