@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from components import addressing, naming
 from components.aws import data, machines, preflight, regions, subnets
-from components.aws.place import role_name
+from components.aws.place import role_name, role_path
 from components.aws.settings import AwsSettings, resolved
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.settings.pools import PoolSettings
@@ -113,6 +113,8 @@ def _own_cluster(settings: EnvironmentSettings | PlatformSettings, block: AwsSet
         role_name(owner, "flow-logs")
     except naming.NameRefused as error:
         yield "name", str(error)
+    else:
+        yield from _deployer(settings, block, f":role{role_path(owner)}{role_name(owner, 'deploy')}")
     yield from _api(block, production=settings.strictest is Tier.PRODUCTION)
     wanted = preflight.pools(settings, block)
     yield from _pools(wanted)
@@ -124,6 +126,13 @@ def _own_cluster(settings: EnvironmentSettings | PlatformSettings, block: AwsSet
             "quota.gpu",
             f"{settings.quota.gpu} GPUs, and no pool has any: declare one with machine: gpu, or set this to 0",
         )
+
+
+def _deployer(settings: EnvironmentSettings | PlatformSettings, block: AwsSettings, role: str) -> Found:
+    """Refuse the role that CI takes among people: EKS takes one entry of each principal, and CI has its own."""
+    for group, arn in block.principals.items():
+        if settings.ci and arn.endswith(f":{block.account}{role}"):
+            yield f"{_KEY}.principals.{group}", "is the role that CI takes, and administers the cluster; remove it"
 
 
 def _api(block: AwsSettings, *, production: bool) -> Found:

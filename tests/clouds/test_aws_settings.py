@@ -94,6 +94,13 @@ def test_ranges_and_pools_that_cannot_be_are_refused(tmp_path: Path, changes: An
     assert any(says in message for message in found.get(key, ())), found
 
 
+def test_ci_is_nobody_of_the_people(tmp_path: Path) -> None:
+    own = {"ci": f"arn:aws:iam::{ACCOUNT}:role/terrarium/churn-x/churn-x-deploy"}
+    ci = {"issuer": "github", "repository": "example/churn"}
+    assert list(problems(tmp_path, environment(aws={"principals": own}, ci=ci))) == ["cloud.aws.principals.ci"]
+    assert problems(tmp_path, environment(aws={"principals": own})) == {}
+
+
 def test_everything_is_said_at_once(tmp_path: Path) -> None:
     found = problems(
         tmp_path,
