@@ -61,6 +61,8 @@ def _has_room(asked: pulumi.InvokeOptions) -> bool:
     database = rds.get_orderable_db_instance(
         engine="postgres",
         instance_class="db.m7g.large",
+        preferred_instance_classes=["db.m7g.large"],
+        engine_latest_version=True,
         storage_type="gp3",
         vpc=True,
         opts=asked,

@@ -187,12 +187,15 @@ class Questions:
         return {code: answer.value for code, answer in answers.items() if answer}
 
     def _database(self, settings: EnvironmentSettings) -> bool | None:
+        kind = resolved(self.block, settings.tier).instance_class
         answer = self._asked(
             "cloud.aws.database.instance_class",
             rds.get_orderable_db_instance,
             engine="postgres",
-            # Of the default version: of all of them there are many answers, and the provider takes one.
-            instance_class=resolved(self.block, settings.tier).instance_class,
+            instance_class=kind,
+            # There is an answer for each version; the provider chooses one only if it is told to, by both of these.
+            preferred_instance_classes=[kind],
+            engine_latest_version=True,
             storage_type="gp3",
             vpc=True,
         )
