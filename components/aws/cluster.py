@@ -25,6 +25,7 @@ from components.aws.place import Eks, Vpc, login, narrowed, owner_id
 from components.aws.pools import kubeconfig, pools
 from components.aws.settings import AwsSettings
 from components.contract import Network
+from components.inside import MANNER
 from components.labels import environment_labels, ownership_labels
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.tiers import Tier
@@ -231,13 +232,7 @@ def _provider(name: str, config: pulumi.Input[str], opts: pulumi.ResourceOptions
     return Provider(
         f"{name}-cluster",
         kubeconfig=config,
-        enable_server_side_apply=True,
-        # What Terrarium declares keeps environments apart: whoever changed it by hand does not win.
-        enable_patch_force=True,
-        # Else a changed descriptor would be deleted and made anew, and be missing for a moment.
-        enable_config_map_mutable=True,
-        # An unreachable cluster must stop a stack, never empty its state (pulumi/pulumi#6468).
-        delete_unreachable=False,
+        **MANNER,
         opts=opts,
     )
 

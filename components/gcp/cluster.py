@@ -19,6 +19,7 @@ from components.gcp.facts import FoundCluster
 from components.gcp.names import SERVICE_ACCOUNT, called, login, production
 from components.gcp.place import Gke, Project, Vpc
 from components.gcp.settings import GOOGLE, GcpSettings, resolved
+from components.inside import MANNER
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.settings.pools import pools_of
 
@@ -263,12 +264,6 @@ def _provider(name: str, content: pulumi.Output[str], opts: pulumi.ResourceOptio
     return Provider(
         f"{name}-kubernetes",
         kubeconfig=content,
-        enable_server_side_apply=True,
-        # What Terrarium declares keeps environments apart: whoever changed it by hand does not win.
-        enable_patch_force=True,
-        # Else a changed descriptor would be deleted and made anew, and be missing for a moment.
-        enable_config_map_mutable=True,
-        # An unreachable cluster must stop a stack, never empty its state (pulumi/pulumi#6468).
-        delete_unreachable=False,
+        **MANNER,
         opts=opts,
     )

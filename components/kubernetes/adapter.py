@@ -18,6 +18,7 @@ from components.contract import (
     Registry,
     Store,
 )
+from components.inside import MANNER
 from components.kubernetes import connections
 from components.kubernetes.settings import KubernetesSettings
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
@@ -150,13 +151,7 @@ class KubernetesAdapter:
             f"{name}-cluster",
             context=self.settings.context,
             kubeconfig=self.settings.kubeconfig,
-            enable_server_side_apply=True,
-            # What Terrarium declares keeps environments apart: whoever changed it by hand does not win.
-            enable_patch_force=True,
-            # Else a changed descriptor would be deleted and made anew, and be missing for a moment.
-            enable_config_map_mutable=True,
-            # An unreachable cluster must stop a stack, never empty its state (pulumi/pulumi#6468).
-            delete_unreachable=False,
+            **MANNER,
             opts=opts,
         )
         return Cluster(
