@@ -82,7 +82,7 @@ class Deployment:
         stack = self.engine.open()
         try:
             self.engine.operate(
-                lambda: stack.up(on_event=watch, refresh=refresh, show_secrets=False, **self._options()), watch
+                lambda: stack.up(on_event=watch, show_secrets=False, **_reading(refresh), **self._options()), watch
             )
         finally:
             self._revoke_doubled_keys(watch)
@@ -148,7 +148,7 @@ class Deployment:
     def _plan(self, watch: Watch, refresh: bool) -> Watch:
         stack = self.engine.open()
         try:
-            self.engine.operate(lambda: stack.preview(on_event=watch, refresh=refresh, **self._options()), watch)
+            self.engine.operate(lambda: stack.preview(on_event=watch, **_reading(refresh), **self._options()), watch)
         except EngineFailed:
             # The engine stops at a protected resource before it says what it planned for it.
             _refuse(guard.protected(watch.errors()))
@@ -270,6 +270,13 @@ class Deployment:
             [f"{urn.rsplit('::', 1)[-1]}: an object of its name exists and is somebody else's" for urn in strangers],
             "Delete it or rename it, or take it over on purpose with pulumi import.",
         )
+
+
+def _reading(refresh: bool) -> dict[str, Any]:
+    """Return what an operation is told of reading what really exists, before it compares."""
+    # By the program's own providers: what the state has may be out of date. RDS draws a new password each week, and
+    # with the one of last week nothing in the database could be read.
+    return {"refresh": True, "run_program": True} if refresh else {}
 
 
 def _refuse(reasons: list[str], advice: str = "") -> None:
