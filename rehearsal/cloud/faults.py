@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rehearsal.cloud.state import State
+from rehearsal.errors import RehearsalError
 from rehearsal.plugins.resource import ProviderError
 
 Result = TypeVar("Result")
@@ -19,23 +20,15 @@ class Faults:
     """Calls that fail as the state's settings say: `faults`, with `rate` (0 to 1), `seed`, and `slow` (seconds).
 
     Of those that fail half did nothing; the others are done, but the answer is lost. The next try is what an official
-    provider does, so that each call must be able to meet its own work.
-
-    Args:
-        state: where settings are, and calls noted.
-        tries: of a call in all.
-        stopping: set when the engine cancels.
+    provider does, so that each call must be able to meet its own work. A call has so many `tries`; `stopping` is set
+    when the engine cancels.
     """
 
     def __init__(self, state: State, tries: int, stopping: threading.Event) -> None:
         self.state, self.tries, self.stopping = state, tries, stopping
 
     def call(self, operation: str, token: str, identifier: str, work: Callable[[], Result]) -> Result:
-        """Do the work, if need be again and again.
-
-        Raises:
-            ProviderError: the work's own, or no try was left.
-        """
+        """Do the work, if need be again and again; RehearsalError: the work's own, or no try was left."""
         for tried in range(1, self.tries + 1):
             faults = self.state.settings().get("faults") or {}
             # By what is called and how often it was: the same however the engine's parallel steps fall.
@@ -47,7 +40,7 @@ class Faults:
             try:
                 if does or not fails:
                     result = work()
-            except ProviderError:
+            except RehearsalError:
                 # Not the reason: it may quote a secret, which the engine's answer hides and this file would show.
                 self.state.note(operation, token, identifier, "refused")
                 raise

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from rehearsal.plugins.properties import Properties
 from rehearsal.plugins.resource import ProviderError
 
 HOME = "TERRARIUM_REHEARSAL_HOME"
-# Seconds that a writer waits for another. Each holds the file for milliseconds: real parts are made outside of it.
+# Seconds that one waits for another. Each holds the file for milliseconds: real parts are made outside of it.
 _PATIENCE = 60.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS resources (id TEXT, type TEXT, account TEXT, region TEXT, name TEXT, inputs JSON,
@@ -25,6 +25,16 @@ CREATE TABLE IF NOT EXISTS resources (id TEXT, type TEXT, account TEXT, region T
 CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS calls (time TEXT, operation TEXT, type TEXT, id TEXT, result TEXT);
 CREATE INDEX IF NOT EXISTS calls_of ON calls (type, id, operation);
+"""
+# A hand-edited row may have blanks where texts are expected.
+_THINGS = """
+SELECT type, id, account, ifnull(region, ''), ifnull(name, ''), ifnull(inputs, '{}'), ifnull(outputs, '{}')
+FROM resources ORDER BY rowid
+"""
+_PUT = """
+INSERT INTO resources (account, region, type, id, name, inputs, outputs, made, changed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    name = excluded.name, inputs = excluded.inputs, outputs = excluded.outputs, changed = excluded.changed
 """
 
 
@@ -34,12 +44,9 @@ def home() -> Path:
 
 
 class State:
-    """One cloud's file.
+    """One cloud's file, `<folder>/<cloud>.sqlite`; what is done with `rows` is part of that transaction.
 
-    Args:
-        cloud: its name, `aws`.
-        settings: what `settings` holds where it says nothing yet; JSON values.
-        folder: `home()` by default.
+    `settings` are JSON values for what the file says nothing of yet; `folder` is `home()` by default.
     """
 
     def __init__(self, cloud: str, settings: Mapping[str, Any], folder: Path | None = None) -> None:
@@ -49,15 +56,26 @@ class State:
         with closing(self._connected()) as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.executescript(_TABLES)
-            rows = [(key, json.dumps(value)) for key, value in settings.items()]
-            with database:
-                database.executemany("INSERT OR IGNORE INTO settings VALUES (?, ?)", rows)
         self.file.chmod(0o600)
+        with self.rows() as rows:
+            pairs = [(key, json.dumps(value)) for key, value in settings.items()]
+            rows.executemany("INSERT OR IGNORE INTO settings VALUES (?, ?)", pairs)
 
-    def settings(self) -> Properties:
+    @contextmanager
+    def rows(self, rows: sqlite3.Connection | None = None) -> Iterator[sqlite3.Connection]:
+        """One transaction, which no other comes into; the given one, if there is one."""
+        if rows:
+            yield rows
+            return
+        with closing(self._connected()) as database:
+            database.execute("BEGIN IMMEDIATE")
+            with database:
+                yield database
+
+    def settings(self, rows: sqlite3.Connection | None = None) -> Properties:
         """All settings."""
-        with closing(self._connected()) as rows:
-            return settings(rows)
+        with self.rows(rows) as found:
+            return {key: json.loads(value) for key, value in found.execute("SELECT key, value FROM settings")}
 
     def set(self, **settings: Any) -> None:
         """Change settings."""
@@ -65,33 +83,27 @@ class State:
             pairs = [(key, json.dumps(value)) for key, value in settings.items()]
             rows.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", pairs)
 
-    @contextmanager
-    def rows(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, which no other writer comes into."""
-        with closing(self._connected()) as database:
-            database.execute("BEGIN IMMEDIATE")
-            with database:
-                yield database
+    def things(self, rows: sqlite3.Connection | None = None) -> list[Thing]:
+        """All things, of all accounts; ProviderError for a row that someone broke."""
+        with self.rows(rows) as found:
+            return [_thing(*row) for row in found.execute(_THINGS)]
 
-    def things(self) -> list[Thing]:
-        """All things, of all accounts."""
-        with closing(self._connected()) as rows:
-            return things(rows)
-
-    def put(self, thing: Thing) -> None:
+    def put(self, thing: Thing, rows: sqlite3.Connection | None = None) -> None:
         """Note a thing, new or changed."""
-        with self.rows() as rows:
-            put(rows, thing)
+        values = (thing.name, json.dumps(thing.inputs), json.dumps(thing.outputs), _now(), _now())
+        with self.rows(rows) as found:
+            found.execute(_PUT, (thing.account, thing.region, thing.type, thing.id, *values))
 
     def remove(self, thing: Thing) -> None:
         """Forget a thing."""
+        key = (thing.account, thing.region, thing.type, thing.id)
         with self.rows() as rows:
-            rows.execute("DELETE FROM resources WHERE account = ? AND region = ? AND type = ? AND id = ?", _key(thing))
+            rows.execute("DELETE FROM resources WHERE account = ? AND region = ? AND type = ? AND id = ?", key)
 
     def count(self, operation: str, token: str, identifier: str) -> int:
         """How many calls of an operation there were."""
-        with closing(self._connected()) as rows:
-            where = "SELECT count(*) FROM calls WHERE operation = ? AND type = ? AND id = ?"
+        where = "SELECT count(*) FROM calls WHERE operation = ? AND type = ? AND id = ?"
+        with self.rows() as rows:
             return int(rows.execute(where, (operation, token, identifier)).fetchone()[0])
 
     def note(self, operation: str, token: str, identifier: str, result: str) -> None:
@@ -106,40 +118,14 @@ class State:
         return database
 
 
-def settings(rows: sqlite3.Connection) -> Properties:
-    """All settings, in a transaction."""
-    return {key: json.loads(value) for key, value in rows.execute("SELECT key, value FROM settings")}
-
-
-def things(rows: sqlite3.Connection) -> list[Thing]:
-    """All things, in a transaction."""
-    # A hand-edited row may have blanks where texts are expected.
-    columns = "type, id, account, ifnull(region, ''), ifnull(name, ''), ifnull(inputs, '{}'), ifnull(outputs, '{}')"
-    found = rows.execute(f"SELECT {columns} FROM resources ORDER BY rowid")  # noqa: S608 - a constant
-    return [Thing(row[0], row[1], row[2], row[3], row[4], *_read(row)) for row in found]
-
-
-def _read(row: Sequence[str]) -> tuple[Properties, Properties]:
+def _thing(token: str, identifier: str, account: str, region: str, name: str, *texts: str) -> Thing:
     try:
-        inputs, outputs = (json.loads(text) for text in row[5:])
+        inputs, outputs = map(json.loads, texts)
     except ValueError as error:
-        raise ProviderError(f"the row of {row[0]} {row[1]} in the rehearsed cloud's file is no JSON: {error}") from None
-    return inputs, outputs
-
-
-def put(rows: sqlite3.Connection, thing: Thing) -> None:
-    """Note a thing, new or changed, in a transaction."""
-    values = (thing.name, json.dumps(thing.inputs), json.dumps(thing.outputs))
-    rows.execute(
-        "INSERT INTO resources (account, region, type, id, name, inputs, outputs, made, changed) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET name = excluded.name, "
-        "inputs = excluded.inputs, outputs = excluded.outputs, changed = excluded.changed",
-        (*_key(thing), *values, _now(), _now()),
-    )
-
-
-def _key(thing: Thing) -> tuple[str, str, str, str]:
-    return thing.account, thing.region, thing.type, thing.id
+        raise ProviderError(
+            f"the row of {token} {identifier} in the rehearsed cloud's file is no JSON: {error}"
+        ) from None
+    return Thing(token, identifier, account, region, name, inputs, outputs)
 
 
 def _now() -> str:

@@ -3,7 +3,8 @@
 Lists of inputs are texts with blanks between them; an input inside another has a dot (`vpcConfig.subnetIds`), and
 lists on the way are gone through. Patterns are texts in which braces stand for an input (`{cidrBlock}`), `{account}`,
 `{region}`, `{id}`, an output further up, random characters (`{hex17}`, `{digits12}`, `{upper16}`, `{lower26}`,
-`{uuid}`), or a value of what an input refers to (`{vpcId.arn}`); lists and dicts of patterns, or functions of `Making`.
+`{uuid}`), a value of what an input refers to (`{vpcId.arn}`), or one of the state's settings; lists and dicts of
+patterns, or functions of `Making`.
 """
 
 from __future__ import annotations
@@ -12,22 +13,24 @@ import re
 import secrets
 import string
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from rehearsal.plugins.properties import Properties
 from rehearsal.plugins.resource import ProviderError
 from rehearsal.plugins.trees import merged, values_at
 
-_ALPHABETS = {
-    "hex": string.hexdigits[:16],
-    "digits": string.digits,
-    "upper": string.ascii_uppercase + string.digits,
-    "lower": string.ascii_lowercase + string.digits,
-}
+if TYPE_CHECKING:
+    from rehearsal.cloud.ledger import Known
+
+_LETTERS = string.ascii_uppercase + string.digits
+_ALPHABETS = {"hex": string.hexdigits[:16], "digits": string.digits, "upper": _LETTERS, "lower": _LETTERS.lower()}
 _FIELD = re.compile(r"{([\w.]+)}")
 _RANDOM = re.compile(r"(hex|digits|upper|lower)(\d+)|uuid")
+# Inputs that say where a thing is: account or project, and region.
+ACCOUNT, REGIONS = "project", ("region", "location")
 
 
 @dataclass(frozen=True)
@@ -45,42 +48,50 @@ class Thing:
     inputs: Properties
     outputs: Properties
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Account (or project) and region."""
+        return self.account, self.region
+
     def values(self) -> Properties:
         """Outputs and inputs as the provider tells them, one inside the other; what was given wins."""
         told = {name: item for name, item in self.outputs.items() if not name.startswith("_")}
         return {**merged(told, self.inputs), "id": self.id}
 
 
-class Embedded(Protocol):
+class Embedded(ABC):
     """The real part behind a thing; a method may be called again after one that was cut short.
 
-    Outputs that are returned go over those of the table; `inputs` hold secrets in plain.
+    Outputs that are returned go over those of the table; `inputs` hold secrets in plain. RehearsalError: can't be done.
     """
 
+    @abstractmethod
     def create(self, thing: Thing, inputs: Properties) -> Properties:
-        """Make it and return outputs."""
+        """Make it, or what is missing of it, and return outputs."""
 
     def update(self, thing: Thing, inputs: Properties) -> Properties:
         """Make it as `inputs` say, from what `thing` says it was; return outputs."""
+        return self.create(thing, inputs)
 
     def read(self, thing: Thing) -> Properties | None:
         """Heal it and return outputs, or None when it is gone for good."""
+        # The state has a digest of a password only: without one, the login's stays as it is.
+        return self.create(thing, {**thing.inputs, "password": None})
 
+    @abstractmethod
     def delete(self, thing: Thing) -> None:
-        """Delete it, if it is there; ProviderError when it can't be."""
+        """Delete it, if it is there."""
 
 
 @dataclass(frozen=True)
 class Making:
-    """What patterns and functions of a table are given: inputs plain and with defaults, the state's settings, what
-    finds the thing of a type that has or gave out a value, id and outputs so far, and the type's `refers`.
-    """
+    """What patterns and functions are given: inputs whole and plain, or arguments; `made`, id and outputs so far."""
 
     inputs: Properties
     account: str
     region: str
     settings: Mapping[str, Any]
-    find: Callable[[str, str], Thing | None]
+    known: Known
     made: Properties = field(default_factory=dict)
     refers: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,10 +111,15 @@ class Making:
     def referred(self, name: str) -> Thing:
         """What an input of `refers` refers to; ProviderError when it is not there."""
         value = next(values_at(self.inputs, name), None)
-        found = (self.find(token, str(value)) for token in self.refers[name].split("|"))
-        if thing := next(filter(None, found), None):
+        if thing := self.known.find(self.refers[name], str(value)):
             return thing
         raise ProviderError(f"{name}: there is no {self.refers[name]} {value}")
+
+    def things(self, token: str) -> list[Properties]:
+        """The values of all things of a type in the account, and in the region unless the type's are in none."""
+        here = self.known.cloud.types[token].scope == "region"
+        found = [one for one in self.known.standing if (one.type, one.account) == (token, self.account)]
+        return [one.values() for one in found if not here or one.region == self.region]
 
     def _of(self, name: str) -> Any:
         if found := _RANDOM.fullmatch(name):
@@ -112,39 +128,37 @@ class Making:
         first, _, rest = name.partition(".")
         if rest and first in self.refers:
             return next(values_at(self.referred(first).values(), rest), "")
-        known = {**self.inputs, "account": self.account, "region": self.region, **self.made}
-        for value in values_at(known, name):
-            return value
-        raise ProviderError(f"{name} must be given")
+        known = {**self.settings, **self.inputs, "account": self.account, "region": self.region, **self.made}
+        if name not in known:
+            raise ProviderError(f"{name} must be given")
+        return known[name]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Type:
-    """A resource type, in at most 15 lines of a table.
+    """A resource type, in at most 15 lines of a table: what programs of ours use of it.
 
     Attributes:
-        doc: page of the Terraform registry that `fixed` and `changed` are from, such as `aws_vpc`.
+        doc: page of the Terraform registry that `fixed` is from, such as `aws_vpc`.
         id: pattern.
         outputs: patterns of what the cloud computes, in order; unknown in a preview. One that is an input, too, is what
             the cloud takes when the program says nothing; leaving it out later changes nothing.
         defaults: what the provider takes for inputs that are not given; known in a preview.
         named: the input that gets a made-up name when the program gives none; when it gave one, the resource is deleted
             before its successor is made.
-        unique: inputs that no two may have alike within `scope`; none: any number can be there.
+        unique: inputs that no two may have alike within `scope`; `named` by default, and without it there is no limit.
         taken: the cloud's code for a name that is taken.
         refers: inputs, and the types they refer to (`|` between two), by id, name, or any output.
         fixed: inputs that force a new resource; one with a `?` behind it when it comes or goes, not when it differs.
-        changed: inputs that the documentation lets change in place; tags and labels always are. What is in neither list
-            is changed in place, and reported once as unverified.
+            All others are changed in place, and reported once as unverified; tags and labels without a word.
         protected: input that forbids deletion while it is true.
-        outside: things of this type stand outside of the rehearsal, too: their ARNs need not exist here.
-        secret: outputs that are secret.
-        embedded: name of its `Embedded` class in `rehearsal.cloud.embedded`, made without arguments.
+        embedded: name of its class in `rehearsal.cloud.embedded`.
         problems: what else is wrong with inputs that fit the SDK's types, by input; unknown ones are left out.
     """
 
     doc: str
     id: Any
+    _: KW_ONLY
     outputs: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     named: str = ""
@@ -153,62 +167,71 @@ class Type:
     taken: str = "AlreadyExists"
     refers: Mapping[str, str] = field(default_factory=dict)
     fixed: str = ""
-    changed: str = ""
     protected: str = ""
-    outside: bool = False
-    secret: str = ""
     embedded: str = ""
     problems: Callable[[Properties], Mapping[str, str]] = lambda _inputs: {}
 
 
 @dataclass(frozen=True)
-class Query:
-    """What an invoke is given; `things` answers all of a type in the account, of every region."""
+class Find:
+    """An invoke that finds what stands by its values, by tags, and by filters in EC2's words.
 
-    arguments: Properties
-    account: str
-    region: str
-    settings: Mapping[str, Any]
-    things: Callable[[str], Sequence[Thing]]
+    Attributes:
+        type: of what is looked for.
+        missing: the cloud's words when nothing fits, or more than one thing.
+        ids: output that tells the ids of all that fit; by default the one that does is told whole.
+        lists: parts of it that the answer has in lists, by their names' plurals.
+    """
+
+    type: str
+    missing: str = ""
+    ids: str = ""
+    lists: str = ""
+
+    def __call__(self, query: Making) -> Properties:
+        """The answer; ProviderError when one thing should fit and none or more do."""
+        asked = {name: [query.inputs[name]] for name in query.inputs.keys() - {"filters", "tags", ACCOUNT, *REGIONS}}
+        filters = {one["name"]: one["values"] for one in query.inputs.get("filters", ())}
+        asked |= {re.sub("-(.)", lambda found: found[1].upper(), name): item for name, item in filters.items()}
+        standing = [{**one, "tags": one.get("tagsAll", {})} for one in query.things(self.type)]
+        tagged = [one for one in standing if query.inputs.get("tags", {}).items() <= one["tags"].items()]
+        found = [one for one in tagged if all(one.get(name) in allowed for name, allowed in asked.items())]
+        if self.ids:
+            return {self.ids: [one["id"] for one in found], "id": query.region}
+        if len(found) != 1:
+            raise ProviderError(f"{self.missing}: {len(found)} match {query.inputs}, one must")
+        lists = {re.sub("y$", "ie", name) + "s": [found[0][name]] for name in self.lists.split() if name in found[0]}
+        return {**found[0], **lists}
+
+
+# Account (or project) and region of what names none, default tags or labels.
+Caller = tuple[str, str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
-class Caller:
-    """What provider settings lead to: account (or project) and region of what names none, default tags or labels."""
-
-    account: str
-    region: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Cloud:
     """A cloud's table.
 
     Attributes:
         name: the provider's package, `aws`; its state is `<name>.sqlite`.
         title: for people, `AWS`.
-        types: by token without the package: `ec2/vpc:Vpc`.
-        invokes: by token without the package, `index/getCallerIdentity:getCallerIdentity`: what each answers.
+        types: by token without the package, `ec2/vpc:Vpc`.
+        invokes: patterns of answers by token, `ec2/getVpc:getVpc`; their inputs are the arguments.
         settings: what the state's settings hold at first; JSON values.
         caller: of the provider's settings (decoded) and the state's; ProviderError for a wrong account.
-        account_input: input that names the account or project; empty for none.
-        region_inputs: inputs that name the region; the first given one holds.
+        secrets: inputs and outputs of any type, and parts of answers, that are secret by their nature.
         tags: the input with tags or labels, and the outputs that have the provider's defaults with them.
-        secrets: inputs of any type, and parts of answers, that are secret by their nature.
         tries: of a call that is throttled, as many as the official provider's.
     """
 
     name: str
     title: str
     types: Mapping[str, Type]
-    invokes: Mapping[str, Callable[[Query], Properties]]
+    invokes: Mapping[str, Any]
     settings: Mapping[str, Any]
     caller: Callable[[Mapping[str, Any], Mapping[str, Any]], Caller]
-    account_input: str = ""
-    region_inputs: tuple[str, ...] = ("region",)
+    secrets: frozenset[str]
     tags: tuple[str, tuple[str, ...]] = ("tags", ("tagsAll",))
-    secrets: frozenset[str] = frozenset()
     tries: int = 25
 
 

@@ -18,6 +18,7 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto import provider_pb2_grpc, status_pb2
 
+from rehearsal.errors import RehearsalError
 from rehearsal.plugins.base import BaseProvider, Context, refuse
 from rehearsal.plugins.changes import Change, diff_response
 from rehearsal.plugins.hiding import redacted
@@ -25,7 +26,7 @@ from rehearsal.plugins.properties import Properties, from_struct, plain, to_stru
 from rehearsal.plugins.serving import EngineLog, engine_address, serve
 
 
-class ProviderError(Exception):
+class ProviderError(RehearsalError):
     """What keeps a provider from its work; the message is for a person."""
 
 
@@ -81,20 +82,23 @@ class Step:
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
-Method = Callable[["ResourceProvider", Request, Context], Response]
+# What is there: id, state and inputs.
+Found = tuple[str, Properties, Properties]
+Provider = TypeVar("Provider", bound="ResourceProvider")
+Method = Callable[[Provider, Request, Context], Response]
 
 
-def _told(method: Method[Request, Response]) -> Method[Request, Response]:
+def told(method: Method[Provider, Request, Response]) -> Method[Provider, Request, Response]:
     """Turn what a method raises into a message for a person, without secrets; a partly done change keeps its state."""
 
     @wraps(method)
-    def call(self: ResourceProvider, request: Request, context: Context) -> Response:
+    def call(self: Provider, request: Request, context: Context) -> Response:
         try:
             return method(self, request, context)
         except PartlyDoneError as error:
             secrets = self.with_secrets(error.inputs)
             return _partly_done(error, [redacted(reason, secrets) for reason in error.reasons], context)
-        except ProviderError as error:
+        except RehearsalError as error:
             text = str(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours, told in one line: its trace could quote secrets
             text = f"a fault of the stand-in {self.package} provider, {type(error).__name__}: {error}"
@@ -134,9 +138,7 @@ class ResourceProvider(BaseProvider, ABC):
         raise ProviderError("nothing of this resource can be changed in place")
 
     @abstractmethod
-    def read(
-        self, step: Step, identifier: str, state: Properties, inputs: Properties
-    ) -> tuple[str, Properties, Properties] | None:
+    def read(self, step: Step, identifier: str, state: Properties, inputs: Properties) -> Found | None:
         """Return the id, state and inputs of what is there, or None; without a state it is imported."""
 
     def delete(self, step: Step, state: Properties) -> None:
@@ -153,6 +155,7 @@ class ResourceProvider(BaseProvider, ABC):
         """Where a provider with these settings makes its resources: in another place they are made anew."""
         return None
 
+    @told
     def Configure(self, request: pb.ConfigureRequest, context: Context) -> pb.ConfigureResponse:
         """See `configure`."""
         prefix = f"{self.package}:config:"
@@ -182,7 +185,7 @@ class ResourceProvider(BaseProvider, ABC):
         self.stopping.set()
         return Empty()
 
-    @_told
+    @told
     def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         """See `check`."""
         step, olds, news = Step(request.urn), from_struct(request.olds), from_struct(request.news)
@@ -192,28 +195,28 @@ class ResourceProvider(BaseProvider, ABC):
             failures = [pb.CheckFailure(property=name, reason=problem) for name, problem in error.problems.items()]
             return pb.CheckResponse(inputs=request.news, failures=failures)
 
-    @_told
+    @told
     def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         """See `diff`."""
         step = Step(request.urn, ignore=request.ignoreChanges, given=from_struct(request.old_inputs))
         found, delete_first = self.diff(step, from_struct(request.olds), from_struct(request.news))
         return diff_response(found, delete_first=delete_first)
 
-    @_told
+    @told
     def Create(self, request: pb.CreateRequest, context: Context) -> pb.CreateResponse:
         """See `create`."""
         step = Step(request.urn, request.preview, request.timeout)
         identifier, state = self.create(step, from_struct(request.properties))
         return pb.CreateResponse(id="" if request.preview else identifier, properties=to_struct(state))
 
-    @_told
+    @told
     def Update(self, request: pb.UpdateRequest, context: Context) -> pb.UpdateResponse:
         """See `update`."""
         step = Step(request.urn, request.preview, request.timeout, request.ignoreChanges)
         state = self.update(step, from_struct(request.olds), from_struct(request.news))
         return pb.UpdateResponse(properties=to_struct(state))
 
-    @_told
+    @told
     def Read(self, request: pb.ReadRequest, context: Context) -> pb.ReadResponse:
         """See `read`."""
         state, inputs = from_struct(request.properties), from_struct(request.inputs)
@@ -222,7 +225,7 @@ class ResourceProvider(BaseProvider, ABC):
             return pb.ReadResponse()
         return pb.ReadResponse(id=found[0], properties=to_struct(found[1]), inputs=to_struct(found[2]))
 
-    @_told
+    @told
     def Delete(self, request: pb.DeleteRequest, context: Context) -> Empty:
         """See `delete`."""
         self.delete(Step(request.urn, timeout=request.timeout), from_struct(request.properties))

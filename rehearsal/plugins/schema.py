@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -17,6 +18,10 @@ from rehearsal.plugins.resource import ProviderError
 _GETTER = re.compile(
     r"@pulumi\.getter(?:\(name=\"(\w+)\"\))?\n(?:    @_utilities\.deprecated\(.*\)\n)?    def (\w+)\(self\) -> (.+):\n"
 )
+# What the engine's SDKs add to a provider's settings, and the annotation of a setting that is a text.
+_ALWAYS = frozenset({"version", "pluginDownloadURL"})
+_NO_SETTING = "_builtins.str"
+_TEXT = re.compile(r"(?:Optional\[|pulumi\.Input\[)*_builtins\.str\]*")
 _Problems = Iterator[tuple[str, str]]
 # One SDK writes `Optional[Input[X]]`, another `Input[Optional[X]]`.
 _OPTIONAL = re.compile(r"(pulumi\.Input\[)?Optional\[")
@@ -51,6 +56,14 @@ def secrets_of(package: str, token: str) -> frozenset[str]:
     """The properties of a type that its SDK asks to be kept secret."""
     found = re.search(r"additional_secret_outputs=\[(.*)\]", _text(_module(package, token)))
     return frozenset(re.findall(r'"(\w+)"', found[1] if found else ""))
+
+
+def settings_of(package: str, sent: Mapping[str, Any]) -> dict[str, Any]:
+    """A provider's settings as the program gave them: the SDK sends all but texts as JSON."""
+    kinds = {**dict.fromkeys(sent, _NO_SETTING), **inputs_of(package, "provider:Provider")}
+    known = {name: item for name, item in sent.items() if name not in _ALWAYS and item not in ("", None)}
+    written = {name for name, item in known.items() if isinstance(item, str) and not _TEXT.fullmatch(kinds[name])}
+    return {name: json.loads(item) if name in written else item for name, item in known.items()}
 
 
 def problems(package: str, token: str, given: Mapping[str, Any]) -> dict[str, str]:

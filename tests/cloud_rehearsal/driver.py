@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from rehearsal.cloud.table import Thing
+from rehearsal.cloud.table import Embedded, Thing
 from rehearsal.plugins.properties import Properties, from_struct, to_struct
 from rehearsal.plugins.resource import ProviderError, ResourceProvider
 
@@ -90,7 +90,7 @@ class Driver:
         return from_struct(getattr(self.provider.Invoke(request, self.context), "return"))
 
 
-class Imagined:
+class Imagined(Embedded):
     """A real part that is none: remembers what it was asked for."""
 
     def __init__(self) -> None:

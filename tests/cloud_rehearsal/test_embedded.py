@@ -19,7 +19,6 @@ from rehearsal.cloud.table import Thing
 from rehearsal.errors import RehearsalError
 from rehearsal.platform import Platform, keys
 from rehearsal.platform.layout import Layout
-from rehearsal.plugins.resource import ProviderError
 from rehearsal.rented import platforms
 from rehearsal.rented.platforms import Rehearsed
 from tests.support.cluster import kubectl
@@ -181,7 +180,7 @@ def test_two_servers_with_one_master_user_share_the_role_until_the_last_goes() -
 
 def test_the_name_of_the_embedded_superuser_is_refused() -> None:
     instance = thing(identifier="churn-x", username="rdsadmin")
-    with pytest.raises(ProviderError, match="choose another name"):
+    with pytest.raises(RehearsalError, match="choose another name"):
         embedded.RdsInstance().create(instance, instance.inputs)
 
 
@@ -196,7 +195,7 @@ def test_a_bucket_is_real_and_is_deleted_empty_or_by_force() -> None:
     for text in (b"one", b"two"):
         client.put_object(Bucket=name, Key="kept", Body=text)
     assert len(client.list_object_versions(Bucket=name)["Versions"]) == 2
-    with pytest.raises(ProviderError, match="BucketNotEmpty"):
+    with pytest.raises(RehearsalError, match="BucketNotEmpty"):
         embedded.Bucket().delete(bucket)
     embedded.Bucket().delete(thing(bucket=name, forceDestroy=True))
     assert embedded.Bucket().read(bucket) is None

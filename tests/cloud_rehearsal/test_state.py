@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.cloud.state import HOME, State, home, put
+from rehearsal.cloud.state import HOME, State, home
 from rehearsal.cloud.table import Thing
 from rehearsal.plugins.resource import ProviderError
 
@@ -58,7 +58,7 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
     def halfway() -> None:
         with state.rows() as rows:
-            put(rows, thing())
+            state.put(thing(), rows)
             rows.execute("SELECT 1 FROM nowhere")
 
     with pytest.raises(sqlite3.OperationalError):
