@@ -93,6 +93,9 @@ def _slice(settings: EnvironmentSettings | PlatformSettings, block: AwsSettings)
         yield "pools", f"{why}; declare them with the stack that makes it"
     if settings.network.cidr:
         yield "network.cidr", f"{why} network; remove this key"
+    if settings.ci and block.platform:
+        # Namespaces and rights take an administrator of the cluster: of every other slice, too, and of its store.
+        yield "ci", "one slice's CI would administer its platform's cluster; declare it with the platform"
 
 
 def _not_made(block: AwsSettings, why: str) -> Found:

@@ -100,10 +100,12 @@ def test_ci_changes_roles_of_its_own_stack_and_not_the_one_it_has(run: Run) -> N
     assert all(role["path"] == "/terrarium/churn-x/" and role["name"].startswith("churn-x-") for role in made)
 
 
-@pytest.mark.parametrize(
-    ("block", "kind", "owner"), [(platform(ci=CI), "platform", "shared"), (sliced(ci=CI), "environment", "churn-x")]
-)
-def test_ci_of_a_platform_and_of_a_slice_may_deploy(run: Run, block: dict[str, Any], kind: str, owner: str) -> None:
-    recorded = run(block, kind, answer=Account(subnets=DATA_SUBNETS).answer)
+def test_ci_of_a_platform_may_deploy(run: Run) -> None:
+    recorded = run(platform(ci=CI), "platform", answer=Account(subnets=DATA_SUBNETS).answer)
     principals = [r.inputs["principalArn"] for r in of(recorded, "aws:eks/accessEntry:AccessEntry").values()]
-    assert f"arn:aws:iam::{ACCOUNT}:role/terrarium/{owner}/{owner}-deploy" in principals
+    assert f"arn:aws:iam::{ACCOUNT}:role/terrarium/shared/shared-deploy" in principals
+
+
+def test_ci_of_one_slice_would_administer_all_of_them_and_is_refused(run: Run) -> None:
+    with pytest.raises(Exception, match="would administer its platform's cluster"):
+        run(sliced(ci=CI))

@@ -287,3 +287,8 @@ def test_a_partners_cloud_that_lacks_what_an_environment_is_made_of_is_refused_b
     found = problems(tmp_path, declared.environment(cloud=cloud))
     assert "cloud.gcp.universe_domain" in found
     assert "no private services access" in found
+
+
+def test_ci_of_one_slice_would_administer_all_of_them_and_is_refused(run: Run) -> None:
+    with pytest.raises(Exception, match="would administer its platform's cluster"):
+        run(declared.piece(ci={"issuer": "github", "repository": "example/fraud"}))
