@@ -93,7 +93,7 @@ def test_one_wrong_value_is_one_problem_with_its_line_and_what_is_allowed(
         ("project: churn", "project: Churn", "project", "lower-case letters"),
         ("project: churn", "project: [churn]", "project", "must be text"),
         ("project: churn", "project: " + "c" * 33, "project", "takes 1 to 32"),
-        ("kubernetes:", "kubernets:", "cloud", "unknown cloud `kubernets`; did you mean `kubernetes`? Allowed: kubernetes"),
+        ("kubernetes:", "kubernets:", "cloud", "unknown cloud `kubernets`; did you mean `kubernetes`? Allowed: aws, gcp, kubernetes"),
         ("context: test", "kontext: test", "cloud.kubernetes.kontext", "did you mean `context`?"),
         ("kubernetes: {context: test, platform: shared}", "kubernetes: text", "cloud.kubernetes", "must hold `key: value` lines"),
         ("{context: test, platform: shared}", "{context: test}\n      aws: {region: x}", "cloud", "name exactly one"),
