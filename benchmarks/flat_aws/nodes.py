@@ -23,7 +23,8 @@ def nodes(network: Network, cluster: Cluster, opts: pulumi.ResourceOptions) -> N
         data={"enable-network-policy-controller": "true"},
         opts=opts,
     )
-    tags = {f"tagSpecification_{n}": f"{key}={value}" for n, (key, value) in enumerate(TAGS.items(), 1)}
+    known = {key: TAGS[key] for key in ("environment", "managed-by")}
+    tags = {f"tagSpecification_{n}": f"{key}={value}" for n, (key, value) in enumerate(known.items(), 1)}
     StorageClass(
         f"{NAME}-disks",
         metadata=ObjectMetaArgs(

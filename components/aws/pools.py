@@ -91,7 +91,9 @@ def _network_policies(name: str, labels: Mapping[str, str], opts: pulumi.Resourc
 
 def _disks(name: str, vpc: Vpc, labels: Mapping[str, str], opts: pulumi.ResourceOptions) -> None:
     """Make the class that volume claims get by themselves: Auto Mode brings the driver, and no class."""
-    tags = {f"tagSpecification_{n}": f"{key}={value}" for n, (key, value) in enumerate(vpc.account.tags.items(), 1)}
+    # A class's parameters are fixed when it is made: only what never changes. Bills are grouped by the environment.
+    known = {key: vpc.account.tags[key] for key in ("environment", "managed-by")}
+    tags = {f"tagSpecification_{n}": f"{key}={value}" for n, (key, value) in enumerate(known.items(), 1)}
     StorageClass(
         f"{name}-disks",
         metadata=ObjectMetaArgs(

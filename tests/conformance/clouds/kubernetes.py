@@ -14,7 +14,11 @@ from tests.support import recording
 
 # What a new object must be made for: names and places (kubernetes.io, "Object Names and IDs"), a class's value, a
 # Job's pods, what a role binding refers to, a claim's class and access modes (API reference, fields marked immutable).
-_FIXED = ("metadata.name", "metadata.namespace", "roleRef", "value", "preemptionPolicy", "immutable", "type")
+_FIXED = (
+    *("metadata.name", "metadata.namespace", "roleRef", "value", "preemptionPolicy", "immutable", "type"),
+    # Of a StorageClass (API reference: all but labels, mount options and whether volumes may grow).
+    *("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"),
+)
 _POSTGRESQL_FIXED = {
     "postgresql:index/database:Database": {"template", "encoding", "lcCollate", "lcCtype"},
     "postgresql:index/schema:Schema": {"database"},
