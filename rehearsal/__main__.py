@@ -29,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 app.add_typer(platform_cli.app, name="platform", help="Work on one embedded platform.")
 # Seconds that `terrarium` has to finish the step it is at and to give its lock back.
 _PRODUCT_PATIENCE = 60.0
+_CLOUDS = ("aws", "gcp")
 
 
 @app.command()
@@ -52,6 +53,8 @@ def up(stack: Annotated[str, typer.Argument(help="The stack to bring up.")] = "d
         # The contexts of clusters that were made just now.
         _write_site(root, parts, Silent())
     _terrarium("status")
+    if needed.account:
+        typer.echo(_what_is_made(needed.account.cloud, parts))
     production = "-production" if needed.production else ""
     sys.stdout.write(f"By hand:  . .terrarium/activate{production} && pulumi up -s {stack}\n")
 
@@ -101,8 +104,18 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         json.dump([item.as_json() for item in found], sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
+    if parts := engine.laid_out():
+        typer.echo("Engine and plugins: " + ", ".join(f"{name} {origin}" for name, origin in parts.origins.items()))
+        for cloud in _CLOUDS:
+            typer.echo(_what_is_made(cloud, parts))
     for item in found:
         platform_cli.show(item)
+
+
+def _what_is_made(cloud: str, parts: engine.EngineParts) -> str:
+    if parts.rehearses(cloud):
+        return f"{cloud} is rehearsed: nothing is made there, and nothing costs money."
+    return f"{cloud} is real: what is brought up there is made, and costs money."
 
 
 def _prepare(report: Report, *, control_plane: bool) -> engine.EngineParts:

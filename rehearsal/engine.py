@@ -17,7 +17,7 @@ from typing import Any
 
 from rehearsal import build, database_tools, download, plugins, versions
 from rehearsal.errors import RehearsalError, explained
-from rehearsal.files import write_json
+from rehearsal.files import read_json, write_json
 from rehearsal.locks import locked_folder
 from rehearsal.paths import local, pulumi_home
 from rehearsal.progress import Report, Silent
@@ -109,6 +109,14 @@ def prepare(report: Report) -> EngineParts:
         content = {"inputs": _inputs(mode, folder), "parts": parts.as_json(), "files": _files(folder)}
         write_json(state, content)
         return parts
+
+
+def laid_out() -> EngineParts | None:
+    """Return what the last `prepare` laid out; None if there was none, or it was interrupted."""
+    with suppress(KeyError, TypeError):
+        parts = (read_json(local() / "engine.json") or {})["parts"]
+        return EngineParts(Path(parts["bin_dir"]), parts["origins"], parts["versions"])
+    return None
 
 
 def must_build(report: Report) -> bool:

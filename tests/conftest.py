@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent
 # What takes minutes begins first, longest first: one long file begun last kept a core idle for as long as it took.
 # A folder named here runs in one process: its files share what takes long to bring up.
 LONG = (
-    *("life/test_kill.py", "docs/test_commands.py", "life/test_store_faults.py", "backup", "life/test_store_life.py"),
+    *("life/test_kill.py", "docs/test_commands.py", "conformance/test_life_aws.py", "conformance/test_life_gcp.py"),
+    *("life/test_store_faults.py", "backup", "life/test_store_life.py"),
     *("life/test_store_matrix.py", "life/test_life.py", "platform/test_faults.py", "build", "benchmarks", "plugins"),
     "cloud_rehearsal",
 )
