@@ -83,12 +83,10 @@ def _auto_mode(inputs: Properties) -> Mapping[str, str]:
     return {} if fits else {"computeConfig": f"must be enabled as {' and '.join(_SWITCHES[1:])} are"}
 
 
-def _database(inputs: Properties) -> Mapping[str, str]:
-    kept = inputs.get("skipFinalSnapshot") or inputs.get("finalSnapshotIdentifier")
-    return {} if kept else {"finalSnapshotIdentifier": "is required when skipFinalSnapshot is false"}
-
-
 def _master_secret(making: Making) -> list[Properties]:
+    # Not judged with the other inputs: the name of the snapshot has the uid in it, which a preview does not know.
+    if not (making.inputs.get("skipFinalSnapshot") or making.inputs.get("finalSnapshotIdentifier")):
+        raise ProviderError("finalSnapshotIdentifier: is required when skipFinalSnapshot is false")
     own = {"secretArn": _arn("secretsmanager", "secret:rds!db-{uuid}-{upper6}"), "secretStatus": "active"}
     return [making.filled(own)] if making.inputs.get("manageMasterUserPassword") else []
 
@@ -195,7 +193,7 @@ TYPES: Mapping[str, Type] = {
         _of_bucket("aws_s3_bucket_server_side_encryption_configuration",
                    refers={"bucket": _BUCKET, "rules.applyServerSideEncryptionByDefault.kmsMasterKeyId": _KEY}),
     "s3/bucketPublicAccessBlock:BucketPublicAccessBlock": _of_bucket("aws_s3_bucket_public_access_block"),
-    "rds/instance:Instance": Type("aws_db_instance", "db-{upper26}", problems=_database, embedded="RdsInstance",
+    "rds/instance:Instance": Type("aws_db_instance", "db-{upper26}", embedded="RdsInstance",
         named="identifier", taken="DBInstanceAlreadyExists", protected="deletionProtection",
         refers={"dbSubnetGroupName": _SUBNETS, "parameterGroupName": _PARAMETERS, "kmsKeyId": _KEY,
                 "masterUserSecretKmsKeyId": _KEY, "vpcSecurityGroupIds": _GROUP},

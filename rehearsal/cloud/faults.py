@@ -19,9 +19,8 @@ _PAUSE = 0.5
 class Faults:
     """Calls that fail as the state's settings say: `faults`, with `rate` (0 to 1), `seed`, and `slow` (seconds).
 
-    Of those that fail half did nothing; the others are done, but the answer is lost. The next try is what an official
-    provider does, so that each call must be able to meet its own work. A call has so many `tries`; `stopping` is set
-    when the engine cancels.
+    Half of those that fail did nothing; the others are done, but the answer is lost: each call must be able to meet its
+    own work. A call has so many `tries`; `stopping` is set when the engine cancels.
     """
 
     def __init__(self, state: State, tries: int, stopping: threading.Event) -> None:

@@ -84,7 +84,8 @@ def _quota(query: Making) -> Properties:
 def _cluster(query: Making) -> Properties:
     found = _FOUND(query)
     pools = [one for one in query.things("container/nodePool:NodePool") if one["cluster"] == found["name"]]
-    return {**found, "nodePools": [{**one, "nodeConfigs": [one.get("nodeConfig", {})]} for one in pools]}
+    nodes = [{"serviceAccount": one["nodeConfig"].get("serviceAccount")} for one in pools]
+    return {**found, "nodePools": [{"nodeConfigs": nodes}]}
 
 
 def _caller(given: Mapping[str, Any], _settings: Mapping[str, Any]) -> Caller:

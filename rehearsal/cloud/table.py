@@ -201,7 +201,9 @@ class Find:
         if len(found) != 1:
             raise ProviderError(f"{self.missing}: {len(found)} match {query.inputs}, one must")
         lists = {re.sub("y$", "ie", name) + "s": [found[0][name]] for name in self.lists.split() if name in found[0]}
-        return {**found[0], **lists}
+        # Other blocks a data source has in lists, too, and the SDK takes no other form.
+        told = {key: it for key, it in found[0].items() if key in ("tags", "vpcConfig") or not isinstance(it, dict)}
+        return told | lists
 
 
 # Account (or project) and region of what names none, default tags or labels.
