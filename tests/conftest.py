@@ -10,7 +10,6 @@ pytest_plugins = ["tests.support.cluster", "tests.support.rented"]
 
 ROOT = Path(__file__).parent
 # What takes minutes begins first, longest first: one long file begun last kept a core idle for as long as it took.
-# A folder named here runs in one process: its files share what takes long to bring up.
 LONG = (
     *("life/test_kill.py", "docs/test_commands.py", "conformance/test_life_aws.py", "conformance/test_life_gcp.py"),
     *("life/test_store_faults.py", "backup", "life/test_store_life.py"),
@@ -23,20 +22,9 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long files first, and keep each file, and each folder of `LONG`, in one process.
-
-    Before pytest-xdist's own hook, which reads the groups.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+    """Put the long files first."""
     items.sort(key=lambda item: _rank(item.path))
-
-
-def _group(file: Path) -> str:
-    rank = _rank(file)
-    return LONG[rank] if rank < len(LONG) else file.relative_to(ROOT).as_posix()
 
 
 def _rank(file: Path) -> int:
