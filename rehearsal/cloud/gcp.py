@@ -172,7 +172,7 @@ TYPES: Mapping[str, Type] = {
     "projects/service:Service": Type("google_project_service", "{account}/{service}", unique="service", scope="account",
         defaults={"disableOnDestroy": True}, fixed="service"),
     "projects/serviceIdentity:ServiceIdentity": Type("google_project_service_identity",
-        "projects/{account}/services/{service}", unique="service", scope="account", fixed="service",
+        "projects/{account}/services/{service}/{hex8}", fixed="service",  # asked for again, it is the same one
         outputs={"email": agent, "member": "serviceAccount:{email}"}),
     "projects/iAMMember:IAMMember": _iam("google_project_iam", "{account}"),
     "compute/network:Network": _compute("google_compute_network", f"{_GLOBAL}/networks", scope="account",
