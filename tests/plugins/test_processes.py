@@ -123,5 +123,5 @@ def test_plugins_are_installed_whole_and_by_known_names(tmp_path: Path) -> None:
     # A folder of its own, as the engine keeps plugins: then it does not say at each call that it found one on PATH.
     install_plugin(tmp_path / "resource-random-v1.0.0", Path("/a/python"), "pulumi-resource-random")
     assert [path.name for path in (tmp_path / "resource-random-v1.0.0").iterdir()] == ["pulumi-resource-random"]
-    with pytest.raises(ValueError, match="pulumi-resource-gcp; there are pulumi-language-python"):
-        install(tmp_path, Path("python"), ["pulumi-resource-gcp"])
+    with pytest.raises(ValueError, match="pulumi-resource-azure; there are pulumi-language-python"):
+        install(tmp_path, Path("python"), ["pulumi-resource-azure"])
