@@ -8,6 +8,7 @@ from components import addressing, naming
 from components.aws import data, machines, preflight, regions, subnets
 from components.aws.place import role_name, role_path
 from components.aws.settings import AwsSettings, resolved
+from components.settings import slices
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.settings.pools import PoolSettings
 from components.tiers import Tier
@@ -89,13 +90,7 @@ def _partitions(block: AwsSettings, partition: str) -> Found:
 def _slice(settings: EnvironmentSettings | PlatformSettings, block: AwsSettings) -> Found:
     why = "the cluster that is used has its own"
     yield from _not_made(block, why)
-    if settings.pools:
-        yield "pools", f"{why}; declare them with the stack that makes it"
-    if settings.network.cidr:
-        yield "network.cidr", f"{why} network; remove this key"
-    if settings.ci and block.platform:
-        # Namespaces and rights take an administrator of the cluster: of every other slice, too, and of its store.
-        yield "ci", "one slice's CI would administer its platform's cluster; declare it with the platform"
+    yield from slices.contradictions(settings, why, shared=block.platform is not None)
 
 
 def _not_made(block: AwsSettings, why: str) -> Found:

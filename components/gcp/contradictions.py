@@ -9,6 +9,7 @@ from components.addressing import Network
 from components.gcp import machines, names, preflight, ranges
 from components.gcp.names import is_google
 from components.gcp.settings import GOOGLE, DatabaseSettings, GcpSettings
+from components.settings import slices
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.settings.pools import PoolSettings
 from components.stores import layout
@@ -75,13 +76,7 @@ def _project(settings: AnySettings, block: GcpSettings) -> Found:
 def _slice(settings: EnvironmentSettings | PlatformSettings, block: GcpSettings) -> Found:
     why = "the cluster that is used has its own"
     yield from _not_made(block, why)
-    if settings.pools:
-        yield "pools", f"{why}; declare them with the stack that makes it"
-    if settings.network.cidr:
-        yield "network.cidr", f"{why} network; remove this key"
-    if settings.ci and block.platform:
-        # Namespaces and rights take an administrator of the cluster: of every other slice, too, and of its store.
-        yield "ci", "one slice's CI would administer its platform's cluster; declare it with the platform"
+    yield from slices.contradictions(settings, why, shared=block.platform is not None)
 
 
 def _not_made(block: GcpSettings, why: str) -> Found:
