@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import configparser
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -18,6 +20,14 @@ from tests.support.checkout import Checkout
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+def pause() -> str:
+    """Return the time, with a second on each side in which nothing happens: S3 lists whole seconds."""
+    time.sleep(1.1)
+    found = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    time.sleep(1.1)
+    return found
 
 
 @dataclass(frozen=True)

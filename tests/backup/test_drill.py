@@ -8,24 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from rehearsal.platform import Platform
-from tests.backup.data import Data
+from tests.backup.data import Data, pause
 from tests.support.checkout import PATIENCE, Checkout
 
 FILES = 300
-
-
-def pause() -> str:
-    """Return the time, with a second on each side in which nothing happens: S3 lists whole seconds."""
-    time.sleep(1.1)
-    found = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    time.sleep(1.1)
-    return found
 
 
 @pytest.fixture(scope="module")
