@@ -239,6 +239,14 @@ class CloudAdapter(Protocol):
         Production shares it with no other tier.
         """
 
+    @property
+    def places(self) -> Mapping[str, str]:
+        """What it all stands on, by kind: `account`, `cluster` and `store`, each telling one from others; `region`, and
+        `operator` where it is not the cloud's name that says who runs it.
+
+        Rules compare the first three between stacks. A kind that is missing is not known.
+        """
+
     def contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
         """Yield (key, message) for what this cloud can't do or would refuse; pure, no call to the cloud."""
 

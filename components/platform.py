@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Namespace
-from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from components import descriptor
 from components.contract import Cluster, PlatformFacts
@@ -63,6 +63,7 @@ class Platform(pulumi.ComponentResource):
         labels = ownership_labels(owner_kind="platform", owner=args.name, cost_centre=args.cost_centre)
         namespace = _namespace(name, args, labels, children)
         classes = {tier: _priority_class(name, tier, labels, children) for tier in Tier if tier in args.tiers}
+        _closed(name, namespace, labels, children)
         _admission(name, labels, children)
         published = descriptor.publish(
             name,
@@ -76,8 +77,7 @@ class Platform(pulumi.ComponentResource):
             },
             called=NAME,
             namespace=namespace.metadata.name,
-            # A slice's own stack reads it too, whoever runs that.
-            readers=subjects(["system:authenticated"]),
+            readers=subjects(_readers(args)),
             labels=labels,
             opts=children,
         )
@@ -92,6 +92,14 @@ class Platform(pulumi.ComponentResource):
         self.register_outputs({"descriptor": self.descriptor})
 
 
+def _readers(args: PlatformArgs) -> list[str]:
+    """Return who may read the platform's descriptor besides its administrators: whoever runs a slice's stack.
+
+    In production these are administrators, and on GKE everybody with a Google account is authenticated.
+    """
+    return ["system:authenticated"] if args.shared and Tier.PRODUCTION not in args.tiers else []
+
+
 def _namespace(name: str, args: PlatformArgs, labels: dict[str, str], opts: pulumi.ResourceOptions) -> Namespace:
     return Namespace(
         f"{name}-namespace",
@@ -102,6 +110,19 @@ def _namespace(name: str, args: PlatformArgs, labels: dict[str, str], opts: pulu
         ),
         # Environments need what lives here; `terrarium destroy` lifts this after it has seen that none is left.
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=True)),
+    )
+
+
+def _closed(name: str, namespace: Namespace, labels: dict[str, str], opts: pulumi.ResourceOptions) -> None:
+    """Let no traffic in or out: no pod of ours runs there, and whatever else does has no business with environments."""
+    # Imported here: a slice of a platform makes none, and must not pay for this part of the SDK.
+    from pulumi_kubernetes.networking.v1 import NetworkPolicy, NetworkPolicySpecArgs  # noqa: PLC0415
+
+    NetworkPolicy(
+        f"{name}-closed",
+        metadata=ObjectMetaArgs(name="default-deny", namespace=namespace.metadata.name, labels=labels),
+        spec=NetworkPolicySpecArgs(pod_selector=LabelSelectorArgs(), policy_types=["Ingress", "Egress"]),
+        opts=opts,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from components.reaching import found_out
 from components.settings.declaration import MODELS, Declaration, declare
 from components.settings.models import EnvironmentSettings, LakeSettings, PlatformSettings
 from components.stores import layout
+from components.tiers import Tier
 
 
 def build(root: Path, stack: str, config: pulumi.Config) -> Mapping[str, pulumi.Input[Any]]:
@@ -30,6 +32,22 @@ def build(root: Path, stack: str, config: pulumi.Config) -> Mapping[str, pulumi.
         InvalidSettings: With every problem found; nothing is registered then.
     """
     declaration = declare(root, stack, _given(config))
+    rules = _rules(root, declaration)
+    return {**_built(declaration), **rules}
+
+
+def _rules(root: Path, declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
+    """Have production judged while it is declared, whether a policy pack is attached or not."""
+    if Tier.PRODUCTION not in declaration.tiers:
+        return {}
+    # Imported here: the other tiers' stacks need nothing of it.
+    from policies.gates.court import judge  # noqa: PLC0415
+    from policies.gates.program import Gate  # noqa: PLC0415
+
+    return {"rules": Gate(judge(root, declaration, os.environ)).open()}
+
+
+def _built(declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
     settings = declaration.settings
     if isinstance(settings, EnvironmentSettings):
         return Environment(settings.id, EnvironmentArgs(settings, declaration.adapter)).outputs

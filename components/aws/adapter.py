@@ -48,6 +48,12 @@ class AwsAdapter:
         """The account; see the contract."""
         return f"account {self.settings.account}"
 
+    @property
+    def places(self) -> Mapping[str, str]:
+        """What it all stands on; see the contract. A cluster that it makes is in its account, as its store is."""
+        account, region = self.account, self.settings.region
+        return {"account": account, "cluster": self.cluster_id or account, "store": account, "region": region}
+
     def contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
         """Yield what AWS would refuse; see the contract."""
         yield from contradictions(settings, self.settings)

@@ -10,11 +10,15 @@ from components.contract import Administration, Cluster, Ground, LakeFacts, Netw
 from components.gcp.administration import administration
 from components.gcp.contradictions import contradictions
 from components.gcp.names import called, login, production
-from components.gcp.settings import GcpSettings
+from components.gcp.settings import GOOGLE, GcpSettings
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 
 if TYPE_CHECKING:
     import pulumi
+
+
+# Who runs a universe. S3NS' Cloud de Confiance is Google Cloud run by Thales.
+_OPERATORS = {GOOGLE: "gcp", "s3nsapis.fr": "s3ns"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,19 @@ class GcpAdapter:
     def account(self) -> str:
         """The project; see the contract."""
         return f"project {self.settings.project}"
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """What it all stands on; see the contract. A cluster that it makes is in its account, as its store is."""
+        account, region = self.account, self.settings.region
+        operator = _OPERATORS.get(self.settings.universe_domain, self.settings.universe_domain)
+        return {
+            "account": account,
+            "cluster": self.cluster_id or account,
+            "store": account,
+            "region": region,
+            "operator": operator,
+        }
 
     def contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
         """Yield what Google Cloud would refuse; see the contract."""

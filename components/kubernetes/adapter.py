@@ -57,6 +57,16 @@ class KubernetesAdapter:
         kubeconfig = self.settings.kubeconfig
         return {"context": self.settings.context} | ({"kubeconfig": kubeconfig} if kubeconfig else {})
 
+    @property
+    def places(self) -> Mapping[str, str]:
+        """What it all stands on; see the contract. The cluster stands for its account, which only its owner knows."""
+        cluster, store = self.cluster_id, self.settings.store
+        database = store.database if store else None
+        parts = [f"profile {store.objects.profile}"] if store else [f"no store on {cluster}"]
+        parts += [f"service {database.service}"] if database else []
+        region = {"region": store.objects.region} if store and store.objects.region else {}
+        return {"account": cluster, "cluster": cluster, "store": ", ".join(parts), **region}
+
     def contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
         """Yield what an existing cluster can't do; see the contract."""
         if isinstance(settings, PlatformSettings) and self.settings.platform:

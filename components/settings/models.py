@@ -167,6 +167,8 @@ class EnvironmentSettings(Settings):
     """What may be spent in a month, where the cloud makes the cluster."""
     ci: CiSettings | None = None
     """The CI whose tokens the cloud takes for deploying, where the cloud makes the cluster."""
+    sovereignty: Key | None = None
+    """Under which sovereignty its data is, as `eu`: no service outside that list may reach it. Security lists them."""
 
     @property
     def id(self) -> str:
@@ -223,6 +225,8 @@ class PlatformSettings(Settings):
     """What may be spent in a month, where the cloud makes the cluster."""
     ci: CiSettings | None = None
     """The CI whose tokens the cloud takes for deploying, where the cloud makes the cluster."""
+    sovereignty: Key | None = None
+    """Under which sovereignty its data is, as `eu`: no service outside that list may reach it. Security lists them."""
 
     @property
     def strictest(self) -> Tier:
@@ -251,6 +255,8 @@ class LakeSettings(Settings):
     """One key, the cloud's name, and that cloud's own settings."""
     store: LakeStoreSettings = LakeStoreSettings()
     """How long it keeps what."""
+    sovereignty: Key | None = None
+    """Under which sovereignty its data is, as `eu`: no service outside that list may reach it. Security lists them."""
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Yield (key, message) for values that are right alone and wrong together."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from policies.rules.documents import EVERYBODY, allowed, members, public
+from policies.rules.documents import EVERYBODY, allowed, members, own_servers, public
 from policies.rules.model import EVERY_TIER, PRODUCTION, SHARED_TIERS, STACK, Facts, Finding, Resource, Severity, rule
 from policies.rules.reading import Node, root
 
@@ -65,8 +65,9 @@ def public_block(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     types=(STACK,),
 )
 def block_present(_stack: Resource, facts: Facts) -> Iterator[Finding]:
-    """There is one for each bucket."""
-    yield from _without(facts, (_BLOCK,), "has no block of public access")
+    """There is one for each bucket; servers of one's own have no such setting, and bucket-no-anonymous holds there."""
+    own = own_servers(facts)
+    yield from _without(facts, (_BLOCK,), "has no block of public access", lambda one: one.options.provider in own)
 
 
 # An S3 policy holds its bucket's name, which is unknown until the bucket is made. So an unknown policy is no violation:
@@ -104,9 +105,11 @@ def no_anonymous(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     remedy="S3: a BucketVersioning with status Enabled. Google Cloud and Scaleway: versioning.enabled true.",
     types=(*_VERSIONING, GCS, SCALEWAY),
 )
-def versioned(resource: Resource, _facts: Facts) -> Iterator[Finding]:
-    """Versioning is on: the default is off."""
+def versioned(resource: Resource, facts: Facts) -> Iterator[Finding]:
+    """Versioning is on: the default is off. What has an end by its declaration needs no versions."""
     node = root(resource)
+    if resource.name in facts.expiring:
+        return
     if resource.type in _VERSIONING:
         status = node.get("versioningConfiguration", "status")
         yield from status.must_be_among(["Enabled"], "is not Enabled")
@@ -125,8 +128,8 @@ def versioned(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     types=(STACK,),
 )
 def versioning_present(_stack: Resource, facts: Facts) -> Iterator[Finding]:
-    """There is one for each bucket."""
-    yield from _without(facts, _VERSIONING, "is not versioned")
+    """There is one for each bucket, but for those whose content has an end by its declaration."""
+    yield from _without(facts, _VERSIONING, "is not versioned", lambda one: one.name in facts.expiring)
 
 
 @rule(
@@ -196,14 +199,19 @@ def _denies_plain(statement: Node) -> bool:
     return statement.get("Effect").text == "Deny" and everyone and any(one.false for one in secure.one_or_more())
 
 
-def _without(facts: Facts, companions: tuple[str, ...], says: str) -> Iterator[Finding]:
-    """Find buckets without a companion. Before both are made their names are unknown, so then they are counted."""
+def _without(
+    facts: Facts, companions: tuple[str, ...], says: str, exempt: Callable[[Resource], bool]
+) -> Iterator[Finding]:
+    """Find buckets without a companion: by name; before both are made by the logical name, or else by counting."""
     found = [one for one in facts.resources if one.type in companions]
     named = {root(one).get("bucket").text for one in found} - {""}
-    unnamed = sum(not root(one).get("bucket").text for one in found)
-    for bucket in [one for one in facts.resources if one.type in S3]:
-        if root(bucket).get("bucket").text in named:
-            continue
-        unnamed -= 1
-        if unnamed < 0:
-            yield Finding("", says, resource=bucket)
+    unnamed = [one.name for one in found if not root(one).get("bucket").text]
+    buckets = [one for one in facts.resources if one.type in S3]
+    # The longest name: a bucket may be called as another and something more.
+    owners = [max((b.name for b in buckets if name.startswith(b.name)), key=len, default="") for name in unnamed]
+    rest = [
+        bucket
+        for bucket in buckets
+        if root(bucket).get("bucket").text not in named and bucket.name not in owners and not exempt(bucket)
+    ]
+    yield from (Finding("", says, resource=bucket) for bucket in rest[owners.count("") :])

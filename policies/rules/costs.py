@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from policies.rules.documents import own_servers
 from policies.rules.model import EVERY_TIER, Facts, Finding, Resource, Severity, rule
 from policies.rules.reading import Node, root
 
@@ -51,7 +52,9 @@ _DEFAULTED = {("tags",), ("labels",), ("resourceLabels",)}
     types=tuple(_LABELS),
 )
 def cost_tags(resource: Resource, facts: Facts) -> Iterator[Finding]:
-    """Each required key is there, by the resource or by its provider's defaults."""
+    """Each required key is there, by the resource or by its provider's defaults; servers of one's own send no bills."""
+    if resource.options.provider in own_servers(facts):
+        return
     place = _LABELS[resource.type]
     labels = root(resource).get(*place)
     scaleway = resource.type.startswith("scaleway:")

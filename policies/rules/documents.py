@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from policies.rules.model import Resource
+from policies.rules.model import Facts, Resource
 from policies.rules.reading import Node, root
 
 EVERYBODY = {"allUsers", "allAuthenticatedUsers"}
@@ -81,3 +81,12 @@ def is_own_server(provider: Resource) -> bool:
     entries = root(provider).get("endpoints").document().entries()
     urls = [url.text for entry in entries for _, url in entry.fields() if not url.absent]
     return bool(urls) and all(url and ".amazonaws.com" not in url for url in urls)
+
+
+def own_servers(facts: Facts) -> set[str]:
+    """Return the names of the providers that speak to servers of one's own.
+
+    Args:
+        facts: Of the stack; its resources hold the providers at least.
+    """
+    return {one.name for one in facts.resources if is_own_server(one)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.rules.documents import EVERYBODY, allowed, is_own_server, members, public
+from policies.rules.documents import EVERYBODY, allowed, members, own_servers, public
 from policies.rules.model import EVERY_TIER, SHARED_TIERS, Facts, Finding, Resource, Severity, rule
 from policies.rules.reading import Node, root
 
@@ -114,13 +114,9 @@ def no_admin_attach(resource: Resource, _facts: Facts) -> Iterator[Finding]:
 )
 def no_static_keys(resource: Resource, facts: Facts) -> Iterator[Finding]:
     """There is no such key, but at servers of one's own: their provider has endpoints, and AWS' roles don't exist."""
-    if resource.type == _AWS_KEY and resource.options.provider in _own_servers(facts):
+    if resource.type == _AWS_KEY and resource.options.provider in own_servers(facts):
         return
     yield Finding("", "is a key that does not expire")
-
-
-def _own_servers(facts: Facts) -> set[str]:
-    return {one.name for one in facts.resources if is_own_server(one)}
 
 
 def _documents(resource: Resource) -> Iterator[Node]:

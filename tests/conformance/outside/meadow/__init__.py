@@ -39,6 +39,10 @@ class MeadowAdapter:
         del settings
         return {"context": f"meadow-{self.settings.region}"}
 
+    @property
+    def places(self) -> Mapping[str, str]:
+        return {"account": "the meadow", "cluster": self.settings.region, "store": "the meadow"}
+
     def contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
         del settings
         yield from ()

@@ -1,0 +1,86 @@
+"""What CI attests of the code that is deployed: a token of its own, signed by its issuer.
+
+Claims: docs.github.com "OpenID Connect reference"; docs.gitlab.com "OpenID Connect (OIDC) authentication using ID
+tokens". A checkout's own word counts for nothing: any tree can be called main.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+from policies.gates.book import Book
+from policies.gates.files import TrustedCi
+from policies.rules import Deployment
+
+TOKEN = "TERRARIUM_CI_TOKEN"  # noqa: S105 - the variable's name
+"""Variable that holds the token, as CI gives one to a job that asks for it."""
+
+# GitHub's tokens end after five minutes, before an `up` of a cluster does.
+_LONGEST = timedelta(hours=1)
+
+
+def attested(token: str, book: Book, root: Path) -> Deployment:
+    """Return what a token says of the checkout. One that nobody trusted has signed says nothing.
+
+    Args:
+        token: The token, a signed JWT; empty if CI gave none.
+        book: Whose word is taken.
+        root: The checkout.
+    """
+    for ci in book.approved.ci:
+        claims = _claims(token, ci, book.keys[ci.issuer])
+        if claims:
+            clean = claims.get("sha") == _head(root)
+            return Deployment(
+                attested=True, ref=_ref(claims), reviewed=claims.get("environment") in ci.environments, clean=clean
+            )
+    return Deployment()
+
+
+def _claims(token: str, ci: TrustedCi, keys: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the claims of a token that this CI signed for us and this repository; nothing of any other."""
+    try:
+        known = {key.key_id: key.key for key in jwt.PyJWKSet.from_dict(dict(keys)).keys}
+        key = known[jwt.get_unverified_header(token).get("kid")]
+        claims: Mapping[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=["RS256", "ES256"],
+            audience=ci.audience,
+            issuer=ci.issuer,
+            options={"verify_exp": False, "require": ["iat", "iss", "aud"]},
+        )
+    except (jwt.PyJWTError, KeyError):
+        return {}
+    made = datetime.fromtimestamp(claims["iat"], UTC)
+    if datetime.now(UTC) - made > _LONGEST:
+        return {}
+    # GitHub says `repository`, GitLab `project_path`.
+    return claims if (claims.get("repository") or claims.get("project_path")) == ci.repository else {}
+
+
+def _ref(claims: Mapping[str, Any]) -> str:
+    """Return the full ref: GitHub gives that, GitLab a name and its type."""
+    ref = str(claims.get("ref", ""))
+    folder = {"branch": "heads", "tag": "tags"}.get(str(claims.get("ref_type")))
+    return ref if ref.startswith("refs/") or not folder else f"refs/{folder}/{ref}"
+
+
+def _head(root: Path) -> str | None:
+    """Return the commit that the checkout is exactly; None if anything of it was changed, or it is no checkout."""
+    try:
+        changed = _git(root, "status", "--porcelain")
+        return None if changed else _git(root, "rev-parse", "HEAD")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.strip()

@@ -1,0 +1,141 @@
+"""What security has decided: what is approved, which rules deny, what is waived until when.
+
+Every gate reads the files below `policies/waivers/` and nothing else: neither a stack file nor a policy pack's
+configuration can turn a rule off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from components.settings import documents
+from components.settings.documents import Document
+from components.settings.problems import InvalidSettings, Place, Problem
+from components.settings.translation import translated
+from policies.gates.files import Approved, ImageFile, Rollout, RolloutFile, Waiver, WaiverFile
+from policies.rules import Evidence
+
+FOLDER = Path("policies/waivers")
+"""Where the files are, below the folder of Pulumi.yaml."""
+
+# A waiver that nobody looks at again is a rule that is off.
+_LONGEST = timedelta(days=366)
+_M = TypeVar("_M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Book:
+    """All that security has decided. An empty one approves nothing, and every rule denies.
+
+    Args:
+        approved: What is approved.
+        rollout: How far rules are rolled out, by id; one that is missing denies.
+        waivers: The exceptions, expired ones too.
+        evidence: What is known of images, by digest.
+        keys: Public keys of trusted CI (JWKS), by issuer.
+    """
+
+    approved: Approved = field(default_factory=Approved)
+    rollout: Mapping[str, Rollout] = field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Digests of the images that production may run: scanned and found clean, signed, in a release.
+
+        How long ago the scan was is not looked at: a pod that must move to another node can't wait for one.
+        """
+        known = self.evidence.items()
+        return tuple(sorted(d for d, e in known if e.scanned_on and e.clean and e.signed and e.release))
+
+    def waiver(self, rule: str, stack: str, resource: str, today: date) -> Waiver | None:
+        """Return the exception that holds today for a rule, a stack and a resource of it; None if there is none.
+
+        Args:
+            rule: The rule's id.
+            stack: The stack.
+            resource: The resource's logical name.
+            today: The day.
+        """
+        for waiver in self.waivers:
+            if (waiver.rule, waiver.stack, waiver.resource) == (rule, stack, resource) and today <= waiver.until:
+                return waiver
+        return None
+
+
+def read(root: Path, today: date) -> Book:
+    """Return what security's files say. A file that is missing says nothing.
+
+    Args:
+        root: The folder of Pulumi.yaml.
+        today: The present day: a waiver must end within a year of it.
+
+    Raises:
+        InvalidSettings: With every problem of every file.
+    """
+    reading = _Reading(root)
+    approved = reading.file("approved.yaml", Approved)
+    rollout = reading.file("rollout.yaml", RolloutFile)
+    waivers = reading.file("waivers.yaml", WaiverFile)
+    images = reading.file("images.yaml", ImageFile)
+    for index, waiver in enumerate(waivers.waivers):
+        if waiver.until > today + _LONGEST:
+            message = "is more than a year away: a waiver that nobody looks at again is a rule that is off"
+            reading.problem("waivers.yaml", ("waivers", index, "until"), message)
+    for rule, state in rollout.rules.items():
+        if state.from_ and state.mode != "deny":
+            reading.problem("rollout.yaml", ("rules", rule, "from"), f"goes with mode deny, not {state.mode}")
+    keys = dict(_keys(reading, approved))
+    if reading.problems:
+        raise InvalidSettings("what security approves and waives", reading.problems)
+    evidence = {digest: Evidence(**record.model_dump()) for digest, record in images.images.items()}
+    return Book(approved, rollout.rules, waivers.waivers, evidence, keys)
+
+
+class _Reading:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.problems: list[Problem] = []
+        self._documents: dict[str, Document] = {}
+
+    def file(self, name: str, model: type[_M]) -> _M:
+        path = self.root / FOLDER / name
+        if not path.exists():
+            return model()
+        try:
+            document = self._documents[name] = documents.read(path, self.root)
+            return model.model_validate(document.data)
+        except InvalidSettings as error:
+            self.problems.extend(error.problems)
+        except ValidationError as error:
+            self.problems.extend(translated(error, model, document.place, ""))
+        return model()
+
+    def problem(self, name: str, path: documents.Path_, message: str) -> None:
+        place: Place = self._documents[name].place(path)
+        self.problems.append(Problem(".".join(map(str, path)), message, place))
+
+
+def _keys(reading: _Reading, approved: Approved) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for index, ci in enumerate(approved.ci):
+        at = ("ci", index, "keys")
+        path = (reading.root / FOLDER / ci.keys).resolve()
+        if not path.is_relative_to((reading.root / FOLDER).resolve()):
+            reading.problem("approved.yaml", at, f"must name a file below {FOLDER}")
+            continue
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            yield ci.issuer, {"keys": list(found["keys"])}
+        except (OSError, UnicodeDecodeError):
+            reading.problem("approved.yaml", at, "can't be read: fetch the issuer's key set and keep it there")
+        except (ValueError, TypeError, KeyError):
+            reading.problem("approved.yaml", at, "is no key set: it must be JSON that holds `keys` (RFC 7517)")

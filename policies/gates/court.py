@@ -1,0 +1,51 @@
+"""How a gate comes to its judge: the stack's declaration, security's files, the other stacks, CI's word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from components.settings.declaration import Declaration, declare, stack_files
+from components.settings.problems import InvalidSettings
+from policies.gates import attestation, book
+from policies.gates.facts import facts
+from policies.gates.verdicts import Judge
+
+BACKEND = "PULUMI_BACKEND_URL"
+
+
+def judge(root: Path, declaration: Declaration, variables: Mapping[str, str], *, secrets_provider: str = "") -> Judge:
+    """Return who judges a stack.
+
+    Args:
+        root: The folder of Pulumi.yaml.
+        declaration: What the stack declares.
+        variables: Of the environment: the state backend, and CI's token.
+        secrets_provider: Name of the state's secrets provider; empty if it is not known.
+
+    Raises:
+        InvalidSettings: If security's files are not valid.
+    """
+    today = datetime.now(UTC).date()
+    decided = book.read(root, today)
+    told = facts(
+        declaration,
+        decided,
+        today,
+        others=_others(root, declaration.stack),
+        backend=variables.get(BACKEND, ""),
+        secrets_provider=secrets_provider,
+        deployment=attestation.attested(variables.get(attestation.TOKEN, ""), decided, root),
+    )
+    return Judge(declaration.stack, told, decided)
+
+
+def _others(root: Path, stack: str) -> Iterable[Declaration]:
+    for other in stack_files(root):
+        if other != stack:
+            try:
+                yield declare(root, other)
+            except InvalidSettings:
+                # `terrarium check` says what is wrong with it; what it stands on can't be compared.
+                continue

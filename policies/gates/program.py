@@ -1,0 +1,114 @@
+"""Gate 2: the rules inside the program itself. In production it judges each resource, with or without a policy pack.
+
+The engine hands every registration back to a transform, in wire names and with providers and options as they will be.
+At preview everything is judged, and all that is wrong is said at once. At `up` the first violation stops the
+registration before anything is made of it; a preview has said it before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi.output import Unknown
+
+from policies.gates.verdicts import Judge, Verdict
+from policies.rules import UNKNOWN, Options, Resource, Secret
+
+# Pulumi's wire format (sdk/proto, "Special signatures"): a secret among plain values.
+_SIGNATURE, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+# Seconds between two looks at whether all registrations were judged.
+_PAUSE = 0.01
+
+
+class RefusedByRules(Exception):  # noqa: N818 - it says what happened
+    """A rule refuses a resource."""
+
+    # The SDK prints the frames of whatever a transform raises; to people they say nothing.
+    __traceback__ = None
+
+
+@dataclass
+class Gate:
+    """What judges a program while it runs.
+
+    Args:
+        judge: Who judges.
+    """
+
+    judge: Judge
+    _declared: set[tuple[str, str]] = field(default_factory=set)
+    _judged: dict[tuple[str, str], Resource] = field(default_factory=dict)
+    _verdicts: list[Verdict] = field(default_factory=list)
+
+    def open(self) -> pulumi.Output[dict[str, Any]]:
+        """Begin to judge, and return what the judgement came to.
+
+        It is known when the program has declared everything. At preview it fails if a rule refuses.
+        """
+        # The older kind of transformation is called while the program declares, the newer by the engine, later: when
+        # the newer has seen what the older has, all is judged.
+        pulumi.runtime.register_stack_transformation(self._note)
+        pulumi.runtime.register_resource_transform(self._transform)
+        return pulumi.Output.from_input(self._outcome())
+
+    def _note(self, args: pulumi.ResourceTransformationArgs) -> None:
+        self._declared.add((args.type_, args.name))
+
+    async def _transform(self, args: pulumi.ResourceTransformArgs) -> None:
+        resource = await _resource(args)
+        found = self.judge.resource(resource)
+        self._judged[args.type_, args.name] = resource
+        self._verdicts.extend(found)
+        denied = [verdict.message for verdict in found if verdict.denied]
+        if denied and not pulumi.runtime.is_dry_run():
+            raise RefusedByRules("\n".join(denied))
+
+    async def _outcome(self) -> dict[str, Any]:
+        while not self._declared <= self._judged.keys():
+            await asyncio.sleep(_PAUSE)
+        self._verdicts.extend(self.judge.whole(self._judged.values()))
+        denied = [verdict.message for verdict in self._verdicts if verdict.denied]
+        if denied:
+            raise pulumi.RunError(_refusal(denied))
+        return self._summary()
+
+    def _summary(self) -> dict[str, Any]:
+        """Return what is kept among the stack's outputs: which rules were waived or only reported."""
+        return {
+            standing: sorted({v.violation.rule for v in self._verdicts if v.standing == standing})
+            for standing in ("audited", "waived")
+        }
+
+
+def _refusal(denied: list[str]) -> str:
+    listed = "\n".join(f"  - {message}" for message in denied)
+    return f"refused by the rules of production, nothing was changed:\n{listed}"
+
+
+async def _resource(args: pulumi.ResourceTransformArgs) -> Resource:
+    """Return what the engine hands to a transform as the rules read it."""
+    opts = args.opts
+    provider = opts.provider
+    name = (await provider.urn.future() or "").rpartition("::")[2] if provider else ""
+    options = Options(protect=bool(opts.protect), retain=bool(opts.retain_on_delete), provider=name)
+    properties: Any = await _plain(args.props)
+    return Resource(args.type_, args.name, properties, options)
+
+
+async def _plain(value: Any) -> object:
+    if isinstance(value, pulumi.Output):
+        inner = await _plain(await value.future(with_unknowns=True)) if await value.is_known() else UNKNOWN
+        return Secret(inner) if await value.is_secret() else inner
+    if isinstance(value, Unknown):
+        return UNKNOWN
+    if isinstance(value, Mapping):
+        if value.get(_SIGNATURE) == _SECRET:
+            return Secret(await _plain(value.get("value")))
+        return {key: await _plain(below) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [await _plain(entry) for entry in value]
+    return value

@@ -1,0 +1,140 @@
+"""From what the rules find to what a gate does about it: denied, only reported, or waived."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from policies.gates.book import Book
+from policies.gates.files import Waiver
+from policies.rules import Facts, Resource, Secret, Violation, check, stack_of
+
+_PROVIDER = "pulumi:providers:"
+# Where a provider says what it puts on everything: AWS' below `tags`, Google Cloud's at once.
+_DEFAULTS = {"defaultTags": "tags", "defaultLabels": None}
+
+
+class Standing(StrEnum):
+    """What becomes of a violation."""
+
+    DENIED = "denied"
+    AUDITED = "audited"
+    WAIVED = "waived"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A violation, and what becomes of it.
+
+    Args:
+        violation: What a rule found.
+        standing: What becomes of it.
+        because: Why it is not denied; for a denied one the waiver that has ended, empty without.
+        waiver: The waiver that holds, or has ended.
+    """
+
+    violation: Violation
+    standing: Standing
+    because: str = ""
+    waiver: Waiver | None = None
+
+    @property
+    def denied(self) -> bool:
+        """Whether it stops what is being done."""
+        return self.standing is Standing.DENIED
+
+    @property
+    def message(self) -> str:
+        """What to tell people: the rule's id first."""
+        return " ".join(part for part in (self.violation.message, self.because) if part)
+
+
+@dataclass
+class Judge:
+    """Judges what one stack declares, resource by resource and then as a whole.
+
+    Args:
+        stack: The stack's name.
+        facts: What the rules are told; tags that providers give are learned from the providers themselves.
+        book: What security has decided.
+    """
+
+    stack: str
+    facts: Facts
+    book: Book
+    _providers: list[Resource] = field(default_factory=list)
+    _tags: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def today(self) -> date:
+        """The day by which waivers end and rules begin to deny."""
+        return self.facts.today
+
+    def resource(self, resource: Resource) -> tuple[Verdict, ...]:
+        """Return the verdicts on one resource. Providers come before what they make, as the engine has them.
+
+        Args:
+            resource: The resource.
+        """
+        if resource.type.startswith(_PROVIDER):
+            self._providers.append(resource)
+            self._tags[resource.name] = _default_tags(resource.properties)
+        told = replace(self.facts, default_tags=self._tags, resources=tuple(self._providers))
+        return tuple(self._verdicts(check(resource, told)))
+
+    def whole(self, resources: Iterable[Resource]) -> tuple[Verdict, ...]:
+        """Return the verdicts on the stack as a whole.
+
+        Args:
+            resources: All of its resources.
+        """
+        return tuple(self._verdicts(check(stack_of(self.stack), replace(self.facts, resources=tuple(resources)))))
+
+    def _verdicts(self, found: Iterable[Violation]) -> Iterator[Verdict]:
+        for violation in found:
+            state = self.book.rollout.get(violation.rule)
+            if state and state.mode == "off":
+                continue
+            if waiver := self.book.waiver(violation.rule, self.stack, violation.name, self.today):
+                because = f"Waived until {waiver.until} by {waiver.who}: {waiver.why}"
+                yield Verdict(violation, Standing.WAIVED, because, waiver)
+            elif state and state.mode == "audit":
+                yield Verdict(violation, Standing.AUDITED, f"Only reported: {state.why}")
+            elif state and state.from_ and self.today < state.from_:
+                yield Verdict(violation, Standing.AUDITED, f"Only reported until {state.from_}: {state.why}")
+            else:
+                ended = self._ended(violation)
+                because = f"Its waiver ended on {ended.until}." if ended else ""
+                yield Verdict(violation, Standing.DENIED, because, ended)
+
+    def _ended(self, violation: Violation) -> Waiver | None:
+        wanted = (violation.rule, self.stack, violation.name)
+        ended = [w for w in self.book.waivers if (w.rule, w.stack, w.resource) == wanted]
+        return max(ended, key=lambda waiver: waiver.until) if ended else None
+
+
+def _default_tags(properties: Mapping[str, object]) -> frozenset[str]:
+    """Return the keys of the tags or labels that a provider puts on what it makes."""
+    found: set[str] = set()
+    for name, below in _DEFAULTS.items():
+        value: Any = _plain(properties.get(name))
+        if below and isinstance(value, Mapping):
+            value = _plain(value.get(below))
+        if isinstance(value, Mapping):
+            found |= {str(key) for key in value}
+    return frozenset(found)
+
+
+def _plain(value: object) -> object:
+    # Providers' own nested inputs travel as JSON text.
+    inner = value.inner if isinstance(value, Secret) else value
+    if not isinstance(inner, str):
+        return inner
+    try:
+        return json.loads(inner)
+    except ValueError:
+        return None
