@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from components.settings.declaration import Declaration, declare, stack_files
+from components.settings.declaration import (
+    MODELS,
+    NAMESPACE,
+    Declaration,
+    declare,
+    declared,
+    organisation_document,
+    stack_files,
+)
+from components.settings.documents import Document
 from components.settings.problems import InvalidSettings
 from policies.gates import attestation, book
 from policies.gates.facts import facts
@@ -39,6 +50,24 @@ def judge(root: Path, declaration: Declaration, variables: Mapping[str, str], *,
         deployment=attestation.attested(variables.get(attestation.TOKEN, ""), decided, root),
     )
     return Judge(declaration.stack, told, decided)
+
+
+def of_engine(root: Path, stack: str, config: Mapping[str, str], variables: Mapping[str, str]) -> Judge:
+    """Return who judges the stack that an engine works on, by what it tells its policy packs.
+
+    Args:
+        root: The folder that holds organisation.yaml and security's files.
+        stack: The stack.
+        config: The stack's configuration: JSON in text, by full key.
+        variables: Of the environment: the state backend, CI's token.
+
+    Raises:
+        InvalidSettings: If the stack is none of ours, or what it declares or security's files are not valid.
+    """
+    blocks = {kind: config.get(f"{NAMESPACE}:{kind}") for kind in MODELS}
+    given: dict[str, Any] = {kind: json.loads(block) for kind, block in blocks.items() if block is not None}
+    document = Document("the stack's configuration", {})
+    return judge(root, declared(stack, document, organisation_document(root), given), variables)
 
 
 def _others(root: Path, stack: str) -> Iterable[Declaration]:

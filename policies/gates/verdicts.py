@@ -11,7 +11,7 @@ from typing import Any
 
 from policies.gates.book import Book
 from policies.gates.files import Waiver
-from policies.rules import Facts, Resource, Secret, Violation, check, stack_of
+from policies.rules import STACK, Facts, Resource, Secret, Violation, check, stack_of
 
 _PROVIDER = "pulumi:providers:"
 # Where a provider says what it puts on everything: AWS' below `tags`, Google Cloud's at once.
@@ -80,6 +80,8 @@ class Judge:
         Args:
             resource: The resource.
         """
+        if resource.type == STACK:
+            return ()  # it is judged as a whole, when all of it is known
         if resource.type.startswith(_PROVIDER):
             self._providers.append(resource)
             self._tags[resource.name] = _default_tags(resource.properties)

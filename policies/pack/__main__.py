@@ -1,0 +1,26 @@
+"""Gate 1 as the engine starts it: `pulumi preview --policy-pack policies/pack`.
+
+The rules, security's files and organisation.yaml are those that stand around this pack, so that CI can take them from a
+pinned release; what the stack declares is what the engine says.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# The engine starts a pack in its own folder.
+sys.path.insert(0, str(ROOT))
+
+from policies.gates import court  # noqa: E402 - the path comes first
+from policies.gates.crossguard import Pack, Told  # noqa: E402
+from policies.gates.serving import serve  # noqa: E402
+from policies.gates.verdicts import Judge  # noqa: E402
+
+
+def appoint(told: Told) -> Judge:
+    """Return who judges the stack that the engine works on."""
+    return court.of_engine(ROOT, told.stack, told.config, os.environ)
+
+
+serve("terrarium", Pack(appoint))
