@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from policies.gates import court  # noqa: E402 - the path comes first
-from policies.gates.crossguard import Pack, Told  # noqa: E402
-from policies.gates.serving import serve  # noqa: E402
-from policies.gates.verdicts import Judge  # noqa: E402
+from policies.gates.crossguard import Pack, Told  # noqa: E402 - see above
+from policies.gates.serving import serve  # noqa: E402 - see above
+from policies.gates.verdicts import Judge  # noqa: E402 - see above
 
 
 def appoint(told: Told) -> Judge:
