@@ -15,6 +15,7 @@ from terrarium.administrator import Administrator
 from terrarium.cluster import Cluster
 from terrarium.engine import Engine, Say, outputs
 from terrarium.errors import CommandFailed, EngineFailed, Refused
+from terrarium.overrides import Overrides
 from terrarium.plan import Watch
 from terrarium.site import Site
 
@@ -61,8 +62,11 @@ class Deployment:
             Refused: If it must not happen (see `terrarium.guard`), or if somebody works on the stack.
             EngineFailed: If the preview fails.
         """
-        self._admit(self.engine.state())
-        return self._plan(watch, refresh)
+        state = self.engine.state()
+        self._admit(state)
+        overrides = self._overrides()
+        with overrides.lifted(self.engine, state):
+            return self._plan(watch, overrides, refresh)
 
     def up(self, watch: Watch, *, refresh: bool = False) -> Outcome:
         """Make the world as declared, after a plan and the guard. An `up` that was killed is taken up where it ended.
@@ -78,7 +82,13 @@ class Deployment:
         state = self.engine.state()
         self._admit(state)
         self._recover(state)
-        self._say(f"planned: {self._plan(Watch(), refresh).summary(' to ')}")
+        overrides = self._overrides()
+        with overrides.lifted(self.engine, self.engine.state() if overrides.waivers else state):
+            self._say(f"planned: {self._plan(Watch(), overrides, refresh).summary(' to ')}")
+            self._apply(watch, refresh)
+        return Outcome(watch, outputs(self.engine.state()))
+
+    def _apply(self, watch: Watch, refresh: bool) -> None:
         stack = self.engine.open()
         try:
             self.engine.operate(
@@ -86,7 +96,6 @@ class Deployment:
             )
         finally:
             self._revoke_doubled_keys(watch)
-        return Outcome(watch, outputs(self.engine.state()))
 
     def destroy(self, watch: Watch) -> Watch:
         """Delete everything that the stack made. Asking for consent is the caller's part.
@@ -145,15 +154,18 @@ class Deployment:
             self.engine.open()
         self._refuse_changed_identity(outputs(state))
 
-    def _plan(self, watch: Watch, refresh: bool) -> Watch:
+    def _overrides(self) -> Overrides:
+        return Overrides.read(self._site.root, self.declaration.stack)
+
+    def _plan(self, watch: Watch, overrides: Overrides, refresh: bool) -> Watch:
         stack = self.engine.open()
         try:
             self.engine.operate(lambda: stack.preview(on_event=watch, **_reading(refresh), **self._options()), watch)
         except EngineFailed:
             # The engine stops at a protected resource before it says what it planned for it.
-            _refuse(guard.protected(watch.errors()))
+            _refuse(guard.protected(watch.errors()), _OVERRIDE)
             raise
-        _refuse([sentence for _, sentence in guard.destructive(watch.steps)])
+        _refuse(overrides.split(guard.destructive(watch.steps), self._say), _OVERRIDE)
         return watch
 
     def _refuse_shared_state(self) -> None:
@@ -270,6 +282,12 @@ class Deployment:
             [f"{urn.rsplit('::', 1)[-1]}: an object of its name exists and is somebody else's" for urn in strangers],
             "Delete it or rename it, or take it over on purpose with pulumi import.",
         )
+
+
+_OVERRIDE = (
+    "If it must be: have security add a waiver of destructive-change for each, with a reason and an end, to "
+    "policies/waivers/waivers.yaml (docs/rules.md)."
+)
 
 
 def _reading(refresh: bool) -> dict[str, Any]:

@@ -19,7 +19,9 @@ STATEFUL: Mapping[str, str] = {
     "kubernetes:apps/v1:StatefulSet": "the pods that serve the data, all at once",
     "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition": "every object of the kind, in every namespace",
     "aws:s3/bucket:Bucket": "every object in the bucket",
+    "aws:s3/bucketV2:BucketV2": "every object in the bucket",
     "aws:rds/instance:Instance": "every database on the server, and its backups",
+    "aws:rds/cluster:Cluster": "every database of the cluster, and its backups",
     "aws:kms/key:Key": "all that was encrypted by the key, backups too",
     "aws:ecr/repository:Repository": "the images that run",
     "aws:eks/cluster:Cluster": "all that runs in the cluster",
@@ -34,6 +36,11 @@ STATEFUL: Mapping[str, str] = {
     "gcp:compute/network:Network": "the network, and all that is reached through it",
     "gcp:compute/subnetwork:Subnetwork": "all machines in the subnetwork",
     "gcp:organizations/project:Project": "everything in the project",
+    "scaleway:object/bucket:Bucket": "every object in the bucket",
+    "scaleway:databases/instance:Instance": "every database on the server, and its backups",
+    "scaleway:kubernetes/cluster:Cluster": "all that runs in the cluster",
+    "scaleway:network/vpc:Vpc": "the network, and all that is reached through it",
+    "scaleway:network/privateNetwork:PrivateNetwork": "all machines and databases in the network",
     "postgresql:index/database:Database": "every table of the database",
     "random:index/randomId:RandomId": "the environment's identity, to which its data is bound",
 }
@@ -51,13 +58,18 @@ def destructive(steps: Iterable[Step]) -> Iterator[tuple[Step, str]]:
         yield step, f"would {step.op} {step.kind} {step.name}{what}{because}: {lost} would be lost"
 
 
+# What the engine says of a protected resource that it should replace, and of one that it should delete (pkg/v3,
+# resource/deploy/step_generator.go).
+_PROTECTED = ("marked for protection", "because it is protected")
+
+
 def protected(errors: Iterable[tuple[str | None, str]]) -> list[str]:
     """Return a sentence for each resource at which the engine stopped because it is protected.
 
     Args:
         errors: (urn, message) as the engine reported them.
     """
-    return [_protected(urn) for urn, message in errors if urn and "marked for protection" in message]
+    return [_protected(urn) for urn, message in errors if urn and any(words in message for words in _PROTECTED)]
 
 
 def _protected(urn: str) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 import pytest
 
 from components.settings.models import PlatformSettings
 from components.tiers import Tier
+from policies.gates.files import Waiver
+from policies.rules.stateful import STATEFUL
 from terrarium import guard
+from terrarium.overrides import Overrides
 from terrarium.plan import Step
 
 
@@ -32,12 +36,33 @@ def test_other_steps_are_let_through(op: str) -> None:
     assert not list(guard.destructive([step("replace", "kubernetes:core/v1:ConfigMap")]))
 
 
-def test_a_protected_resource_is_named_with_what_would_be_lost() -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        "unable to replace resource x\nas part of y. It is marked for protection, and can't be deleted",
+        "resource x cannot be deleted\nbecause it is protected. To unprotect the resource, either remove the flag",
+    ],
+)
+def test_a_protected_resource_is_named_with_what_would_be_lost(message: str) -> None:
     urn = "urn:pulumi:dev::terrarium::terrarium:index:Environment$kubernetes:core/v1:Namespace::a-dev-namespace"
-    message = "resource cannot be replaced because it is marked for protection"
     [sentence] = guard.protected([(urn, message), (None, message), (urn, "something else")])
     assert "Namespace a-dev-namespace" in sentence
     assert "everything in the namespace" in sentence
+
+
+def test_the_guard_knows_all_that_the_rules_call_stateful() -> None:
+    assert set(STATEFUL) <= set(guard.STATEFUL)
+
+
+def test_an_override_lets_its_own_resource_through_and_says_who_allowed_it() -> None:
+    said: list[str] = []
+    waiver = Waiver(
+        rule="destructive-change", stack="s", resource="a-dev-thing", why="Moved", who="ana", until=date(2026, 12, 1)
+    )
+    found = list(guard.destructive([step("delete", "aws:s3/bucket:Bucket")]))
+    assert Overrides({"a-dev-thing": waiver}).split(found, said.append) == []
+    assert "every object in the bucket would be lost. Allowed until 2026-12-01 by ana: Moved" in said[0]
+    assert Overrides({"other": waiver}).split(found, said.append) == [found[0][1]]
 
 
 def kept(token: str, **values: Any) -> dict[str, Any]:

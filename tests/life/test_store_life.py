@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -154,6 +155,34 @@ def test_destroying_dev_says_what_goes_and_takes_nothing_else_along(
     world.checkout.terrarium("destroy", "dev", "--yes")
     assert world.servers.listing() == dev
     assert neighbours() == held
+
+
+def protected(checkout: Checkout, stack: str) -> set[str]:
+    resources = checkout.state(stack)["resources"]
+    return {each["urn"].rsplit("::", 1)[-1] for each in resources if each.get("protect")}
+
+
+def test_a_store_is_given_up_by_named_overrides_that_have_not_ended(world: World) -> None:
+    checkout, today = world.checkout, datetime.now(UTC).date()
+
+    def waive(names: Iterable[str], until: date) -> None:
+        common = {"rule": "destructive-change", "stack": "test", "why": "Moved", "who": "security@example.org"}
+        checkout.waive(*({**common, "resource": name, "until": until.isoformat()} for name in names))
+
+    held = protected(checkout, "test")
+    store = {name for name in held if name.startswith("moves-test-store")}
+    assert len(store) >= 6
+    world.declare("test", "testing", {"context": world.shared.context, "platform": "shared"})
+    for names, until in ((store, today - timedelta(days=1)), ({"moves-test-store-results"}, today)):
+        waive(names, until)
+        said = checkout.answer("up", "test", code=3)
+        assert "would be lost" in said["error"]
+        assert "waiver of destructive-change" in said["error"]
+        assert protected(checkout, "test") == held
+    waive(store, today)
+    assert f"Allowed until {today} by security@example.org: Moved" in checkout.terrarium("up", "test")
+    assert protected(checkout, "test") == held - store
+    assert not world.servers.listing()["database"] - world.before["database"]
 
 
 def test_production_can_not_give_up_what_keeps_its_data(world: World) -> None:

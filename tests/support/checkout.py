@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -44,6 +45,8 @@ class Checkout:
         for name in ("Pulumi.yaml", "organisation.yaml"):
             (folder / name).write_bytes((ROOT / name).read_bytes())
         (folder / "stacks").symlink_to(ROOT / "stacks")
+        (folder / "policies").mkdir()
+        (folder / "policies" / "waivers").symlink_to(ROOT / "policies" / "waivers")
         (folder / ".venv").symlink_to(sys.prefix)
         self.site = folder / ".terrarium"
         self.site.mkdir()
@@ -87,6 +90,14 @@ class Checkout:
         document = yaml.safe_load(path.read_text()) if path.exists() else {}
         document["config"] = {"pulumi:disable-default-providers": ["*"], f"terrarium:{kind}": settings}
         path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def waive(self, *waivers: Mapping[str, str]) -> None:
+        """Let security's file of this checkout hold these exceptions and no other."""
+        folder = self.folder / "policies" / "waivers"
+        if folder.is_symlink():
+            folder.unlink()
+            shutil.copytree(ROOT / "policies" / "waivers", folder)
+        (folder / "waivers.yaml").write_text(yaml.safe_dump({"waivers": list(waivers)}), encoding="utf-8")
 
     def environment(self, tier: str) -> dict[str, str]:
         """Return the variables of a process that works on a tier, without those of the tests' own shell."""
