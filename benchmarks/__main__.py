@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import fresh, platforms, programs, store, table
+from benchmarks import fresh, platforms, programs, rules, store, table
 from benchmarks.figures import Figure, missed
 from benchmarks.workshop import CommandFailedError
 from rehearsal.errors import RehearsalError
@@ -29,6 +29,7 @@ class Name(StrEnum):
     DEV = "dev"
     WIDE = "wide"
     AWS = "aws"
+    RULES = "rules"
     PLATFORM = "platform"
     UP = "up"
     STORE = "store"
@@ -59,9 +60,12 @@ def _figures(names: set[Name], pairs: int, report: Report) -> Iterator[Figure]:
         with programs.programs(report) as both:
             for stack in stacks:
                 yield from programs.measure(both, stack, pairs, report)
-    if Name.AWS in names:
+    if names & {Name.AWS, Name.RULES}:
         with programs.on_aws(report) as both:
-            yield from programs.measure(both, programs.AWS, pairs, report)
+            if Name.AWS in names:
+                yield from programs.measure(both, programs.AWS, pairs, report)
+            if Name.RULES in names:
+                yield from rules.measure(both, pairs, report)
     if Name.PLATFORM in names:
         yield from platforms.measure(report)
     if Name.STORE in names:

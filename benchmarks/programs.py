@@ -27,8 +27,8 @@ TARGET = 1.10
 OURS, FLAT = "ours", "flat"
 STACKS = ("dev", "wide")
 """The reference stacks: the least that an environment is, and one with 40 more network policies."""
-AWS = "aws"
-"""The reference stack on AWS: production, with all that is made of it."""
+AWS, MANY = "aws", "many"
+"""The reference stacks on AWS: production, with all that is made of it, and with 110 more network policies."""
 _PLATFORM_STACK = "platform"
 _ACCOUNT = Rehearsed("aws", "123456789012", "eu-central-1")
 _FOLDER = Path(__file__).resolve().parent
@@ -105,21 +105,29 @@ class Programs:
         """
         self._run(program, "up", "--yes", "--skip-preview", "--stack", stack)
 
-    def preview(self, program: str, stack: str) -> Preview:
+    def preview(self, program: str, stack: str, *more: str) -> Preview:
         """Preview a stack that is up, and measure it.
+
+        Args:
+            program: Which program.
+            stack: Which stack.
+            more: Further arguments for the engine.
 
         Raises:
             CommandFailedError: If it fails, or if it finds a change.
         """
         self._note.unlink(missing_ok=True)
         start = time.perf_counter()
-        self._run(program, "preview", "--expect-no-changes", "--diff", "--stack", stack)
+        self._run(program, "preview", "--expect-no-changes", "--diff", "--stack", stack, *more)
         return Preview(wall=time.perf_counter() - start, cpu=float(self._note.read_text(encoding="ascii")))
 
     def registered(self, stack: str) -> dict[str, dict[str, Any]]:
         """Return what the last `up` registered: all that the state holds of each resource, by URN."""
         # As plain text: no secret is encrypted twice alike. The keys are of a store that goes with the run.
         exported = json.loads(self._run(OURS, "stack", "export", "--show-secrets", "--stack", stack))
+        for resource in exported["deployment"]["resources"]:
+            # What the rules came to is ours alone: nobody judges the flat program.
+            resource.get("outputs", {}).pop("rules", None)
         return {
             resource["urn"]: {key: ordered(key, value) for key, value in resource.items() if key not in NOTES}
             for resource in exported["deployment"]["resources"]
@@ -147,6 +155,9 @@ class Programs:
                 (project / name).symlink_to(file)
         for file in (_FOLDER / "reference").iterdir():
             shutil.copy(file, ours)
+        (ours / "policies").mkdir()
+        (ours / "policies" / "waivers").symlink_to(root / "policies" / "waivers")
+        _write_many(ours)
         for stack in filter(None, (site.platform_stack, *site.stacks)):
             self._run(OURS, "stack", "init", stack)
         for stack in site.stacks:
@@ -194,7 +205,7 @@ def on_aws(report: Report) -> Iterator[Programs]:
         report.step("Starting what is real of the rehearsed account")
         with workshop.rehearsal(folder) as variables:
             authorities = _ACCOUNT.start().folder / "certificates" / "terrarium-cluster.crt"
-        yield Programs(folder, Site((AWS,), "flat_aws", variables, files={"rds.pem": authorities}), parts)
+        yield Programs(folder, Site((AWS, MANY), "flat_aws", variables, files={"rds.pem": authorities}), parts)
 
 
 def differences(ours: Mapping[str, Mapping[str, Any]], flat: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -259,6 +270,18 @@ def measure(both: Programs, stack: str, pairs: int, report: Report) -> list[Figu
         )
         for field, what in (("cpu", "processor time of the program"), ("wall", "time of a preview"))
     ]
+
+
+def _write_many(folder: Path) -> None:
+    """Write the stack of 300 resources: that on AWS, with a network policy for each of 110 destinations."""
+    document = yaml.safe_load((folder / f"Pulumi.{AWS}.yaml").read_text(encoding="utf-8"))
+    settings = document["config"]["terrarium:environment"]
+    settings["name"] = MANY
+    settings["network"]["egress_to"] = {
+        f"to{number}": {"cidr": f"203.0.113.{number}/32", "ports": [443], "why": "A partner's interface"}
+        for number in range(1, 111)
+    }
+    (folder / f"Pulumi.{MANY}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
 
 
 def _write_project(source: Path, folder: Path, environment: Path) -> None:

@@ -15,6 +15,7 @@ from pulumi_kubernetes.admissionregistration.v1 import (
 )
 from pulumi_kubernetes.core.v1 import ConfigMap, Namespace
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
+from pulumi_kubernetes.networking.v1 import NetworkPolicy, NetworkPolicySpecArgs
 from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
 from pulumi_kubernetes.scheduling.v1 import PriorityClass
 
@@ -51,6 +52,12 @@ def platform(parent: pulumi.Resource, cluster: Cluster) -> tuple[pulumi.Output[s
         description="Workloads of production environments.",
         opts=opts,
     ).metadata.name
+    NetworkPolicy(
+        f"{name}-closed",
+        metadata=ObjectMetaArgs(name="default-deny", namespace=namespace, labels=LABELS),
+        spec=NetworkPolicySpecArgs(pod_selector=LabelSelectorArgs(), policy_types=["Ingress", "Egress"]),
+        opts=opts,
+    )
     admission(name, opts)
     content = {
         "contractVersion": 1,
@@ -61,8 +68,7 @@ def platform(parent: pulumi.Resource, cluster: Cluster) -> tuple[pulumi.Output[s
         "tiers": ["production"],
         "priorityClasses": {"production": priority},
     }
-    readers = [SubjectArgs(api_group=RBAC, kind="Group", name="system:authenticated")]
-    published = publish(name, "terrarium", namespace, content, readers=readers, labels=LABELS, opts=opts)
+    published = publish(name, "terrarium", namespace, content, readers=[], labels=LABELS, opts=opts)
     component.register_outputs({"descriptor": published.id})
     return namespace, priority
 
@@ -126,6 +132,8 @@ def publish(
         data={"descriptor.json": pulumi.Output.from_input(content).apply(lambda c: json.dumps(c, sort_keys=True))},
         opts=opts,
     )
+    if not readers:
+        return published
     reader = Role(
         f"{name}-descriptor-reader",
         metadata=ObjectMetaArgs(name=f"descriptor-{called}", namespace=namespace, labels=labels),

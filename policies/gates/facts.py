@@ -8,7 +8,7 @@ from datetime import date
 
 from components.contract import CloudAdapter
 from components.settings.declaration import Declaration
-from components.settings.models import AnySettings, EnvironmentSettings
+from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings
 from components.stores import layout
 from components.tiers import Tier as DeclaredTier
 from policies.gates.book import Book
@@ -52,6 +52,7 @@ def facts(
         cost_keys=approved.cost_keys,
         regions={cloud: frozenset(regions) for cloud, regions in approved.regions.items()},
         expiring=_expiring(declaration.settings),
+        deploying=_deploying(declaration.settings),
         deployment=deployment or Deployment(),
         branches=approved.branches.get(DeclaredTier(tier.value), ()),
         protected_refs=approved.protected_refs,
@@ -71,6 +72,14 @@ def _expiring(settings: AnySettings) -> frozenset[str]:
     if not isinstance(settings, EnvironmentSettings):
         return frozenset()
     return frozenset(f"{settings.id}-store-{kind}" for kind in (layout.SCRATCH, layout.BACKUPS))
+
+
+def _deploying(settings: AnySettings) -> frozenset[str]:
+    """Return the logical names of what gives the declared CI its rights, on AWS; other clouds list them one by one."""
+    if isinstance(settings, LakeSettings) or settings.ci is None:
+        return frozenset()
+    owner = settings.id if isinstance(settings, EnvironmentSettings) else settings.name
+    return frozenset({f"{owner}-deploy-PowerUserAccess"})
 
 
 def _compared(adapter: CloudAdapter) -> dict[str, str]:

@@ -8,6 +8,7 @@ registration before anything is made of it; a preview has said it before.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,15 +21,12 @@ from policies.rules import UNKNOWN, Options, Resource, Secret
 
 # Pulumi's wire format (sdk/proto, "Special signatures"): a secret among plain values.
 _SIGNATURE, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+# What a program ends with that has already said why (pulumi-language-python-exec).
+_SHOWN = 32
+REFUSED = "refused by the rules of production"
+"""How the message of a refusal begins."""
 # Seconds between two looks at whether all registrations were judged.
 _PAUSE = 0.01
-
-
-class RefusedByRules(Exception):  # noqa: N818 - it says what happened
-    """A rule refuses a resource."""
-
-    # The SDK prints the frames of whatever a transform raises; to people they say nothing.
-    __traceback__ = None
 
 
 @dataclass
@@ -65,7 +63,7 @@ class Gate:
         self._verdicts.extend(found)
         denied = [verdict.message for verdict in found if verdict.denied]
         if denied and not pulumi.runtime.is_dry_run():
-            raise RefusedByRules("\n".join(denied))
+            _end(denied)
 
     async def _outcome(self) -> dict[str, Any]:
         while not self._declared <= self._judged.keys():
@@ -73,7 +71,7 @@ class Gate:
         self._verdicts.extend(self.judge.whole(self._judged.values()))
         denied = [verdict.message for verdict in self._verdicts if verdict.denied]
         if denied:
-            raise pulumi.RunError(_refusal(denied))
+            raise pulumi.RunError(_refusal(denied, "nothing was changed"))
         return self._summary()
 
     def _summary(self) -> dict[str, Any]:
@@ -84,9 +82,18 @@ class Gate:
         }
 
 
-def _refusal(denied: list[str]) -> str:
+def _refusal(denied: list[str], done: str) -> str:
     listed = "\n".join(f"  - {message}" for message in denied)
-    return f"refused by the rules of production, nothing was changed:\n{listed}"
+    return f"{REFUSED}, {done}:\n{listed}"
+
+
+def _end(denied: list[str]) -> None:
+    """End the program before the engine has its answer: it then registers nothing, as after any program that failed.
+
+    Whatever a transform raises instead, the SDK prints with its own frames, and once more where the program waits.
+    """
+    pulumi.log.error(_refusal(denied, "and nothing more was made"))
+    os._exit(_SHOWN)
 
 
 async def _resource(args: pulumi.ResourceTransformArgs) -> Resource:

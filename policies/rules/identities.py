@@ -27,7 +27,8 @@ _SCALEWAY_POLICY = "scaleway:iam/policy:Policy"
 _AWS_KEY = "aws:iam/accessKey:AccessKey"
 _KEYS = (_AWS_KEY, "gcp:serviceaccount/key:Key", "gcp:storage/hmacKey:HmacKey", "scaleway:iam/apiKey:ApiKey")
 _BASIC_ROLES = {"roles/owner", "roles/editor", "roles/viewer"}
-_ADMIN_POLICIES = ("/AdministratorAccess", "/IAMFullAccess", "/PowerUserAccess")
+_DEPLOYERS = "/PowerUserAccess"
+_ADMIN_POLICIES = ("/AdministratorAccess", "/IAMFullAccess", _DEPLOYERS)
 # Sets that hold every right of an organisation or the right to give rights.
 _SCALEWAY_ADMIN = {"AllProductsFullAccess", "IAMManager", "OrganizationManager", "ProjectManager"}
 
@@ -93,12 +94,13 @@ def no_public_trust(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     remedy="Attach a policy that lists what is needed.",
     types=(*_ATTACHMENTS, _ROLE),
 )
-def no_admin_attach(resource: Resource, _facts: Facts) -> Iterator[Finding]:
-    """Neither AdministratorAccess nor IAMFullAccess nor PowerUserAccess is attached, in any partition."""
+def no_admin_attach(resource: Resource, facts: Facts) -> Iterator[Finding]:
+    """AdministratorAccess and IAMFullAccess are attached nowhere; PowerUserAccess to what the declared CI takes alone."""
     node = root(resource)
     attached = node.get("managedPolicyArns").entries() if resource.type == _ROLE else (node.get("policyArn"),)
     for arn in attached:
-        if arn.text.endswith(_ADMIN_POLICIES):
+        declared = resource.name in facts.deploying and arn.text.endswith(_DEPLOYERS)
+        if arn.text.endswith(_ADMIN_POLICIES) and not declared:
             yield arn.fault("allows everything")
 
 

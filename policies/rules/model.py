@@ -132,6 +132,7 @@ class Facts:
         default_tags: Tags that each provider gives to all that it makes, by the provider's name.
         regions: Regions that may be used, by cloud (`aws`, `gcp`, `scaleway`).
         expiring: Logical names of buckets that hold only what has an end: scratch, backups.
+        deploying: Logical names of what gives the declared CI its rights: it makes all that the stack is made of.
         networks: Ids and names of this environment's own networks.
         deployment: What CI attests.
         branches: Refs that this tier takes; `*` stands for any text. Empty: none.
@@ -153,6 +154,7 @@ class Facts:
     default_tags: Mapping[str, frozenset[str]] = field(default_factory=dict)
     regions: Mapping[str, frozenset[str]] = field(default_factory=dict)
     expiring: frozenset[str] = frozenset()
+    deploying: frozenset[str] = frozenset()
     networks: frozenset[str] = frozenset()
     deployment: Deployment = field(default_factory=Deployment)
     branches: tuple[str, ...] = ()

@@ -21,6 +21,17 @@ from tests.clouds.aws_ground import AUTHORITIES
 from tests.support.recording import Registration, record
 
 ROOT = Path(__file__).resolve().parents[2]
+# Whatever a production environment may also be made of.
+ALL = {
+    "budget": {"monthly": 5000, "notify": ["churn@example.org"]},
+    "ci": {"issuer": "github", "repository": "example/churn"},
+    "buckets": {"reports": {}},
+    "pools": {
+        "general": {"machine": "general", "cpu": "4", "memory": "16Gi", "min": 3, "max": 10},
+        "training": {"machine": "gpu", "gpu": 1, "max": 2},
+    },
+}
+BILLING = "012345-6789AB-CDEF01"
 TODAY = datetime.now(UTC).date()
 # Pulumi's wire format (sdk/proto, "Special signatures").
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -51,7 +62,9 @@ def _declared(
     (folder / "Pulumi.yaml").write_text("name: terrarium\n", encoding="utf-8")
     (folder / "rds.pem").write_text(AUTHORITIES, encoding="utf-8")
     monkeypatch.chdir(folder / "stacks")
-    block = declared.environment("production")
+    block = declared.environment(
+        "production", **ALL, **{"cloud": {"billing_account": BILLING}} if cloud == "gcp" else {}
+    )
     recorded = record(folder, "x", {"environment": block}, preview=preview, made=answers.made, answer=answers.answer)
     return tuple(_resource(one) for one in recorded.registrations), declare(folder, "x")
 
