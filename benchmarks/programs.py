@@ -155,8 +155,7 @@ class Programs:
                 (project / name).symlink_to(file)
         for file in (_FOLDER / "reference").iterdir():
             shutil.copy(file, ours)
-        (ours / "policies").mkdir()
-        (ours / "policies" / "waivers").symlink_to(root / "policies" / "waivers")
+        self._lay_out_pack(root / "policies", ours / "policies", interpreter)
         _write_many(ours)
         for stack in filter(None, (site.platform_stack, *site.stacks)):
             self._run(OURS, "stack", "init", stack)
@@ -165,6 +164,20 @@ class Programs:
             shutil.copy(ours / f"Pulumi.{stack}.yaml", flat)
         if site.platform_stack:
             self.up(OURS, site.platform_stack)
+
+    def _lay_out_pack(self, policies: Path, folder: Path, interpreter: Path) -> None:
+        """Give the project a policy pack of its own: it compares with the stack files around it, not the checkout's."""
+        shutil.copytree(policies / "pack", folder / "pack", ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "waivers").symlink_to(policies / "waivers")
+        description = folder / "pack" / "PulumiPolicy.yaml"
+        document = yaml.safe_load(description.read_text(encoding="utf-8"))
+        document["runtime"]["options"]["virtualenv"] = str(interpreter)
+        description.write_text(yaml.safe_dump(document), encoding="utf-8")
+
+    @property
+    def pack(self) -> Path:
+        """The folder of the policy pack."""
+        return self._folder / OURS / "policies" / "pack"
 
     def _interpreter(self) -> Path:
         """Make what passes for a virtual environment, whose Python notes what the program took."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from benchmarks.figures import Figure, Spread
 from benchmarks.programs import MANY, OURS, Preview, Programs
-from rehearsal import paths
 from rehearsal.progress import Report
 
 TARGET = 1.15
@@ -21,7 +20,7 @@ def measure(both: Programs, pairs: int, report: Report) -> list[Figure]:
     """
     report.step(f"Bringing up {MANY}")
     both.up(OURS, MANY)
-    pack = ("--policy-pack", str(paths.root() / "policies" / "pack"))
+    pack = ("--policy-pack", str(both.pack))
     taken: dict[tuple[str, ...], list[Preview]] = {pack: [], (): []}
     for arguments in taken:
         both.preview(OURS, MANY, *arguments)  # fills the caches of byte code and of the file system

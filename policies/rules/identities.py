@@ -95,7 +95,7 @@ def no_public_trust(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     types=(*_ATTACHMENTS, _ROLE),
 )
 def no_admin_attach(resource: Resource, facts: Facts) -> Iterator[Finding]:
-    """AdministratorAccess and IAMFullAccess are attached nowhere; PowerUserAccess to what the declared CI takes alone."""
+    """AdministratorAccess and IAMFullAccess nowhere; PowerUserAccess is attached only to what the declared CI takes."""
     node = root(resource)
     attached = node.get("managedPolicyArns").entries() if resource.type == _ROLE else (node.get("policyArn"),)
     for arn in attached:
