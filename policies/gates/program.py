@@ -16,11 +16,10 @@ from typing import Any
 import pulumi
 from pulumi.output import Unknown
 
+from policies.gates import wire
 from policies.gates.verdicts import Judge, Verdict
 from policies.rules import UNKNOWN, Options, Resource, Secret
 
-# Pulumi's wire format (sdk/proto, "Special signatures"): a secret among plain values.
-_SIGNATURE, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 # What a program ends with that has already said why (pulumi-language-python-exec).
 _SHOWN = 32
 REFUSED = "refused by the rules of production"
@@ -113,7 +112,7 @@ async def _plain(value: Any) -> object:
     if isinstance(value, Unknown):
         return UNKNOWN
     if isinstance(value, Mapping):
-        if value.get(_SIGNATURE) == _SECRET:
+        if value.get(wire.SIGNATURE) == wire.SECRET:
             return Secret(await _plain(value.get("value")))
         return {key: await _plain(below) for key, below in value.items()}
     if isinstance(value, list | tuple):
