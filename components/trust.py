@@ -1,19 +1,25 @@
 """Whose tokens a cloud takes for deploying: one repository's, of one branch, for one deployment environment. Pure.
 
-GitHub: docs.github.com "OpenID Connect reference" (claims, and customised subjects); GitLab: docs.gitlab.com "OpenID
-Connect (OIDC) authentication using ID tokens" (claims).
+GitHub: docs.github.com "OpenID Connect reference" (claims, issuers, and customised subjects); GitLab: docs.gitlab.com
+"OpenID Connect (OIDC) authentication using ID tokens" (claims). What AWS compares: docs.aws.amazon.com, IAM user guide,
+"Available keys for AWS OIDC federation".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.settings.ci import CiSettings
 from components.tiers import Tier
 
 _HOSTS = {"github": "github.com", "gitlab": "gitlab.com"}
+_GITHUB = "token.actions.githubusercontent.com"
+_GHE = ".ghe.com"
+# Of each issuer IAM compares `sub` and `aud`; of these, since January 2026, what it names and we ask for; of a server
+# of one's own no more.
+_IAM_COMPARES = {"github": ("repository", "ref", "environment"), "gitlab": ("ref_protected",)}
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,10 @@ class Trust:
 def trust(ci: CiSettings, tier: Tier, audience: str) -> Trust:
     """Return whom a stack's cloud takes as its deployer.
 
-    AWS looks at `sub` and `aud` alone, so the subject must name repository, branch and deployment environment together.
-    GitHub's does after the repository was told to (docs/clouds.md): `include_claim_keys` repo, context and ref.
-    GitLab's names project and branch; its deployment environment is a claim of its own, which AWS does not see: there
-    the branch must be protected, as must the environment.
+    AWS looks at `sub` and `aud`, and at little else, so the subject must name repository, branch and deployment
+    environment together. GitHub's does after the repository was told to (docs/clouds.md): `include_claim_keys` repo,
+    context and ref. GitLab's names project and branch; its deployment environment is a claim of its own, which AWS does
+    not see: there the branch must be protected.
 
     Args:
         ci: The CI.
@@ -62,14 +68,28 @@ def trust(ci: CiSettings, tier: Tier, audience: str) -> Trust:
                 "environment": environment,
             },
         )
-    # A server of one's own has its issuer on its own host; github.com's has one for all.
-    hosted = host == _HOSTS["github"]
     return Trust(
-        issuer="https://token.actions.githubusercontent.com" if hosted else f"https://{host}/_services/token",
+        issuer=f"https://{_github_issuer(host)}",
         audience=audience,
         subject=f"repo:{ci.repository}:environment:{environment}:ref:{ref}",
         claims={"repository": ci.repository, "ref": ref, "ref_type": "branch", "environment": environment},
     )
+
+
+def _github_issuer(host: str) -> str:
+    # A server of one's own has its issuer on its own host; github.com's has one for all, GHE.com one for each customer.
+    if host == _HOSTS["github"]:
+        return _GITHUB
+    return f"token.actions.{host}" if host.endswith(_GHE) else f"{host}/_services/token"
+
+
+def _compared(host: str, provider_arn: str) -> Sequence[str]:
+    # Announced for the commercial regions: where IAM did not know a claim, nobody would be let in.
+    if not provider_arn.startswith("arn:aws:"):
+        return ()
+    if host == _GITHUB or host.endswith(_GHE):
+        return _IAM_COMPARES["github"]
+    return _IAM_COMPARES["gitlab"] if host == _HOSTS["gitlab"] else ()
 
 
 def aws_document(wanted: Trust, provider_arn: str) -> str:
@@ -80,12 +100,14 @@ def aws_document(wanted: Trust, provider_arn: str) -> str:
         provider_arn: ARN of the OpenID Connect provider for its issuer.
     """
     host = wanted.issuer.removeprefix("https://")
+    claims = {"aud": wanted.audience, "sub": wanted.subject}
+    claims |= {claim: wanted.claims[claim] for claim in _compared(host, provider_arn)}
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": provider_arn},
         "Action": "sts:AssumeRoleWithWebIdentity",
         # StringEquals, never StringLike: a `*` in a subject lets pull requests of forks in.
-        "Condition": {"StringEquals": {f"{host}:aud": wanted.audience, f"{host}:sub": wanted.subject}},
+        "Condition": {"StringEquals": {f"{host}:{claim}": value for claim, value in claims.items()}},
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, sort_keys=True)
 

@@ -101,12 +101,19 @@ def issuer(place: Place) -> pulumi.Output[str]:
 
 def trust(provider: str) -> str:
     """Return whose tokens open the role of CI."""
+    said = {
+        "aud": "sts.amazonaws.com",
+        "sub": SUBJECT,
+        "repository": "example/churn",
+        "ref": "refs/heads/main",
+        "environment": "production",
+    }
     return document(
         {
             "Effect": "Allow",
             "Principal": {"Federated": provider},
             "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": {"StringEquals": {f"{ISSUER}:aud": "sts.amazonaws.com", f"{ISSUER}:sub": SUBJECT}},
+            "Condition": {"StringEquals": {f"{ISSUER}:{claim}": value for claim, value in said.items()}},
         }
     )
 

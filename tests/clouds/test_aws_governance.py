@@ -61,7 +61,9 @@ def test_ci_is_taken_by_its_repository_branch_and_environment(run: Run) -> None:
     assert statement["Principal"] == {"Federated": ISSUER}
     host = "token.actions.githubusercontent.com"
     subject = "repo:example/churn:environment:testing:ref:refs/heads/main"
-    assert statement["Condition"] == {"StringEquals": {f"{host}:aud": "sts.amazonaws.com", f"{host}:sub": subject}}
+    said = {"aud": "sts.amazonaws.com", "sub": subject, "repository": "example/churn"}
+    said |= {"ref": "refs/heads/main", "environment": "testing"}
+    assert statement["Condition"] == {"StringEquals": {f"{host}:{claim}": value for claim, value in said.items()}}
     assert recorded.outputs["governance"]["ci"] == {
         "role": f"arn:aws:iam::{ACCOUNT}:role/terrarium/churn-x/churn-x-deploy",
         "issuer": f"https://{host}",

@@ -24,6 +24,8 @@ def test_a_server_of_ones_own_is_its_own_issuer() -> None:
     own = GITHUB.model_copy(update={"host": "git.acme.example"})
     assert trust.trust(own, Tier.TESTING, "x").issuer == "https://git.acme.example/_services/token"
     assert trust.trust(GITLAB, Tier.TESTING, "x").issuer == "https://git.acme.example"
+    rented = GITHUB.model_copy(update={"host": "acme.ghe.com"})
+    assert trust.trust(rented, Tier.TESTING, "x").issuer == "https://token.actions.acme.ghe.com"
 
 
 def test_the_role_takes_one_subject_and_one_audience_word_for_word() -> None:
@@ -36,6 +38,25 @@ def test_the_role_takes_one_subject_and_one_audience_word_for_word() -> None:
             "git.acme.example:sub": "project_path:acme/data/churn:ref_type:branch:ref:main",
         }
     }
+
+
+@pytest.mark.parametrize(
+    ("ci", "partition", "compared"),
+    [
+        (GITHUB, "aws", {"aud", "sub", "repository", "ref", "environment"}),
+        (GITHUB.model_copy(update={"host": "acme.ghe.com"}), "aws", {"aud", "sub", "repository", "ref", "environment"}),
+        (GITHUB.model_copy(update={"host": "git.acme.example"}), "aws", {"aud", "sub"}),
+        (GITLAB.model_copy(update={"host": None}), "aws", {"aud", "sub", "ref_protected"}),
+        (GITLAB, "aws", {"aud", "sub"}),
+        (GITHUB, "aws-cn", {"aud", "sub"}),
+    ],
+)
+def test_the_role_compares_what_iam_knows_of_the_issuer(ci: CiSettings, partition: str, compared: set[str]) -> None:
+    wanted = trust.trust(ci, Tier.PRODUCTION, "sts.amazonaws.com")
+    host = wanted.issuer.removeprefix("https://")
+    document = json.loads(trust.aws_document(wanted, f"arn:{partition}:iam::1:oidc-provider/{host}"))
+    [statement] = document["Statement"]
+    assert {key.removeprefix(f"{host}:") for key in statement["Condition"]["StringEquals"]} == compared
 
 
 @pytest.mark.parametrize("ci", [GITHUB, GITLAB])
