@@ -2,7 +2,7 @@
 
 GitHub: docs.github.com "OpenID Connect reference" (claims, issuers, and customised subjects); GitLab: docs.gitlab.com
 "OpenID Connect (OIDC) authentication using ID tokens" (claims). What AWS compares: docs.aws.amazon.com, IAM user guide,
-"Available keys for AWS OIDC federation".
+"Available keys for AWS OIDC federation". Whom Google lets in: cloud.google.com, IAM, "Principal identifiers".
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _GHE = ".ghe.com"
 # Of each issuer IAM compares `sub` and `aud`; of these, since January 2026, what it names and we ask for; of a server
 # of one's own no more.
 _IAM_COMPARES = {"github": ("repository", "ref", "environment"), "gitlab": ("ref_protected",)}
+# Joins the values that make up Google's one attribute; no name may hold it.
+_JOINT = "@"
 
 
 @dataclass(frozen=True)
@@ -117,3 +119,18 @@ def gcp_condition(wanted: Trust) -> str:
     # Not by `sub`, which says the same and on GitHub, also on a server of one's own, only after it was told to. Values
     # hold no quote: the settings refuse them.
     return " && ".join(f"assertion.{claim} == '{value}'" for claim, value in sorted(wanted.claims.items()))
+
+
+def gcp_attribute(wanted: Trust) -> str:
+    """Return the CEL expression of the attribute that says of a token all that its condition asks for."""
+    return f" + '{_JOINT}' + ".join(f"assertion.{claim}" for claim in sorted(wanted.claims))
+
+
+def gcp_principal(wanted: Trust, attribute: str) -> str:
+    """Return who is let in, below their pool's name: whose attribute has these values.
+
+    Args:
+        wanted: What the token must say.
+        attribute: The attribute's name.
+    """
+    return f"attribute.{attribute}/" + _JOINT.join(value for _, value in sorted(wanted.claims.items()))

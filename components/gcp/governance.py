@@ -22,16 +22,19 @@ from components.settings.models import EnvironmentSettings, PlatformSettings
 from components.settings.money import BudgetSettings
 from components.tiers import Tier
 
-# What the program makes, one role of each service; and no more than the project has.
+# What the program makes, one role of each service; and no more than the project has. Of identities it makes and deletes
+# accounts and reads the rest: who may act as which account, and whose tokens CI's pool takes, a person decides.
 _ROLES = (
     *("artifactregistry.admin", "binaryauthorization.policyEditor", "browser", "cloudkms.admin", "cloudquotas.viewer"),
     *("cloudsql.admin", "compute.networkAdmin", "compute.viewer", "container.admin", "dns.admin"),
-    *("iam.serviceAccountAdmin", "iam.serviceAccountUser", "iam.workloadIdentityPoolAdmin"),
+    *("iam.serviceAccountCreator", "iam.serviceAccountDeleter", "iam.serviceAccountUser", "iam.serviceAccountViewer"),
+    "iam.workloadIdentityPoolViewer",
     *("monitoring.notificationChannelEditor", "servicenetworking.networksAdmin"),
     *("serviceusage.serviceUsageAdmin", "storage.admin"),
 )
 _GRANTING = "roles/resourcemanager.projectIamAdmin"
 _NODES = "roles/container.defaultNodeServiceAccount"
+_DEPLOYMENT = "deployment"
 
 
 def governance(
@@ -119,7 +122,10 @@ def _ci(name: str, ci: CiSettings, tier: Tier, project: Project) -> Mapping[str,
         workload_identity_pool_provider_id=ci.issuer,
         display_name=ci.issuer,
         oidc=iam.WorkloadIdentityPoolProviderOidcArgs(issuer_uri=wanted.issuer),
-        attribute_mapping={"google.subject": "assertion.sub"},
+        attribute_mapping={
+            "google.subject": "assertion.sub",
+            f"attribute.{_DEPLOYMENT}": trust.gcp_attribute(wanted),
+        },
         # One repository, branch and deployment environment: all others of the issuer's are refused here.
         attribute_condition=trust.gcp_condition(wanted),
         opts=project.opts,
@@ -134,8 +140,10 @@ def _ci(name: str, ci: CiSettings, tier: Tier, project: Project) -> Mapping[str,
         f"{name}-deploy-ci",
         service_account_id=account.name,
         role="roles/iam.workloadIdentityUser",
-        # Whoever the pool let in: its condition is the wall.
-        member=pulumi.Output.concat("principalSet://iam.googleapis.com/", pool.name, "/*"),
+        # Not whoever the pool lets in: a second provider in it or a loosened condition would open the account.
+        member=pulumi.Output.concat(
+            "principalSet://iam.googleapis.com/", pool.name, "/", trust.gcp_principal(wanted, _DEPLOYMENT)
+        ),
         opts=project.opts,
     )
     _rights(name, account, project)

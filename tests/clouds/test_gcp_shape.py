@@ -262,6 +262,15 @@ def test_ci_is_let_in_by_its_tokens_and_money_is_watched(run: Run, issuer: str) 
     assert recorded.outputs["governance"]["ci"]["serviceAccount"].startswith("fraud-dev-deploy@")
     roles = {r.inputs["role"] for r in of(recorded, "IAMMember").values() if "deploy" in r.name}
     assert not roles & {"roles/owner", "roles/editor"}
+    # What lets CI in is not CI's to change: the tokens that its pool takes, and who may act as its account.
+    deciding = {"serviceAccountAdmin", "serviceAccountTokenCreator", "serviceAccountKeyAdmin", "workloadIdentityUser"}
+    deciding |= {"workloadIdentityPoolAdmin", "securityAdmin", "roleAdmin", "serviceAccountOpenIdTokenCreator"}
+    granted = {
+        r.inputs["role"] for r in of(recorded, "IAMMember").values() if "deploy" in r.name and "project" in r.kind
+    }
+    assert granted
+    assert not granted & {f"roles/iam.{name}" for name in deciding}
+    assert not roles & {"roles/iam.serviceAccountAdmin", "roles/iam.workloadIdentityPoolAdmin"}
 
 
 def test_the_cluster_s_key_is_the_agents_before_it_is_used(run: Run) -> None:
