@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws import cloudwatch, ec2, iam, kms, rds, servicequotas
 
-from benchmarks.flat_aws.place import ACCOUNT, NAME, REGION, ROLES, TAGS, Place, arn, document
+from benchmarks.flat_aws.place import ACCOUNT, BOUNDARY, NAME, REGION, ROLES, TAGS, Place, arn, document
 
 MACHINES = ["g5.xlarge", "g6.xlarge", "m5.xlarge", "m6a.xlarge", "m6i.xlarge", "m7a.xlarge", "m7i.xlarge"]
 # What all of it takes, with the code of the quota: cores of machines (on demand; with GPUs), addresses, VPCs.
@@ -109,7 +109,7 @@ def logs_key(place: Place) -> pulumi.Output[str]:
     return key(place, "cluster", logs)
 
 
-def role(place: Place, purpose: str, service: str, *, tags: bool = False) -> iam.Role:
+def role(place: Place, purpose: str, service: str, *, tags: bool = False, bounded: bool = True) -> iam.Role:
     """Make a role that a service takes."""
     trust = {
         "Effect": "Allow",
@@ -121,6 +121,7 @@ def role(place: Place, purpose: str, service: str, *, tags: bool = False) -> iam
         name=f"{NAME}-{purpose}",
         path=ROLES,
         assume_role_policy=document(trust),
+        permissions_boundary=BOUNDARY if bounded else None,
         opts=place.opts(),
     )
 

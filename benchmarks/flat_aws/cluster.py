@@ -39,7 +39,7 @@ def cluster(place: Place, network: Network, key: pulumi.Output[str]) -> Cluster:
         attach(place, nodes, "nodes", policy)
         for policy in ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
     ]
-    control = role(place, "cluster", "eks", tags=True)
+    control = role(place, "cluster", "eks", tags=True, bounded=False)
     rights += [attach(place, control, "cluster", policy) for policy in POLICIES]
     rights.append(allow(place, control, "cluster", key.apply(control_policy)))
     rights.append(logs(place, "cluster", f"/aws/eks/{NAME}/cluster", 90, key))

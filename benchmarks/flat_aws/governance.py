@@ -8,7 +8,7 @@ from pulumi_aws import budgets, ecr, iam
 
 from benchmarks.flat_aws.account import allow, attach
 from benchmarks.flat_aws.cluster import Cluster, administrator
-from benchmarks.flat_aws.place import ACCOUNT, NAME, OWNER, ROLES, Place, arn, document
+from benchmarks.flat_aws.place import ACCOUNT, BOUNDARY, NAME, OWNER, ROLES, Place, arn, document
 
 ISSUER = "token.actions.githubusercontent.com"
 SUBJECT = "repo:example/churn:environment:production:ref:refs/heads/main"
@@ -120,7 +120,7 @@ def trust(provider: str) -> str:
 
 def roles() -> str:
     """Return what CI may do with roles."""
-    changes = [f"iam:{verb}Role" for verb in ("Create", "Delete", "Update", "Pass")]
+    changes = [f"iam:{verb}Role" for verb in ("Create", "Delete", "Update")]
     changes += [f"iam:{verb}RolePolicy" for verb in ("Put", "Delete", "Attach", "Detach")]
     changes += ["iam:UpdateAssumeRolePolicy", "iam:UpdateRoleDescription"]
     reads = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies"]
@@ -129,10 +129,17 @@ def roles() -> str:
         {
             "Sid": "Roles",
             "Effect": "Allow",
-            "Action": [*reads, *changes, "iam:TagRole", "iam:UntagRole"],
+            "Action": [*reads, "iam:PassRole", "iam:TagRole", "iam:UntagRole"],
             "Resource": arn("iam", f"role{ROLES}{NAME}-*", ""),
         },
-        {"Sid": "NotItself", "Effect": "Deny", "Action": changes, "Resource": DEPLOY},
+        {
+            "Sid": "BoundedRoles",
+            "Effect": "Allow",
+            "Action": changes,
+            "Resource": arn("iam", f"role{ROLES}{NAME}-*", ""),
+            "Condition": {"StringEquals": {"iam:PermissionsBoundary": BOUNDARY}},
+        },
+        {"Sid": "NotItself", "Effect": "Deny", "Action": [*changes, "iam:PassRole"], "Resource": DEPLOY},
         {
             "Sid": "Issuer",
             "Effect": "Allow",

@@ -12,6 +12,7 @@ OWNER = "churn@example.org"
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 CIDR = "10.64.0.0/16"
 ROLES = f"/terrarium/{NAME}/"
+BOUNDARY = "arn:aws:iam::aws:policy/PowerUserAccess"
 TAGS = {
     "project": "churn",
     "environment": NAME,

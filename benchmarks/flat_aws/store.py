@@ -22,7 +22,7 @@ from benchmarks.flat_aws.cluster import Cluster
 from benchmarks.flat_aws.database import make_database
 from benchmarks.flat_aws.network import DATA, Network
 from benchmarks.flat_aws.objects import buckets
-from benchmarks.flat_aws.place import ACCOUNT, NAME, REGION, ROLES, Place, document
+from benchmarks.flat_aws.place import ACCOUNT, BOUNDARY, NAME, REGION, ROLES, Place, document
 from benchmarks.flat_aws.server import server
 from benchmarks.flat_aws.workspace import grant, metadata
 
@@ -122,6 +122,7 @@ def make_role(
         path=ROLES,
         description=f"{identity} of the data store of {NAME}",
         assume_role_policy=cluster.arn.apply(lambda arn: trust(arn, identity)),
+        permissions_boundary=BOUNDARY,
         opts=place.opts(),
     )
     allowed = known.apply(lambda k: policy(identity, k["buckets"], k["key"]))

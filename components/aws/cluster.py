@@ -144,7 +144,8 @@ def _cluster(
     if key is None:
         raise TypeError("the network of a cluster that is made comes with a key")
     allowed = key.apply(lambda arn: document([*_tagging(account.partition), _secrets(arn)]))
-    role = shop.role("cluster", "eks", managed=_POLICIES, allowed=allowed, tagged=True)
+    # Auto Mode makes instance profiles and passes the nodes' role to them: rights in IAM, which the boundary has not.
+    role = shop.role("cluster", "eks", managed=_POLICIES, allowed=allowed, tagged=True, bounded=False)
     # Made before the cluster: else EKS makes a group of that name, without a key and kept for ever.
     logs = shop.logs("cluster", f"/aws/eks/{owner}/cluster", block.log_days, key)
     private = settings.strictest is Tier.PRODUCTION

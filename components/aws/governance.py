@@ -1,8 +1,9 @@
 """What watches and binds an account: a budget that warns, and the role that a stack's CI takes without a key.
 
 Follows docs.aws.amazon.com: Cost Management user guide ("Managing your costs with AWS Budgets"; a tag is a filter once
-it is activated as a cost allocation tag), IAM user guide ("OIDC federation"), and of the provider's resources
-aws_budgets_budget, aws_iam_openid_connect_provider, aws_iam_role; data source aws_iam_openid_connect_provider.
+it is activated as a cost allocation tag), IAM user guide ("OIDC federation", "Permissions boundaries for IAM
+entities"), and of the provider's resources aws_budgets_budget, aws_iam_openid_connect_provider, aws_iam_role; data
+source aws_iam_openid_connect_provider.
 """
 
 from __future__ import annotations
@@ -138,12 +139,12 @@ def _issuer(name: str, owner: str, wanted: Trust, account: Account, opts: pulumi
 def _roles(account: Account, owner: str) -> Sequence[Statement]:
     """Return what CI may do with roles, which PowerUserAccess leaves out: make and change those of its own stack.
 
-    It may not change the role that it has taken. What it lets a role of its stack do is as wide as IAM allows: who may
-    merge to the branch holds that, and the deployment environment.
+    Each must have the boundary, and CI can't set, change or take off one: no role becomes wider than CI itself. That it
+    has taken, and the cluster's, have none and are a person's.
     """
     roles = account.arn("iam", f"role{role_path(owner)}{owner}-*", region=False)
     own = access.deploy_role(account, owner)
-    changes = [f"iam:{verb}Role" for verb in ("Create", "Delete", "Update", "Pass")]
+    changes = [f"iam:{verb}Role" for verb in ("Create", "Delete", "Update")]
     changes += [f"iam:{verb}RolePolicy" for verb in ("Put", "Delete", "Attach", "Detach")]
     changes += ["iam:UpdateAssumeRolePolicy", "iam:UpdateRoleDescription"]
     reads = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies"]
@@ -155,8 +156,15 @@ def _roles(account: Account, owner: str) -> Sequence[Statement]:
     made_here = {"StringEquals": {"aws:ResourceTag/environment": owner}}
     providers = account.arn("iam", "oidc-provider/*", region=False)
     return [
-        {"Sid": "Roles", "Effect": "Allow", "Action": [*reads, *changes, *tags], "Resource": roles},
-        {"Sid": "NotItself", "Effect": "Deny", "Action": changes, "Resource": own},
+        {"Sid": "Roles", "Effect": "Allow", "Action": [*reads, "iam:PassRole", *tags], "Resource": roles},
+        {
+            "Sid": "BoundedRoles",
+            "Effect": "Allow",
+            "Action": changes,
+            "Resource": roles,
+            "Condition": {"StringEquals": {"iam:PermissionsBoundary": account.boundary}},
+        },
+        {"Sid": "NotItself", "Effect": "Deny", "Action": [*changes, "iam:PassRole"], "Resource": own},
         {"Sid": "Issuer", "Effect": "Allow", "Action": ["iam:GetOpenIDConnectProvider"], "Resource": providers},
         {
             "Sid": "OwnIssuer",

@@ -164,6 +164,7 @@ def role(
         path=f"/terrarium/{place.owner}/",
         description=f"{who.name} of the data store of {place.owner}",
         assume_role_policy=place.cluster.arn.apply(lambda arn: trust(account, arn, place.owner, who, allowed)),
+        permissions_boundary=account.boundary,
         opts=place.opts,
     )
     document = pulumi.Output.all(reach=reach, login=login).apply(

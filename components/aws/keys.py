@@ -114,6 +114,7 @@ class Shop:
         managed: Sequence[str] = (),
         allowed: pulumi.Input[str] | None = None,
         tagged: bool = False,
+        bounded: bool = True,
     ) -> Role:
         """Make a role that a service takes.
 
@@ -123,6 +124,7 @@ class Shop:
             managed: AWS' policies that it has, by name.
             allowed: Document of a policy of its own.
             tagged: Whether the service tags its sessions.
+            bounded: Whether it has the boundary; without, it is not CI's to change.
         """
         actions = ["sts:AssumeRole", "sts:TagSession"] if tagged else ["sts:AssumeRole"]
         # Service principals end with amazonaws.com in every partition (IAM user guide, "AWS service principals").
@@ -132,6 +134,7 @@ class Shop:
             name=role_name(self.owner, purpose),
             path=role_path(self.owner),
             assume_role_policy=document([trust]),
+            permissions_boundary=self.account.boundary if bounded else None,
             opts=self.account.opts,
         )
         rights: list[pulumi.Resource] = [self.attached(role, purpose, policy) for policy in managed]

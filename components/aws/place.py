@@ -56,6 +56,14 @@ class Account:
         where = self.region if region else ""
         return f"arn:{self.partition}:{service}:{where}:{self.id if account else 'aws'}:{resource}"
 
+    @property
+    def boundary(self) -> str:
+        """ARN of the policy past which no role of a stack can go: all that its CI may do but with IAM.
+
+        AWS' own, which nobody in the account can change.
+        """
+        return self.arn("iam", "policy/PowerUserAccess", region=False, account=False)
+
 
 @dataclass(frozen=True)
 class Vpc(Network):

@@ -89,7 +89,8 @@ def test_ci_changes_roles_of_its_own_stack_and_not_the_one_it_has(run: Run) -> N
     roles = f"arn:aws:iam::{ACCOUNT}:role/terrarium/churn-x/churn-x-"
     assert statements["Roles"]["Resource"] == f"{roles}*"
     assert (statements["NotItself"]["Effect"], statements["NotItself"]["Resource"]) == ("Deny", f"{roles}deploy")
-    assert "iam:PutRolePolicy" in statements["NotItself"]["Action"]
+    assert statements["BoundedRoles"]["Resource"] == f"{roles}*"
+    assert {"iam:PutRolePolicy", "iam:PassRole"} <= set(statements["NotItself"]["Action"])
     # Tags are changed with the owner in the stack file, its own and the issuer's too.
     assert "iam:TagRole" in statements["Roles"]["Action"]
     assert "iam:TagRole" not in statements["NotItself"]["Action"]
