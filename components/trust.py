@@ -19,7 +19,10 @@ _GITHUB = "token.actions.githubusercontent.com"
 _GHE = ".ghe.com"
 # Of each issuer IAM compares `sub` and `aud`; of these, since January 2026, what it names and we ask for; of a server
 # of one's own no more.
-_IAM_COMPARES = {"github": ("repository", "ref", "environment"), "gitlab": ("ref_protected",)}
+_IAM_COMPARES = {
+    "github": ("repository", "repository_id", "ref", "environment"),
+    "gitlab": ("project_id", "ref_protected"),
+}
 # Joins the values that make up Google's one attribute; no name may hold it.
 _JOINT = "@"
 
@@ -57,6 +60,7 @@ def trust(ci: CiSettings, tier: Tier, audience: str) -> Trust:
     environment = ci.environment or tier.value
     host = ci.host or _HOSTS[ci.issuer]
     ref = f"refs/heads/{ci.branch}"
+    number = str(ci.repository_id) if ci.repository_id else ""
     if ci.issuer == "gitlab":
         return Trust(
             issuer=f"https://{host}",
@@ -68,13 +72,15 @@ def trust(ci: CiSettings, tier: Tier, audience: str) -> Trust:
                 "ref_type": "branch",
                 "ref_protected": "true",
                 "environment": environment,
-            },
+            }
+            | ({"project_id": number} if number else {}),
         )
     return Trust(
         issuer=f"https://{_github_issuer(host)}",
         audience=audience,
         subject=f"repo:{ci.repository}:environment:{environment}:ref:{ref}",
-        claims={"repository": ci.repository, "ref": ref, "ref_type": "branch", "environment": environment},
+        claims={"repository": ci.repository, "ref": ref, "ref_type": "branch", "environment": environment}
+        | ({"repository_id": number} if number else {}),
     )
 
 
@@ -103,7 +109,7 @@ def aws_document(wanted: Trust, provider_arn: str) -> str:
     """
     host = wanted.issuer.removeprefix("https://")
     claims = {"aud": wanted.audience, "sub": wanted.subject}
-    claims |= {claim: wanted.claims[claim] for claim in _compared(host, provider_arn)}
+    claims |= {claim: wanted.claims[claim] for claim in _compared(host, provider_arn) if claim in wanted.claims}
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": provider_arn},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from components.naming import NameRule
 from components.settings.fields import Settings
@@ -45,6 +45,9 @@ class CiSettings(Settings):
     """Name of a GitLab or GitHub Enterprise server of one's own; by default github.com or gitlab.com."""
     repository: Repository
     """The repository, as `organisation/repository`."""
+    repository_id: Annotated[int, Field(ge=1)] | None = None
+    """The repository's number, as its host counts. With it a repository that somebody makes later under the same name
+    is refused, where the cloud compares it: Google Cloud always, AWS of github.com, GHE.com and gitlab.com."""
     branch: Ref = "main"
     """The branch (default main). Wildcards are not taken."""
     environment: Ref | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import chdir
 from dataclasses import replace
@@ -47,12 +48,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @functools.cache
-def registered(folder: Path, cloud: str, issuer: str, tier: str) -> Recorded:
+def registered(folder: Path, cloud: str, issuer: str, tier: str, *, numbered: bool = False) -> Recorded:
     """What the program registers for a stack with this CI."""
-    ci = {**ISSUERS[issuer], "repository": tokens.PROJECT}
+    ci: dict[str, Any] = {**ISSUERS[issuer], "repository": tokens.PROJECT}
+    if numbered:
+        ci["repository_id"] = tokens.NUMBERS[ci["issuer"]]
     declared, answers = (aws_declared, aws_answers) if cloud == "aws" else (gcp_declared, gcp_answers)
-    own = folder / f"{cloud}-{list(ISSUERS).index(issuer)}-{tier}"
-    own.mkdir()
+    own = Path(tempfile.mkdtemp(dir=folder))
     (own / "Pulumi.yaml").write_text("name: terrarium\n", encoding="utf-8")
     (own / "rds.pem").write_text(aws_declared.AUTHORITIES, encoding="utf-8")
     with chdir(own):
@@ -175,6 +177,17 @@ def test_what_aws_can_t_tell_apart_is_what_the_page_says(aws: Aws, issuer: str, 
     right = tokens.job(issuer, aws.audience, tier)
     found = {name for name, job in tokens.unseen_jobs(right).items() if aws.lets_in(job.claims())}
     assert found == tokens.unseen(right)
+
+
+@every_issuer
+@pytest.mark.parametrize("numbered", [False, True])
+def test_a_repository_made_anew_is_refused_by_its_number(iam: Iam, folder: Path, issuer: str, numbered: bool) -> None:
+    aws, gcp = (registered(folder, cloud, issuer, "production", numbered=numbered) for cloud in ("aws", "gcp"))
+    seen = {"aws": issuer not in {tokens.GITHUB_SERVER, tokens.GITLAB_SERVER}, "gcp": True}
+    for name, cloud in {"aws": Aws(iam, aws), "gcp": Gcp(gcp)}.items():
+        right = tokens.job(issuer, cloud.audience, "production")
+        assert cloud.lets_in(right.claims())
+        assert cloud.lets_in(tokens.made_anew(right).claims()) is not (numbered and seen[name])
 
 
 @pytest.mark.parametrize("issuer", [tokens.GITHUB])
@@ -338,7 +351,23 @@ def test_every_role_has_the_boundary_but_those_that_ci_may_not_change(folder: Pa
     assert unbounded == {"churn-x-deploy-role", "churn-x-cluster-role"}
 
 
-def test_every_job_that_is_tried_stands_in_the_page() -> None:
+def test_the_page_says_of_every_job_what_was_found() -> None:
     page = (ROOT / "docs" / "clouds.md").read_text(encoding="utf-8")
-    rows = {line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")}
-    assert tokens.names() - rows == set()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
+    rows = {cells[0]: cells[1:] for cells in lines if cells[0] in tokens.names()}
+    assert rows.keys() == tokens.names()
+    assert rows == {name: tried_as(name) for name in rows}
+
+
+def tried_as(name: str) -> list[str]:
+    """What a row of the page must hold, by column."""
+    github, gitlab = (tokens.job(issuer, "", "") for issuer in (tokens.GITHUB, tokens.GITLAB))
+    on_github = {cloud for cloud in ("aws", "gcp") if name in tokens.forged(github, cloud)}
+    by_google = name in tokens.forged(gitlab, "gcp")
+    own, hosted = (name in tokens.unseen(tokens.job(each, "", "")) for each in (tokens.GITLAB_SERVER, tokens.GITLAB))
+    by_aws = name in tokens.forged(tokens.job(tokens.GITLAB, "", ""), "aws")
+    return [
+        {0: "", 1: "refused by AWS", 2: "refused"}[len(on_github)],
+        "refused" if by_google else "",
+        "**let in**" if hosted else "refused from gitlab.com, **let in** of one's own" if own else "refused" * by_aws,
+    ]

@@ -51,7 +51,7 @@ class GithubJob:
             "ref_protected": "true" if self.ref == "refs/heads/main" else "false",
             "repository": self.repository,
             "repository_owner": owner,
-            "repository_id": "456789",
+            "repository_id": str(NUMBERS["github"]),
             "repository_owner_id": "123456",
             "repository_visibility": "private",
             "event_name": self.event,
@@ -97,7 +97,7 @@ class GitlabJob:
             "iss": self.issuer,
             "aud": self.audience,
             "sub": f"project_path:{self.project}:ref_type:{self.ref_type}:ref:{self.ref}",
-            "project_id": "20",
+            "project_id": str(NUMBERS["gitlab"]),
             "project_path": self.project,
             "project_visibility": "private",
             "namespace_id": "72",
@@ -129,6 +129,8 @@ class GitlabJob:
 
 Job = GithubJob | GitlabJob
 
+# Of the repository of the right jobs.
+NUMBERS = {"github": 456789, "gitlab": 20}
 # Each by the name under which docs/clouds.md lists it.
 _BOTH: dict[str, Any] = {
     "another issuer": {"issuer": "https://token.evil.example"},
@@ -191,6 +193,12 @@ _UNPROTECTED: dict[str, Any] = {
         "protected": False,
     },
 }
+
+
+def made_anew(right: Job) -> Job:
+    """Return the job of another repository that has the name which the right one gave up."""
+    claim = "repository_id" if isinstance(right, GithubJob) else "project_id"
+    return replace(right, changed={claim: "999999"})
 
 
 def job(issuer: str, audience: str, environment: str) -> Job:
