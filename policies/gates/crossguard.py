@@ -15,15 +15,17 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent import futures
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 
-from components.settings.problems import InvalidSettings
 from policies.gates import wire
-from policies.gates.verdicts import Judge, Verdict
 from policies.rules import Options, Resource, Severity
+
+if TYPE_CHECKING:  # 0.2 s that the engine need not wait for: see Pack
+    from policies.gates.verdicts import Judge, Verdict
 
 # The version that counts stands in PulumiPolicy.yaml.
 _VERSION = "0.0.1"
@@ -80,13 +82,16 @@ class Told:
 class Pack(analyzer_pb2_grpc.AnalyzerServicer):
     """Answers one engine about one stack.
 
+    The judge is looked for while the engine goes on and starts program and providers: it waits for every pack alone.
+
     Args:
-        appoint: Finds who judges, from what the engine says of the stack.
+        appoint: Finds who judges, from what the engine says of the stack. What it raises refuses everything.
     """
 
     def __init__(self, appoint: Callable[[Told], Judge]) -> None:
         self._appoint = appoint
-        self._judge: Judge | None = None
+        self._appointing = futures.ThreadPoolExecutor(max_workers=1)
+        self._judge: futures.Future[Judge] | None = None
 
     def GetAnalyzerInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> analyzer_pb2.AnalyzerInfo:
         """Say what policies there are."""
@@ -105,11 +110,8 @@ class Pack(analyzer_pb2_grpc.AnalyzerServicer):
     def ConfigureStack(
         self, request: analyzer_pb2.AnalyzerStackConfigureRequest, context: grpc.ServicerContext
     ) -> analyzer_pb2.AnalyzerStackConfigureResponse:
-        """Appoint the judge, or refuse to begin: without one nothing may pass."""
-        try:
-            self._judge = self._appoint(Told(request.stack, dict(request.config)))
-        except InvalidSettings as error:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        """Begin to look for the judge."""
+        self._judge = self._appointing.submit(self._appoint, Told(request.stack, dict(request.config)))
         return analyzer_pb2.AnalyzerStackConfigureResponse()
 
     def Configure(
@@ -143,9 +145,15 @@ class Pack(analyzer_pb2_grpc.AnalyzerServicer):
         return analyzer_pb2.RemediateResponse()
 
     def _appointed(self, context: grpc.ServicerContext) -> Judge:
+        """Return the judge, or refuse: without one nothing may pass."""
         if self._judge is None:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the engine has not said which stack is judged")
-        return self._judge
+        if error := self._judge.exception():
+            # What is wrong in files is said; what went wrong in ours only by its kind, as it may quote anything.
+            known = type(error).__name__ == "InvalidSettings"
+            said = str(error) if known else f"the rules can't judge: a fault of theirs ({type(error).__name__})"
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, said)
+        return self._judge.result()
 
 
 def serve(pack: Pack) -> None:

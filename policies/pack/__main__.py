@@ -4,10 +4,13 @@ The rules, security's files and organisation.yaml are those that stand around th
 pinned release; what the stack declares is what the engine says.
 """
 
+from __future__ import annotations
+
 import gc
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # It lives as long as one preview: searching for garbage what SDK and settings bring costs a tenth of its time.
 gc.disable()
@@ -15,13 +18,16 @@ ROOT = Path(__file__).resolve().parents[2]
 # The engine starts a pack in its own folder.
 sys.path.insert(0, str(ROOT))
 
-from policies.gates import court  # noqa: E402 - the path comes first
-from policies.gates.crossguard import Pack, Told, serve  # noqa: E402 - see above
-from policies.gates.verdicts import Judge  # noqa: E402 - see above
+from policies.gates.crossguard import Pack, Told, serve  # noqa: E402 - the path comes first
+
+if TYPE_CHECKING:
+    from policies.gates.verdicts import Judge
 
 
 def appoint(told: Told) -> Judge:
     """Return who judges the stack that the engine works on."""
+    from policies.gates import court  # noqa: PLC0415 - the engine does not wait for it
+
     return court.of_engine(ROOT, told.stack, told.config, os.environ)
 
 
