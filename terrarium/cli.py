@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +13,8 @@ import typer
 
 from components.settings.check import check_project
 from components.settings.declaration import Declaration, declare, stack_files
-from components.settings.problems import InvalidSettings
+from components.settings.problems import InvalidSettings, Problem
+from policies.gates import book
 from terrarium import backup_commands, store_commands
 from terrarium.errors import CommandFailed, Exit, InvalidInput, Refused
 from terrarium.explanation import explanation, shown
@@ -129,12 +132,13 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Read every file and report every problem, also those between stacks; needs no cloud and no state."""
-    screen = Screen(as_json=as_json)
-    report = check_project(_root(root), stacks or None)
-    problems = [problem.as_dict() for problem in report.problems]
+    screen, found = Screen(as_json=as_json), _root(root)
+    report = check_project(found, stacks or None)
+    every = [*report.problems, *_security_problems(found)]
+    problems = [problem.as_dict() for problem in every]
     if problems and not as_json:
-        raise InvalidSettings("check", report.problems)
-    checked = list(report.checked)
+        raise InvalidSettings("check", every)
+    checked = [*report.checked, *book.files(found)]
     screen.result({"checked": checked, "problems": problems}, title=f"no problem in {', '.join(checked)}")
     if problems:
         raise typer.Exit(Exit.INVALID)
@@ -197,6 +201,15 @@ def _end(screen: Screen, message: str, document: dict[str, Any], code: Exit) -> 
 def _root(given: Path | None) -> Path:
     """Return the checkout to work on, as an absolute path: the engine runs in it."""
     return find_root(Path.cwd() if given is None else given.absolute())
+
+
+def _security_problems(root: Path) -> Sequence[Problem]:
+    """Return what is wrong in security's files."""
+    try:
+        book.read(root, datetime.now(UTC).date())
+    except InvalidSettings as error:
+        return error.problems
+    return ()
 
 
 def _begin(stack: str, root: Path | None, as_json: bool) -> tuple[Screen, Deployment]:

@@ -25,6 +25,7 @@ from policies.rules import Evidence
 FOLDER = Path("policies/waivers")
 """Where the files are, below the folder of Pulumi.yaml."""
 
+_NAMES = ("approved.yaml", "rollout.yaml", "waivers.yaml", "images.yaml")
 # A waiver that nobody looks at again is a rule that is off.
 _LONGEST = timedelta(days=366)
 _M = TypeVar("_M", bound=BaseModel)
@@ -72,6 +73,15 @@ class Book:
         return None
 
 
+def files(root: Path) -> list[str]:
+    """Return security's files that are there, relative to the project's root.
+
+    Args:
+        root: The folder of Pulumi.yaml.
+    """
+    return [str(FOLDER / name) for name in _NAMES if (root / FOLDER / name).is_file()]
+
+
 def read(root: Path, today: date) -> Book:
     """Return what security's files say. A file that is missing says nothing.
 
@@ -83,17 +93,18 @@ def read(root: Path, today: date) -> Book:
         InvalidSettings: With every problem of every file.
     """
     reading = _Reading(root)
-    approved = reading.file("approved.yaml", Approved)
-    rollout = reading.file("rollout.yaml", RolloutFile)
-    waivers = reading.file("waivers.yaml", WaiverFile)
-    images = reading.file("images.yaml", ImageFile)
+    approved_file, rollout_file, waiver_file, image_file = _NAMES
+    approved = reading.file(approved_file, Approved)
+    rollout = reading.file(rollout_file, RolloutFile)
+    waivers = reading.file(waiver_file, WaiverFile)
+    images = reading.file(image_file, ImageFile)
     for index, waiver in enumerate(waivers.waivers):
         if waiver.until > today + _LONGEST:
             message = "is more than a year away: a waiver that nobody looks at again is a rule that is off"
-            reading.problem("waivers.yaml", ("waivers", index, "until"), message)
+            reading.problem(waiver_file, ("waivers", index, "until"), message)
     for rule, state in rollout.rules.items():
         if state.from_ and state.mode != "deny":
-            reading.problem("rollout.yaml", ("rules", rule, "from"), f"goes with mode deny, not {state.mode}")
+            reading.problem(rollout_file, ("rules", rule, "from"), f"goes with mode deny, not {state.mode}")
     keys = dict(_keys(reading, approved))
     if reading.problems:
         raise InvalidSettings("what security approves and waives", reading.problems)
@@ -130,12 +141,12 @@ def _keys(reading: _Reading, approved: Approved) -> Iterator[tuple[str, Mapping[
         at = ("ci", index, "keys")
         path = (reading.root / FOLDER / ci.keys).resolve()
         if not path.is_relative_to((reading.root / FOLDER).resolve()):
-            reading.problem("approved.yaml", at, f"must name a file below {FOLDER}")
+            reading.problem(_NAMES[0], at, f"must name a file below {FOLDER}")
             continue
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             yield ci.issuer, {"keys": list(found["keys"])}
         except (OSError, UnicodeDecodeError):
-            reading.problem("approved.yaml", at, "can't be read: fetch the issuer's key set and keep it there")
+            reading.problem(_NAMES[0], at, "can't be read: fetch the issuer's key set and keep it there")
         except (ValueError, TypeError, KeyError):
-            reading.problem("approved.yaml", at, "is no key set: it must be JSON that holds `keys` (RFC 7517)")
+            reading.problem(_NAMES[0], at, "is no key set: it must be JSON that holds `keys` (RFC 7517)")

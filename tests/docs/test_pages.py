@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 
 from components.settings.check import check_project
+from policies.gates import book
 from tests.docs.blocks import Block, blocks, pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +75,10 @@ def test_yaml_is_what_terrarium_takes(tmp_path: Path, block: Block) -> None:
         shutil.copy(file, tmp_path)
     (tmp_path / named["file"]).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / named["file"]).write_text(block.text, encoding="utf-8")
+    if Path(named["file"]).parent == book.FOLDER:
+        # Read at the time of writing: these examples end some day, and must not fail then.
+        book.read(tmp_path, date(2026, 12, 1))
+        return
     report = check_project(tmp_path)
     assert named["file"] in report.checked, f"{block.at}: `{named['file']}` is no file that Terrarium reads"
     assert report.ok, "\n".join(map(str, report.problems))
