@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import mkdtemp
@@ -36,6 +38,8 @@ _NAMED = {
 
 def _connections() -> None:
     folder = Path(mkdtemp(prefix="terrarium-conformance-"))
+    # The variables name these files until the process ends.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     service = "[here]\nhost=127.0.0.1\nuser=terrarium\npassword=hidden\nsslmode=disable\n"
     for variable, text in {
         "AWS_CONFIG_FILE": "[profile here]\nendpoint_url = http://127.0.0.1:9000\n",
