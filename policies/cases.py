@@ -1,7 +1,8 @@
 """The cases beside the rules: examples that people read and that every gate is tried with.
 
 A case is a compliant resource of `rules/bases.yaml` with something changed, and exactly what the whole catalogue finds
-in it. `!unknown` stands for a value that can't be seen yet, `!secret` for one that must not be shown.
+in it. `!unknown` stands for a value that can't be seen yet, `!secret` for one that must not be shown. Which gates can
+see it, the case itself says, else its rule (`gates_of`), else the head of the file.
 """
 
 from __future__ import annotations
@@ -106,8 +107,9 @@ def production() -> Facts:
 
 def _of_file(path: Path) -> Iterator[Case]:
     content = _read(path)
-    gates = content.get("gates")
+    usual, of_rules = content.get("gates"), content.get("gates_of", {})
     for rule, listed in content.get("cases", {}).items():
+        gates = of_rules.get(rule, usual)
         for written in listed:
             where = f"{path.name}, {rule}"
             sorts = [sort for sort in Sort if sort in written]

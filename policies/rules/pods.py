@@ -141,9 +141,13 @@ def drop_capabilities(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     types=_ANY,
 )
 def non_root(resource: Resource, _facts: Facts) -> Iterator[Finding]:
-    """Each container has runAsNonRoot by itself or from its pod, and nothing names user 0."""
+    """Each container has runAsNonRoot by itself or from its pod, nothing takes it back, and nothing names user 0."""
     for pod in pods(resource):
         whole = pod.spec.get("securityContext")
+        said = whole.get("runAsNonRoot")
+        # Whatever its containers say: Pod Security takes it so.
+        if not (said.absent or said.true):
+            yield said.fault("is not true")
         for container in pod.containers:
             own = _effective(whole, container.get("securityContext"), "runAsNonRoot")
             if not (own.true or (own.absent and pod.partial)):
