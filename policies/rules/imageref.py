@@ -15,16 +15,19 @@ from dataclasses import dataclass
 HUB = "docker.io"
 # registry-1 is where Hub's registry answers; the reference implementation leaves it distinct, so rules on docker.io
 # were evaded by it. All of them serve the same images.
-_HUB_ALIASES = {f"index.{HUB}", f"registry-1.{HUB}", "registry.hub.docker.com"}
-_LONGEST_NAME = 255  # of the path, by distribution/reference's RepositoryNameTotalLengthMax
-_HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}  # opencontainers/go-digest, algorithm.go
+HUB_ALIASES = (f"index.{HUB}", f"registry-1.{HUB}", "registry.hub.docker.com")
+LONGEST_PATH = 255  # by distribution/reference's RepositoryNameTotalLengthMax
+HEX_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}  # opencontainers/go-digest, algorithm.go
 
+# The grammar, in words that Python's `re` and the API server's RE2 read alike: imageref_cel.py is made of it too.
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
-_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?", re.ASCII)
+HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_PATH = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
-_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
-_IDENTIFIER = re.compile(r"[a-f0-9]{64}", re.ASCII)
+PATH = rf"{_PART}(?:/{_PART})*"
+TAG = r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}"
+IDENTIFIER = r"[a-f0-9]{64}"
+
+_HOST, _PATH, _TAG, _IDENTIFIER = (re.compile(one) for one in (HOST, PATH, TAG, IDENTIFIER))
 
 
 class BadReferenceError(ValueError):
@@ -99,8 +102,8 @@ def parse(text: str) -> ImageReference:
         raise BadReferenceError("its registry is no host name")
     if not _PATH.fullmatch(path):
         raise BadReferenceError("its repository is outside the grammar: lower case, digits, one of . _ - between them")
-    if len(path) > _LONGEST_NAME:
-        raise BadReferenceError(f"its repository is longer than {_LONGEST_NAME} characters")
+    if len(path) > LONGEST_PATH:
+        raise BadReferenceError(f"its repository is longer than {LONGEST_PATH} characters")
     host = _folded(host)
     return ImageReference(host, path, "" if digest else tag, digest, canonical=text == f"{host}/{path}@{digest}")
 
@@ -139,12 +142,12 @@ def _is_host(first: str) -> bool:
 
 def _folded(host: str) -> str:
     folded = host.lower()
-    return HUB if folded in _HUB_ALIASES else folded
+    return HUB if folded in HUB_ALIASES else folded
 
 
 def _check_digest(digest: str) -> None:
     algorithm, _, encoded = digest.partition(":")
-    digits = _HEX_DIGITS.get(algorithm)
+    digits = HEX_DIGITS.get(algorithm)
     if digits is None:
         raise BadReferenceError("its digest is of no known algorithm, such as sha256")
     if not re.fullmatch(rf"[a-f0-9]{{{digits}}}", encoded, re.ASCII):
