@@ -18,6 +18,7 @@ from policies.rules import (
     namespaces,
     networks,
     nodes,
+    placement,
     pods,
     rbac,
     regions,
@@ -31,6 +32,7 @@ from policies.rules.model import Rule
 TOPICS: tuple[ModuleType, ...] = (
     images,
     pods,
+    placement,
     namespaces,
     rbac,
     services,

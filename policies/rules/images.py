@@ -34,6 +34,7 @@ _ANY = (ANY_KUBERNETES,)
     remedy="Copy the image to an approved registry, or ask security to approve its registry.",
     types=_ANY,
     unknown=True,
+    cel="variables.references.all(i, variables.registries.exists(prefix, (i.name + '/').startsWith(prefix)))",
 )
 def approved_registry(resource: Resource, facts: Facts) -> Iterator[Finding]:
     """Each image stands under an approved host and path, by whole components."""
@@ -54,6 +55,7 @@ def approved_registry(resource: Resource, facts: Facts) -> Iterator[Finding]:
     remedy="Name the image as host/path@sha256:…, by the digest that the registry gave it.",
     types=_ANY,
     unknown=True,
+    cel="variables.references.all(i, i.digest.startsWith('sha256:'))",
 )
 def digest_pinned(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     """Each image has a whole SHA-256 digest."""
@@ -73,6 +75,7 @@ def digest_pinned(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     sources=("Kyv disallow-latest-tag", "CKV_K8S_14", "KSV-0013"),
     remedy="Name a version, better a digest.",
     types=_ANY,
+    cel="variables.references.all(i, i.digest != '' || !(i.tag in ['', ':latest']))",
 )
 def no_mutable_tag(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     """No image is `latest`, said or meant. The other tiers demand a digest."""
@@ -94,6 +97,7 @@ def no_mutable_tag(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     remedy="Write the registry's host in lower case, the whole path and the digest, without a tag.",
     types=_ANY,
     unknown=True,
+    cel="variables.references.all(i, i.digest != '' && i.text == i.name + '@' + i.digest)",
 )
 def canonical(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     """Each image is in the one form that leaves nothing to fill in."""
@@ -114,6 +118,9 @@ def canonical(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     remedy="Have the image scanned, signed and named in a release.",
     types=_ANY,
     unknown=True,
+    # The API server has no records and no clock, but a list of what obeys. How old a scan is it doesn't ask: a pod that
+    # must move to another node can't wait for a new one.
+    cel="variables.references.all(i, variables.digests.exists(known, i.digest in known))",
 )
 def evidence(resource: Resource, facts: Facts) -> Iterator[Finding]:
     """The records of each image's digest are there, good and fresh."""

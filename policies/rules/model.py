@@ -202,6 +202,8 @@ class Rule:
         check: Yields what it finds in one resource.
         unknown: Whether a value that can't be seen yet counts as a violation in production.
         topic: The file that it stands in.
+        cel: The same in CEL, true of what obeys, over the variables that cluster_gate.py gives the topic; empty if the
+            API server's admission policies don't judge it.
     """
 
     id: str
@@ -216,6 +218,7 @@ class Rule:
     check: Check
     unknown: bool
     topic: str
+    cel: str = ""
 
 
 @dataclass(frozen=True)
@@ -251,11 +254,12 @@ def rule(
     types: tuple[str, ...],
     kinds: tuple[str, ...] = (),
     unknown: bool = False,
+    cel: str = "",
 ) -> Callable[[Check], Rule]:
     """Return what makes a rule of a check function; the arguments are the fields of `Rule`."""
 
     def made(check: Check) -> Rule:
         topic = check.__module__.rpartition(".")[2]
-        return Rule(rule_id, title, reason, severity, tiers, sources, remedy, types, kinds, check, unknown, topic)
+        return Rule(rule_id, title, reason, severity, tiers, sources, remedy, types, kinds, check, unknown, topic, cel)
 
     return made

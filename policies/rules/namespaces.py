@@ -11,6 +11,11 @@ from policies.rules.workloads import ANY_KUBERNETES, objects, pods
 
 _NAMESPACE = Kind("", "Namespace")
 _POLICY = Kind("networking.k8s.io", "NetworkPolicy")
+TIER_LABEL = "terrarium.dev/tier"
+ENVIRONMENT_LABEL = "terrarium.dev/environment"
+"""What an environment's namespace and all in it are labelled with; the namespace is called as the environment is."""
+# Kubernetes keeps names that begin with `kube-` for the system; environments publish descriptors in the platform's own.
+_SYSTEM = ("kube-", "terrarium-system")
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
@@ -72,6 +77,34 @@ def default_deny(_stack: Resource, facts: Facts) -> Iterator[Finding]:
         name = node.get("metadata", "name")
         if kind == _NAMESPACE and (not name.text or name.text not in denied):
             yield Finding("", "has no policy that denies all traffic both ways", unknown=name.unknown, resource=one)
+
+
+@rule(
+    "own-labels",
+    title="Objects that name a tier or an environment name their own.",
+    reason="These labels tell whose a thing is, who pays for it and who lives on a platform; a forged one hides it, or "
+    "charges somebody else for it.",
+    severity=Severity.MEDIUM,
+    tiers=EVERY_TIER,
+    sources=("own",),
+    remedy=f"Leave out {TIER_LABEL} and {ENVIRONMENT_LABEL}, or give them the values of the namespace.",
+    types=(ANY_KUBERNETES,),
+    kinds=("any",),
+    cel=f"['{TIER_LABEL}', '{ENVIRONMENT_LABEL}'].all(key, !(key in variables.labels) "
+    "|| (key in variables.own && variables.labels[key] == variables.own[key]))",
+)
+def own_labels(resource: Resource, facts: Facts) -> Iterator[Finding]:
+    """The tier is the stack's, and the environment the one that the namespace is called after."""
+    for kind, node, _ in objects(resource):
+        metadata = node.get("metadata")
+        tier = metadata.get("labels", TIER_LABEL)
+        if not tier.absent:
+            yield from tier.must_be_among([facts.tier.value], "is not the environment's tier")
+        name = metadata.get("name" if kind == _NAMESPACE else "namespace")
+        environment = metadata.get("labels", ENVIRONMENT_LABEL)
+        # Where nothing says in which namespace it is, nothing says whose.
+        if not (environment.absent or name.absent or name.text.startswith(_SYSTEM)):
+            yield from environment.must_be_among([name.value], "is not the environment of its namespace")
 
 
 def _denies_all(policy: Node) -> bool:
