@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pulumi
 from pulumi_kubernetes.admissionregistration.v1 import (
+    MatchConditionArgs,
     MatchResourcesArgs,
     NamedRuleWithOperationsArgs,
     ValidatingAdmissionPolicy,
@@ -16,12 +17,13 @@ from pulumi_kubernetes.admissionregistration.v1 import (
     ValidatingAdmissionPolicyBindingSpecArgs,
     ValidatingAdmissionPolicySpecArgs,
     ValidationArgs,
+    VariableArgs,
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
 
-from components.labels import LABEL
+from policies.rules.cluster_gate import AdmissionPolicy, Lists, policies
+from policies.rules.namespaces import ENVIRONMENT_LABEL
 
-_SERVICES = "terrarium-services"
 # Each with what it would open, as the person reads it whose Service is refused.
 _VALIDATIONS = (
     ValidationArgs(
@@ -38,7 +40,13 @@ _VALIDATIONS = (
 )
 
 
-def services(name: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions) -> ValidatingAdmissionPolicyBinding:
+_ENVIRONMENTS = LabelSelectorArgs(
+    match_expressions=[LabelSelectorRequirementArgs(key=ENVIRONMENT_LABEL, operator="Exists")]
+)
+_WRITES = ["CREATE", "UPDATE"]
+
+
+def services(name: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions) -> None:
     """Make the policy of Services in environments' namespaces, and put it in force.
 
     Args:
@@ -46,25 +54,64 @@ def services(name: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions)
         labels: Labels of the platform.
         opts: Parent and provider.
     """
-    environments = LabelSelectorArgs(
-        match_expressions=[LabelSelectorRequirementArgs(key=f"{LABEL}/environment", operator="Exists")]
+    rule = NamedRuleWithOperationsArgs(api_groups=[""], api_versions=["v1"], operations=_WRITES, resources=["services"])
+    spec = ValidatingAdmissionPolicySpecArgs(
+        failure_policy="Fail",
+        match_constraints=MatchResourcesArgs(namespace_selector=_ENVIRONMENTS, resource_rules=[rule]),
+        validations=list(_VALIDATIONS),
     )
-    rule = NamedRuleWithOperationsArgs(
-        api_groups=[""], api_versions=["v1"], operations=["CREATE", "UPDATE"], resources=["services"]
+    _in_force(name, "services", labels, spec, opts)
+
+
+def rules(name: str, labels: Mapping[str, str], lists: Lists | None, opts: pulumi.ResourceOptions) -> None:
+    """Make the policies of the rules that carry CEL, and put them in force.
+
+    Args:
+        name: Prefix of the logical names.
+        labels: Labels of the platform.
+        lists: What security approves; None approves nothing.
+        opts: Parent and provider.
+    """
+    for policy in policies(lists or Lists()):
+        _in_force(name, policy.topic, labels, _spec(policy), opts)
+
+
+def _spec(policy: AdmissionPolicy) -> ValidatingAdmissionPolicySpecArgs:
+    matched = [
+        NamedRuleWithOperationsArgs(
+            api_groups=[group],
+            api_versions=["*"],
+            operations=_WRITES,
+            resources=list(resources),
+            # Of what is in no namespace the selector would take everything.
+            scope="Namespaced",
+        )
+        for group, resources in policy.resources
+    ]
+    return ValidatingAdmissionPolicySpecArgs(
+        failure_policy="Fail",
+        match_constraints=MatchResourcesArgs(namespace_selector=_ENVIRONMENTS, resource_rules=matched),
+        match_conditions=[MatchConditionArgs(name=policy.condition.name, expression=policy.condition.expression)],
+        variables=[VariableArgs(name=one.name, expression=one.expression) for one in policy.variables],
+        validations=[
+            ValidationArgs(expression=one.expression, message=one.message, reason="Forbidden")
+            for one in policy.validations
+        ],
     )
-    policy = ValidatingAdmissionPolicy(
-        f"{name}-services-policy",
-        metadata=ObjectMetaArgs(name=_SERVICES, labels=labels),
-        spec=ValidatingAdmissionPolicySpecArgs(
-            failure_policy="Fail",
-            match_constraints=MatchResourcesArgs(namespace_selector=environments, resource_rules=[rule]),
-            validations=list(_VALIDATIONS),
-        ),
-        opts=opts,
-    )
-    return ValidatingAdmissionPolicyBinding(
-        f"{name}-services-binding",
-        metadata=ObjectMetaArgs(name=_SERVICES, labels=labels),
+
+
+def _in_force(
+    name: str,
+    topic: str,
+    labels: Mapping[str, str],
+    spec: ValidatingAdmissionPolicySpecArgs,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    metadata = ObjectMetaArgs(name=f"terrarium-{topic}", labels=labels)
+    policy = ValidatingAdmissionPolicy(f"{name}-{topic}-policy", metadata=metadata, spec=spec, opts=opts)
+    ValidatingAdmissionPolicyBinding(
+        f"{name}-{topic}-binding",
+        metadata=metadata,
         spec=ValidatingAdmissionPolicyBindingSpecArgs(policy_name=policy.metadata.name, validation_actions=["Deny"]),
         opts=opts,
     )

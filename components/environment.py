@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
 
@@ -16,6 +17,9 @@ from components.settings.models import EnvironmentSettings
 from components.workspace import Workspace
 from components.workspace.access import readers
 
+if TYPE_CHECKING:
+    from policies.rules.cluster_gate import Lists
+
 
 @dataclass(frozen=True)
 class EnvironmentArgs:
@@ -24,10 +28,12 @@ class EnvironmentArgs:
     Args:
         settings: The declaration.
         cloud: The chosen cloud, holding its own settings.
+        lists: What security approves, for the platform inside; None for a slice, whose platform has its own.
     """
 
     settings: EnvironmentSettings
     cloud: CloudAdapter
+    lists: Lists | None
 
 
 class Environment(pulumi.ComponentResource):
@@ -124,6 +130,7 @@ class Environment(pulumi.ComponentResource):
             cost_centre=settings.cost_centre,
             cloud=args.cloud.name,
             cluster=cluster,
+            lists=args.lists,
         )
         return Platform(f"{name}-platform", platform, pulumi.ResourceOptions(parent=self)).facts
 

@@ -19,6 +19,8 @@ from components.workspace.access import subjects
 if TYPE_CHECKING:
     from pulumi_kubernetes.scheduling.v1 import PriorityClass
 
+    from policies.rules.cluster_gate import Lists
+
 
 @dataclass(frozen=True)
 class PlatformArgs:
@@ -32,6 +34,7 @@ class PlatformArgs:
         cost_centre: Who pays.
         cloud: Name of the cloud, for the descriptor.
         cluster: The cluster to equip.
+        lists: What security approves, for its admission policies; None approves nothing.
     """
 
     name: str
@@ -41,6 +44,7 @@ class PlatformArgs:
     cost_centre: str
     cloud: str
     cluster: Cluster
+    lists: Lists | None
 
 
 class Platform(pulumi.ComponentResource):
@@ -64,7 +68,7 @@ class Platform(pulumi.ComponentResource):
         namespace = _namespace(name, args, labels, children)
         classes = {tier: _priority_class(name, tier, labels, children) for tier in Tier if tier in args.tiers}
         _closed(name, namespace, labels, children)
-        _admission(name, labels, children)
+        _admission(name, labels, args.lists, children)
         published = descriptor.publish(
             name,
             {
@@ -126,11 +130,12 @@ def _closed(name: str, namespace: Namespace, labels: dict[str, str], opts: pulum
     )
 
 
-def _admission(name: str, labels: dict[str, str], opts: pulumi.ResourceOptions) -> None:
+def _admission(name: str, labels: dict[str, str], lists: Lists | None, opts: pulumi.ResourceOptions) -> None:
     # Imported here: a slice of a platform makes none, and must not pay for this part of the SDK.
     from components import admission  # noqa: PLC0415
 
     admission.services(name, labels, opts)
+    admission.rules(name, labels, lists, opts)
 
 
 def _priority_class(name: str, tier: Tier, labels: dict[str, str], opts: pulumi.ResourceOptions) -> PriorityClass:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -18,6 +18,9 @@ from components.settings.declaration import MODELS, Declaration, declare
 from components.settings.models import EnvironmentSettings, LakeSettings, PlatformSettings
 from components.stores import layout
 from components.tiers import Tier
+
+if TYPE_CHECKING:
+    from policies.rules.cluster_gate import Lists
 
 
 def build(root: Path, stack: str, config: pulumi.Config) -> Mapping[str, pulumi.Input[Any]]:
@@ -33,7 +36,7 @@ def build(root: Path, stack: str, config: pulumi.Config) -> Mapping[str, pulumi.
     """
     declaration = declare(root, stack, _given(config))
     rules = _rules(root, declaration)
-    return {**_built(declaration), **rules}
+    return {**_built(root, declaration), **rules}
 
 
 def _rules(root: Path, declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
@@ -47,13 +50,14 @@ def _rules(root: Path, declaration: Declaration) -> Mapping[str, pulumi.Input[An
     return {"rules": Gate(judge(root, declaration, os.environ)).open()}
 
 
-def _built(declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
+def _built(root: Path, declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
     settings = declaration.settings
     if isinstance(settings, EnvironmentSettings):
-        return Environment(settings.id, EnvironmentArgs(settings, declaration.adapter)).outputs
+        args = EnvironmentArgs(settings, declaration.adapter, _lists(root, declaration))
+        return Environment(settings.id, args).outputs
     if isinstance(settings, LakeSettings):
         return _lake(settings, declaration.adapter)
-    return _platform(settings, declaration)
+    return _platform(settings, declaration, _lists(root, declaration))
 
 
 def _lake(settings: LakeSettings, adapter: CloudAdapter) -> Mapping[str, pulumi.Input[Any]]:
@@ -63,7 +67,9 @@ def _lake(settings: LakeSettings, adapter: CloudAdapter) -> Mapping[str, pulumi.
     return Lake(layout.lake_id(settings.name), LakeArgs(settings, adapter, adapter.platform or "")).outputs
 
 
-def _platform(settings: PlatformSettings, declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
+def _platform(
+    settings: PlatformSettings, declaration: Declaration, lists: Lists | None
+) -> Mapping[str, pulumi.Input[Any]]:
     adapter = declaration.adapter
     opts = pulumi.ResourceOptions()
     with found_out():
@@ -77,6 +83,7 @@ def _platform(settings: PlatformSettings, declaration: Declaration) -> Mapping[s
         cost_centre=settings.cost_centre,
         cloud=adapter.name,
         cluster=cluster,
+        lists=lists,
     )
     platform = Platform(settings.name, args)
     governance = adapter.governance(settings.name, settings, Ground(network, cluster), opts)
@@ -90,6 +97,16 @@ def _platform(settings: PlatformSettings, declaration: Declaration) -> Mapping[s
         "descriptor": platform.descriptor,
         **({"governance": dict(governance)} if governance else {}),
     }
+
+
+def _lists(root: Path, declaration: Declaration) -> Lists | None:
+    """Return what security approves, for the platform that the stack makes; None for a slice, which makes none."""
+    if declaration.adapter.platform is not None:
+        return None
+    # Imported here: a slice needs nothing of it.
+    from policies.gates import cluster  # noqa: PLC0415
+
+    return cluster.lists(root)
 
 
 def _given(config: pulumi.Config) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 from pulumi_kubernetes.admissionregistration.v1 import (
+    MatchConditionArgs,
     MatchResourcesArgs,
     NamedRuleWithOperationsArgs,
     ValidatingAdmissionPolicy,
@@ -12,6 +13,7 @@ from pulumi_kubernetes.admissionregistration.v1 import (
     ValidatingAdmissionPolicyBindingSpecArgs,
     ValidatingAdmissionPolicySpecArgs,
     ValidationArgs,
+    VariableArgs,
 )
 from pulumi_kubernetes.core.v1 import ConfigMap, Namespace
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
@@ -21,6 +23,7 @@ from pulumi_kubernetes.scheduling.v1 import PriorityClass
 
 from benchmarks.flat_aws.cluster import Cluster
 from benchmarks.flat_aws.place import NAME, OWNER
+from policies.rules.cluster_gate import Lists, policies
 
 RBAC = "rbac.authorization.k8s.io"
 LABELS = {
@@ -58,7 +61,8 @@ def platform(parent: pulumi.Resource, cluster: Cluster) -> tuple[pulumi.Output[s
         spec=NetworkPolicySpecArgs(pod_selector=LabelSelectorArgs(), policy_types=["Ingress", "Egress"]),
         opts=opts,
     )
-    admission(name, opts)
+    services(name, opts)
+    rules(name, opts)
     content = {
         "contractVersion": 1,
         "kind": "platform",
@@ -73,8 +77,54 @@ def platform(parent: pulumi.Resource, cluster: Cluster) -> tuple[pulumi.Output[s
     return namespace, priority
 
 
-def admission(name: str, opts: pulumi.ResourceOptions) -> None:
-    """Make what the API server refuses."""
+def rules(name: str, opts: pulumi.ResourceOptions) -> None:
+    """Make what the API server refuses of pods: security's expressions, which nobody would write a second time."""
+    for judged in policies(Lists()):
+        policy = ValidatingAdmissionPolicy(
+            f"{name}-{judged.topic}-policy",
+            metadata=ObjectMetaArgs(name=f"terrarium-{judged.topic}", labels=LABELS),
+            spec=ValidatingAdmissionPolicySpecArgs(
+                failure_policy="Fail",
+                match_constraints=MatchResourcesArgs(
+                    namespace_selector=LabelSelectorArgs(
+                        match_expressions=[
+                            LabelSelectorRequirementArgs(key="terrarium.dev/environment", operator="Exists")
+                        ]
+                    ),
+                    resource_rules=[
+                        NamedRuleWithOperationsArgs(
+                            api_groups=[group],
+                            api_versions=["*"],
+                            operations=["CREATE", "UPDATE"],
+                            resources=list(resources),
+                            scope="Namespaced",
+                        )
+                        for group, resources in judged.resources
+                    ],
+                ),
+                match_conditions=[
+                    MatchConditionArgs(name=judged.condition.name, expression=judged.condition.expression)
+                ],
+                variables=[VariableArgs(name=one.name, expression=one.expression) for one in judged.variables],
+                validations=[
+                    ValidationArgs(expression=one.expression, message=one.message, reason="Forbidden")
+                    for one in judged.validations
+                ],
+            ),
+            opts=opts,
+        )
+        ValidatingAdmissionPolicyBinding(
+            f"{name}-{judged.topic}-binding",
+            metadata=ObjectMetaArgs(name=f"terrarium-{judged.topic}", labels=LABELS),
+            spec=ValidatingAdmissionPolicyBindingSpecArgs(
+                policy_name=policy.metadata.name, validation_actions=["Deny"]
+            ),
+            opts=opts,
+        )
+
+
+def services(name: str, opts: pulumi.ResourceOptions) -> None:
+    """Make what it refuses of Services."""
     policy = ValidatingAdmissionPolicy(
         f"{name}-services-policy",
         metadata=ObjectMetaArgs(name="terrarium-services", labels=LABELS),

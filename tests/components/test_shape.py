@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from components.tiers import Tier
+from policies.rules.cluster_gate import Lists, policies
+from policies.rules.namespaces import ENVIRONMENT_LABEL, TIER_LABEL
+from tests.support.admission import policy_spec
 
 GOLDEN = Path(__file__).parent / "logical-names.json"
 STACKS = ("platform", "dev", "test", "prod")
@@ -111,9 +114,7 @@ def test_a_platform_makes_a_priority_for_each_tier_it_takes(run: Any) -> None:
 
 @pytest.mark.parametrize("stack", ["platform", "prod"])
 def test_a_platform_closes_services_that_reach_out_of_an_environment(stack: str, run: Any) -> None:
-    recorded = run(stack)
-    [policy] = recorded.of("ValidatingAdmissionPolicy").values()
-    [binding] = recorded.of("ValidatingAdmissionPolicyBinding").values()
+    policy, binding = _admission(run(stack), "services")
     assert policy.inputs["spec"]["failurePolicy"] == "Fail"
     assert policy.inputs["spec"]["matchConstraints"] == {
         "namespaceSelector": {"matchExpressions": [{"key": "terrarium.dev/environment", "operator": "Exists"}]},
@@ -125,6 +126,28 @@ def test_a_platform_closes_services_that_reach_out_of_an_environment(stack: str,
     assert "externalIPs" in closed
     assert "'ExternalName'" in closed
     assert binding.inputs["spec"] == {"policyName": policy.metadata["name"], "validationActions": ["Deny"]}
+
+
+@pytest.mark.parametrize("stack", ["platform", "prod"])
+def test_a_platform_puts_the_rules_in_force_that_the_api_server_can_judge(stack: str, run: Any, tmp_path: Path) -> None:
+    """Exactly as tests/policies tries them on an API server, with security's lists."""
+    waivers = tmp_path / "policies" / "waivers"
+    waivers.mkdir(parents=True)
+    (waivers / "approved.yaml").write_text("registries: [registry.example/churn]", encoding="utf-8")
+    recorded = run(stack)
+    made = policies(Lists(("registry.example/churn",)))
+    assert {policy.topic for policy in made} == {"images", "placement", "namespaces"}
+    for policy in made:
+        registered, binding = _admission(recorded, policy.topic)
+        assert registered.inputs["spec"] == policy_spec(policy)
+        assert binding.inputs["spec"] == {"policyName": registered.metadata["name"], "validationActions": ["Deny"]}
+    assert len(recorded.of("ValidatingAdmissionPolicy")) == len(made) + 1
+
+
+def test_the_labels_of_namespaces_are_those_that_admission_goes_by(run: Any) -> None:
+    [labels] = [r.metadata["labels"] for r in run("dev").of("Namespace").values()]
+    assert (labels[ENVIRONMENT_LABEL], labels[TIER_LABEL]) == ("churn-dev", "experimentation")
+    assert all(ENVIRONMENT_LABEL not in r.metadata["labels"] for r in run("platform").of("Namespace").values())
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -166,6 +189,15 @@ def test_access_names_the_kubeconfig_that_the_stack_file_gives(
     cloud = {"kubernetes": {"context": "c", **more}}
     recorded = run("dev", environment(cloud=cloud))
     assert recorded.outputs["access"] == {"context": "c", **more}
+
+
+def _admission(recorded: Any, topic: str) -> tuple[Any, Any]:
+    """Return a topic's policy and its binding."""
+    policy, binding = (
+        next(r for r in recorded.of(kind).values() if r.metadata["name"] == f"terrarium-{topic}")
+        for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    )
+    return policy, binding
 
 
 def _names(recorded: Any) -> list[str]:

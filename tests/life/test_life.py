@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from kubernetes.client import AdmissionregistrationV1Api, BatchV1Api
 from kubernetes.client.exceptions import ApiException
 
 from rehearsal.platform import Platform
 from tests.support.api import Person
 from tests.support.checkout import Checkout
+from tests.support.cluster import try_kubectl
 from tests.support.declared import environment
 
 
@@ -151,7 +153,7 @@ def pod(**spec: object) -> dict[str, object]:
         "capabilities": {"drop": ["ALL"]},
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    container = {"name": "main", "image": "example.org/none", "securityContext": hardened}
+    container = {"name": "main", "image": "registry.k8s.io/pause:3.10", "securityContext": hardened}
     container |= spec.pop("container", {})  # type: ignore[arg-type]  # a dict by the tests below
     return {
         "apiVersion": "v1",
@@ -169,8 +171,8 @@ REFUSED_PODS = {
         pod(container={"resources": {"requests": {"memory": "2Gi"}}}),
         "must be less than or equal to memory limit",
     ),
-    "another tier's priority": (pod(priorityClassName="terrarium-testing"), "foreign-priorities"),
-    "the system's priority": (pod(priorityClassName="system-node-critical"), "foreign-priorities"),
+    "another tier's priority": (pod(priorityClassName="terrarium-testing"), "own-priority: "),
+    "the system's priority": (pod(priorityClassName="system-node-critical"), "own-priority: "),
     "a GPU beyond the quota": (
         pod(container={"resources": {"limits": {"nvidia.com/gpu": "1"}}}),
         "exceeded quota",
@@ -191,6 +193,58 @@ def test_the_cluster_takes_an_ordinary_pod_and_one_of_the_own_priority(world: Wo
     person = Person(world.shared, "ana", ["life-team"])
     person.core.create_namespaced_pod("life-dev", pod(), dry_run="All")
     person.core.create_namespaced_pod("life-dev", pod(priorityClassName="terrarium-experimentation"), dry_run="All")
+
+
+# What decides in admission, and ways past it: cluster-scoped, then in a namespace.
+OF_ADMINISTRATORS = (
+    ("validatingadmissionpolicies.admissionregistration.k8s.io", False),
+    ("validatingadmissionpolicybindings.admissionregistration.k8s.io", False),
+    ("priorityclasses.scheduling.k8s.io", False),
+    ("namespaces", True),
+    ("pods/binding", True),
+    ("bindings", True),
+    ("pods/ephemeralcontainers", True),
+)
+
+
+@pytest.mark.parametrize("group", MATRIX)
+def test_nobody_of_an_environment_changes_what_admission_goes_by(world: World, group: str) -> None:
+    for platform, namespace in ((world.shared, "life-dev"), (world.production, "life-prod")):
+        person = Person(platform, f"of-{group}", [group])
+        allowed = [
+            (verb, resource)
+            for resource, inside in OF_ADMINISTRATORS
+            for verb in ("create", "update", "patch", "delete", "deletecollection")
+            if person.may(verb, resource, namespace if inside else "")
+        ]
+        assert allowed == []
+        policies = AdmissionregistrationV1Api(person.api)
+        for attempt in (
+            lambda api=policies: api.delete_validating_admission_policy("terrarium-images"),
+            lambda api=policies: api.delete_validating_admission_policy_binding("terrarium-images"),
+            lambda api=policies: api.patch_validating_admission_policy("terrarium-images", {"spec": {}}),
+        ):
+            with pytest.raises(ApiException) as refused:
+                attempt()
+            assert refused.value.status == 403
+
+
+def test_a_pod_by_hand_passes_the_rules_or_names_the_one_that_it_breaks(world: World) -> None:
+    body = pod(container={"image": "ghcr.io/somebody/tool:1.0"})
+    body["metadata"] = {"name": "by-hand"}
+    for platform, namespace in ((world.shared, "life-dev"), (world.production, "life-prod")):
+        # As an administrator: admission asks nobody who he is.
+        done = try_kubectl(platform.kubeconfig, "-n", namespace, "apply", "-f", "-", manifest=body)
+        assert done.returncode != 0
+        assert "image-approved-registry: " in done.stderr
+
+
+def test_who_may_launch_in_production_is_judged_too(world: World) -> None:
+    batch = BatchV1Api(Person(world.production, "ci", ["life-ci"]).api)
+    template = {"spec": {**pod()["spec"], "restartPolicy": "Never"}}  # type: ignore[dict-item]  # a dict by pod()
+    with pytest.raises(ApiException) as refused:
+        batch.create_namespaced_job("life-prod", {"metadata": {"name": "train"}, "spec": {"template": template}})
+    assert "image-digest-pinned: " in str(refused.value.body)
 
 
 REFUSED_SERVICES = {
