@@ -168,7 +168,7 @@ class Programs:
     def _lay_out_pack(self, policies: Path, folder: Path, interpreter: Path) -> None:
         """Give the project a policy pack of its own: it compares with the stack files around it, not the checkout's."""
         shutil.copytree(policies / "pack", folder / "pack", ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "waivers").symlink_to(policies / "waivers")
+        shutil.copytree(_FOLDER / "waivers", folder / "waivers")
         description = folder / "pack" / "PulumiPolicy.yaml"
         document = yaml.safe_load(description.read_text(encoding="utf-8"))
         document["runtime"]["options"]["virtualenv"] = str(interpreter)
