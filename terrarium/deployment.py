@@ -10,6 +10,7 @@ from components.contract import NotReached
 from components.settings.declaration import Declaration, declare, stack_files
 from components.settings.problems import InvalidSettings
 from components.tiers import Tier
+from policies.gates.refusal import REFUSED
 from terrarium import guard, recovery
 from terrarium.administrator import Administrator
 from terrarium.cluster import Cluster
@@ -67,6 +68,24 @@ class Deployment:
         overrides = self._overrides()
         with overrides.lifted(self.engine, state):
             return self._plan(watch, overrides, refresh)
+
+    def foresee(self, watch: Watch) -> None:
+        """Find out what would be there, for whoever judges it: nothing is refused for what it would destroy or break.
+
+        Args:
+            watch: Takes the events, all of them also where the rules of production refuse what is declared.
+
+        Raises:
+            Refused: If what is fixed has changed, or somebody works on the stack.
+            EngineFailed: If the preview fails for another reason.
+        """
+        self._admit(self.engine.state())
+        stack = self.engine.open()
+        try:
+            self.engine.operate(lambda: stack.preview(on_event=watch, **self._options()), watch)
+        except EngineFailed as error:
+            if not str(error).startswith(REFUSED):
+                raise
 
     def up(self, watch: Watch, *, refresh: bool = False) -> Outcome:
         """Make the world as declared, after a plan and the guard. An `up` that was killed is taken up where it ended.

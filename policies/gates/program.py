@@ -17,13 +17,12 @@ import pulumi
 from pulumi.output import Unknown
 
 from policies.gates import wire
+from policies.gates.refusal import refusal
 from policies.gates.verdicts import Judge, Verdict
 from policies.rules import UNKNOWN, Options, Resource, Secret
 
 # What a program ends with that has already said why (pulumi-language-python-exec).
 _SHOWN = 32
-REFUSED = "refused by the rules of production"
-"""How the message of a refusal begins."""
 # Seconds between two looks at whether all registrations were judged.
 _PAUSE = 0.01
 
@@ -70,7 +69,7 @@ class Gate:
         self._verdicts.extend(self.judge.whole(self._judged.values()))
         denied = [verdict.message for verdict in self._verdicts if verdict.denied]
         if denied:
-            raise pulumi.RunError(_refusal(denied, "nothing was changed"))
+            raise pulumi.RunError(refusal(denied, "nothing was changed"))
         return self._summary()
 
     def _summary(self) -> dict[str, Any]:
@@ -81,17 +80,12 @@ class Gate:
         }
 
 
-def _refusal(denied: list[str], done: str) -> str:
-    listed = "\n".join(f"  - {message}" for message in denied)
-    return f"{REFUSED}, {done}:\n{listed}"
-
-
 def _end(denied: list[str]) -> None:
     """End the program before the engine has its answer: it then registers nothing, as after any program that failed.
 
     Whatever a transform raises instead, the SDK prints with its own frames, and once more where the program waits.
     """
-    pulumi.log.error(_refusal(denied, "and nothing more was made"))
+    pulumi.log.error(refusal(denied, "and nothing more was made"))
     os._exit(_SHOWN)
 
 

@@ -52,12 +52,11 @@ def value(message: struct_pb2.Value) -> object:
     if kind == "list_value":
         return [value(entry) for entry in message.list_value.values]
     if kind == "struct_value":
-        return _marked(message.struct_value)
+        return _told(mapping(message.struct_value))
     return None
 
 
-def _marked(struct: struct_pb2.Struct) -> object:
-    found = mapping(struct)
+def _told(found: dict[str, object]) -> object:
     mark = found.get(SIGNATURE)
     if mark == SECRET:
         return Secret(found.get("value"))
@@ -65,3 +64,18 @@ def _marked(struct: struct_pb2.Struct) -> object:
         inner = found.get("value", UNKNOWN)
         return Secret(inner) if found.get("secret") else inner
     return found
+
+
+def decoded(value: object) -> object:
+    """Return a value of the wire format that has been read as JSON, as in the engine's events.
+
+    Args:
+        value: The value.
+    """
+    if isinstance(value, str):
+        return UNKNOWN if value in UNKNOWNS else value
+    if isinstance(value, list):
+        return [decoded(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    return _told({key: decoded(below) for key, below in value.items()})

@@ -4,7 +4,7 @@
 """
 
 from policies.rules.catalogue import TOPICS, catalogue
-from policies.rules.checking import check, stack_of
+from policies.rules.checking import check, made_for, readers, stack_of
 from policies.rules.model import (
     STACK,
     UNKNOWN,
@@ -36,5 +36,7 @@ __all__ = [
     "Violation",
     "catalogue",
     "check",
+    "made_for",
+    "readers",
     "stack_of",
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 
+from policies.rules.carriers import IMAGES, PARTIAL, PODS
 from policies.rules.catalogue import catalogue
 from policies.rules.model import STACK, Facts, Finding, Resource, Rule, Tier, Violation
+from policies.rules.workloads import ANY_KUBERNETES
 
 
 def check(resource: Resource, facts: Facts, rules: Sequence[Rule] | None = None) -> tuple[Violation, ...]:
@@ -21,8 +23,8 @@ def check(resource: Resource, facts: Facts, rules: Sequence[Rule] | None = None)
         rules: The rules to apply; the whole catalogue if not given.
     """
     found: list[Violation] = []
-    readers = _readers(resource.type) if rules is None else _among(rules, resource.type)
-    for rule in readers:
+    asked = readers(resource.type) if rules is None else _among(rules, resource.type)
+    for rule in asked:
         if facts.tier in rule.tiers:
             found.extend(_violation(rule, resource, finding) for finding in _findings(rule, resource, facts))
     return tuple(dict.fromkeys(found))
@@ -38,9 +40,29 @@ def stack_of(name: str) -> Resource:
 
 
 @cache
-def _readers(token: str) -> tuple[Rule, ...]:
-    """Return the rules that read a type; there are few types and many resources of each."""
+def readers(token: str) -> tuple[Rule, ...]:
+    """Return the rules that are asked about a type; there are few types and many resources of each.
+
+    Args:
+        token: Type token.
+    """
     return _among(catalogue(), token)
+
+
+@cache
+def made_for(token: str) -> tuple[Rule, ...]:
+    """Return the rules that are about a type in particular, and not about everything of its provider.
+
+    Args:
+        token: Type token.
+    """
+    kind = token.rpartition(":")[2].removesuffix("Patch").removesuffix("List")
+    carries = any(kind == one.name for one in (*PODS, *PARTIAL, *IMAGES))
+    return tuple(
+        rule
+        for rule in readers(token)
+        if token in rule.types or (ANY_KUBERNETES in rule.types and (kind in rule.kinds if rule.kinds else carries))
+    )
 
 
 def _among(rules: Sequence[Rule], token: str) -> tuple[Rule, ...]:
@@ -66,4 +88,4 @@ def _violation(rule: Rule, resource: Resource, finding: Finding) -> Violation:
     where = finding.resource or resource
     what = " ".join(part for part in (finding.path, finding.says) if part)
     message = f"{rule.id}: {where.name} ({where.type}): {what}. {rule.remedy}"
-    return Violation(rule.id, rule.severity, where.type, where.name, finding.path, message)
+    return Violation(rule.id, rule.severity, where.type, where.name, finding.path, message, finding.says)

@@ -232,6 +232,7 @@ class Violation:
         name: Its logical name.
         path: The property; empty for the resource as a whole.
         message: The rule's id, then what is wrong and what to do.
+        says: What is wrong alone, in fixed words.
     """
 
     rule: str
@@ -240,6 +241,7 @@ class Violation:
     name: str
     path: str
     message: str
+    says: str = ""
 
 
 def rule(
