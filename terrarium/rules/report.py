@@ -16,6 +16,7 @@ from policies.gates.book import Book
 from policies.gates.files import DESTRUCTIVE, Waiver
 from policies.gates.verdicts import Judge, Standing, Verdict
 from policies.rules import STACK, Facts, Resource, Rule, Severity, catalogue, made_for, readers
+from policies.rules.workloads import ANY_KUBERNETES
 
 WORST_FIRST = list(Severity)
 
@@ -122,7 +123,7 @@ def made(judge: Judge, resources: Sequence[Resource], commit: str = "") -> Repor
     """
     verdicts = [verdict for one in resources for verdict in judge.resource(one)] + [*judge.whole(resources)]
     facts, book = judge.facts, judge.book
-    asked = Counter(rule.id for one in resources if one.type != STACK for rule in readers(one.type))
+    asked = Counter(rule.id for one in resources if one.type != STACK for rule in _asked(one.type))
     asked.update(rule.id for rule in readers(STACK))
     lines = [_line(rule, asked[rule.id], verdicts, book) for rule in catalogue() if facts.tier in rule.tiers]
     return Report(
@@ -136,6 +137,12 @@ def made(judge: Judge, resources: Sequence[Resource], commit: str = "") -> Repor
         stale=tuple(_stale(judge, verdicts)),
         approved=_approved(facts),
     )
+
+
+def _asked(token: str) -> Iterator[Rule]:
+    """Yield the rules that find something to read in a type: those about pods don't in each object of a cluster."""
+    own = made_for(token)
+    yield from (rule for rule in readers(token) if rule in own or ANY_KUBERNETES not in rule.types)
 
 
 def _line(rule: Rule, asked: int, verdicts: Iterable[Verdict], book: Book) -> Line:

@@ -1,0 +1,197 @@
+"""`terrarium policies`: the report says what a gate would do, in every form, and shows no value of any resource."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from policies import cases as case_files
+from policies.cases import production
+from policies.gates.book import Book
+from policies.gates.files import Rollout, Waiver
+from policies.gates.verdicts import Judge
+from policies.rules import UNKNOWN, Resource, Secret, Tier, catalogue
+from terrarium.cli import app
+from terrarium.rules import forms
+from terrarium.rules.planned import _resource
+from terrarium.rules.report import Report, State, made
+
+TODAY = production().today
+SECRET = "s3cr3t-never-shown"  # noqa: S105 - of this test alone
+
+
+def base(kind: str, called: str, /, **changed: object) -> Resource:
+    found = case_files._resource({"base": kind, "name": called}, called)
+    properties = case_files._copied(dict(found.properties))
+    for path, value in changed.items():
+        case_files._put(properties, path.replace("__", "."), value)
+    return dataclasses.replace(found, properties=properties)
+
+
+def waiver(rule: str, resource: str, until: date = TODAY, why: str = "Moves next week") -> Waiver:
+    return Waiver(rule=rule, stack="prod", resource=resource, why=why, who="ana", until=until)
+
+
+def judged(*resources: Resource, book: Book | None = None) -> Report:
+    return made(Judge("prod", production(), book or Book()), resources, "abc")
+
+
+def states(report: Report) -> dict[str, State]:
+    return {line.rule.id: line.state for line in report.lines}
+
+
+def test_each_rule_has_its_state_and_only_those_of_the_tier_are_there() -> None:
+    open_bucket = base("gcs", "data", publicAccessPrevention="inherited", versioning__enabled=False)
+    book = Book(
+        rollout={
+            "bucket-encrypted": Rollout(mode="off", why="No keys yet"),
+            "bucket-tls-uniform": Rollout(mode="audit", why="Announced"),
+        },
+        waivers=(waiver("bucket-versioned", "data"), waiver("seccomp", "gone")),
+    )
+    changed = dataclasses.replace(open_bucket, properties={**open_bucket.properties, "uniformBucketLevelAccess": False})
+    report = judged(
+        changed, base("configmap", "c") if "configmap" in case_files._bases()["resources"] else changed, book=book
+    )
+    found = states(report)
+    assert found["bucket-public-block"] is State.FAILED
+    assert found["bucket-versioned"] is State.WAIVED
+    assert found["bucket-tls-uniform"] is State.REPORTED
+    assert found["bucket-encrypted"] is State.OFF
+    assert found["bucket-no-force-destroy"] is State.PASSED
+    assert found["image-canonical"] is State.UNREAD
+    assert found.keys() == {rule.id for rule in catalogue() if Tier.PRODUCTION in rule.tiers}
+    assert sum(report.counts.values()) == len(report.lines)
+    assert [stale.resource for stale in report.stale] == ["gone"]
+    assert report.lines[0].state is State.FAILED
+
+
+def test_a_waiver_that_has_ended_is_a_failure_and_says_so() -> None:
+    book = Book(waivers=(waiver("bucket-versioned", "data", date(2026, 1, 1)),))
+    report = judged(base("gcs", "data", versioning__enabled=False), book=book)
+    [line] = [line for line in report.failed if line.rule.id == "bucket-versioned"]
+    assert "Its waiver ended on 2026-01-01" in line.verdicts[0].message
+    assert "ended on 2026-01-01" in forms.html(report)
+
+
+def test_types_that_no_rule_is_about_are_named() -> None:
+    strange = Resource("aws:sqs/queue:Queue", "q")
+    report = judged(strange, base("pod", "p"), Resource("pulumi:providers:aws", "a", {"region": "eu-west-3"}))
+    assert [seen.type for seen in report.unread] == ["aws:sqs/queue:Queue"]
+    assert "aws:sqs/queue:Queue" in forms.markdown(report)
+    assert "image-canonical" in next(seen.rules for seen in report.coverage if seen.type.endswith(":Pod"))
+
+
+def test_sarif_names_rules_that_are_there_and_marks_what_is_waived() -> None:
+    book = Book(waivers=(waiver("bucket-versioned", "data"),))
+    report = judged(base("gcs", "data", versioning__enabled=False, publicAccessPrevention="inherited"), book=book)
+    [run] = forms.sarif(report)["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert len({rule["id"] for rule in rules}) == len(rules)
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["level"] in {"none", "note", "warning", "error"}
+        assert result["message"]["text"].startswith(result["ruleId"])
+        assert result["locations"][0]["logicalLocations"][0]["name"]
+    suppressed = {result["ruleId"] for result in run["results"] if "suppressions" in result}
+    assert suppressed == {"bucket-versioned"}
+
+
+@given(st.text(min_size=1, max_size=60).filter(str.isprintable))
+def test_what_people_wrote_is_escaped(text: str) -> None:
+    book = Book(waivers=(waiver("bucket-versioned", "data", why=f"<script>{text}|`"),))
+    report = judged(base("gcs", "data", versioning__enabled=False), book=book)
+    assert "<script>" not in forms.html(report)
+    page = forms.markdown(report)
+    assert "<script>" not in page
+    rows = [row for row in page.splitlines() if row.startswith("| bucket-versioned")]
+    assert [row.replace("\\|", "").count("|") for row in rows] == [5]
+    assert json.loads(forms.FORMS["json"](report)) == json.loads(json.dumps(forms.document(report)))
+
+
+@pytest.mark.parametrize("form", list(forms.FORMS))
+def test_no_value_is_shown(form: str) -> None:
+    bucket = base("gcs", "data", publicAccessPrevention=Secret(SECRET), versioning__enabled=SECRET, name=SECRET)
+    pod = base("pod", "p", spec__containers=[{"name": SECRET, "image": f"{SECRET}/x:latest", "env": SECRET}])
+    report = judged(bucket, pod)
+    assert report.failed
+    assert SECRET not in forms.FORMS[form](report)
+
+
+class _State:
+    protect, retain_on_delete = True, None
+
+    def __init__(self, inputs: dict[str, Any]) -> None:
+        self.inputs = inputs
+
+
+class _Step:
+    urn = "urn:pulumi:prod::terrarium::a$aws:s3/bucket:Bucket::data"
+    type = "aws:s3/bucket:Bucket"
+    provider = "urn:pulumi:prod::terrarium::pulumi:providers:aws::own::0123"
+
+    def __init__(self, inputs: dict[str, Any]) -> None:
+        self.new = _State(inputs)
+
+
+def test_the_engines_plan_is_read_with_its_marks() -> None:
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": SECRET}
+    unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+    step: Any = _Step({"bucket": unknown, "tags": {"a": secret}, "list": [unknown, 1]})
+    found = _resource(step)
+    assert (found.type, found.name, found.options.provider) == ("aws:s3/bucket:Bucket", "data", "own")
+    assert found.options.protect
+    assert found.properties["bucket"] is UNKNOWN
+    assert found.properties["list"] == [UNKNOWN, 1]
+    tags: Any = found.properties["tags"]
+    assert isinstance(tags["a"], Secret)
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, ["policies", *arguments])
+    assert result.exit_code == code or (code and result.exception is not None), result.output
+    return result.output
+
+
+def test_rules_are_listed_and_narrowed() -> None:
+    listed = json.loads(run("list", "--json"))["rules"]
+    assert len(listed) == len(catalogue())
+    narrow = json.loads(run("list", "--json", "--tier", "production", "--severity", "critical", "--topic", "images"))
+    assert {row["id"] for row in narrow["rules"]} == {"image-approved-registry", "image-evidence"}
+    states_of = {row["id"]: row["state"] for row in listed}
+    assert states_of["deploy-attested"] == "only reports"
+    assert states_of["image-canonical"] == "denies"
+
+
+def test_a_rule_is_explained_by_its_cases() -> None:
+    told = json.loads(run("explain", "image-canonical", "--json"))
+    assert told["gates"] == ["preview", "program", "cluster"]
+    assert told["remedy"]
+    assert told["passes"]
+    assert told["fails"]
+    assert told["whereNothingIsSaid"]
+    assert told["reason"] in run("explain", "image-canonical")
+
+
+def test_an_unknown_rule_or_topic_is_met_with_the_nearest() -> None:
+    for arguments, near in (
+        (("explain", "image-canonicle"), "image-canonical"),
+        (("list", "--topic", "image"), "images"),
+    ):
+        result = CliRunner().invoke(app, ["policies", *arguments])
+        assert f"did you mean `{near}`" in str(result.exception)
+
+
+def test_a_stack_that_is_not_there_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: terrarium\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["policies", "check", "nowhere"])
+    assert "no stack `nowhere`" in str(result.exception)
