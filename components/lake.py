@@ -8,7 +8,7 @@ import pulumi
 from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components import descriptor, naming
+from components import descriptor, isolation, naming
 from components.contract import CONTRACT_VERSION, RW, CloudAdapter, Ground
 from components.identity import identity
 from components.labels import LABEL, ownership_labels
@@ -66,6 +66,7 @@ class Lake(pulumi.ComponentResource):
         labels = ownership_labels(owner_kind="lake", owner=settings.name, cost_centre=settings.cost_centre)
         called = layout.lake_id(settings.name)
         namespace = _namespace(name, settings, Scope(name, where, labels, in_cluster))
+        isolation.closed(name, namespace.metadata.name, labels, in_cluster)
         scope = Scope(name, namespace.metadata.name, labels, in_cluster)
         secrets(scope, store)
         readable_by(scope, store, {RW: subjects(sorted(set(settings.store.writers)))})

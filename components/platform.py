@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_kubernetes.core.v1 import Namespace
-from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components import descriptor
+from components import descriptor, isolation
 from components.contract import Cluster, PlatformFacts
 from components.descriptor import NAME, PLATFORM_NAMESPACE
 from components.labels import LABEL, ownership_labels
 from components.tiers import TIERS, Tier
-from components.workspace.access import subjects
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.scheduling.v1 import PriorityClass
@@ -67,7 +66,7 @@ class Platform(pulumi.ComponentResource):
         labels = ownership_labels(owner_kind="platform", owner=args.name, cost_centre=args.cost_centre)
         namespace = _namespace(name, args, labels, children)
         classes = {tier: _priority_class(name, tier, labels, children) for tier in Tier if tier in args.tiers}
-        _closed(name, namespace, labels, children)
+        isolation.closed(name, namespace.metadata.name, labels, children)
         _admission(name, labels, args.lists, children)
         published = descriptor.publish(
             name,
@@ -81,7 +80,9 @@ class Platform(pulumi.ComponentResource):
             },
             called=NAME,
             namespace=namespace.metadata.name,
-            readers=subjects(_readers(args)),
+            # Slices' stacks read it by the rights with which they publish their own; on some clouds everybody with any
+            # account is authenticated.
+            readers=(),
             labels=labels,
             opts=children,
         )
@@ -96,14 +97,6 @@ class Platform(pulumi.ComponentResource):
         self.register_outputs({"descriptor": self.descriptor})
 
 
-def _readers(args: PlatformArgs) -> list[str]:
-    """Return who may read the platform's descriptor besides its administrators: whoever runs a slice's stack.
-
-    In production these are administrators, and on GKE everybody with a Google account is authenticated.
-    """
-    return ["system:authenticated"] if args.shared and Tier.PRODUCTION not in args.tiers else []
-
-
 def _namespace(name: str, args: PlatformArgs, labels: dict[str, str], opts: pulumi.ResourceOptions) -> Namespace:
     return Namespace(
         f"{name}-namespace",
@@ -114,19 +107,6 @@ def _namespace(name: str, args: PlatformArgs, labels: dict[str, str], opts: pulu
         ),
         # Environments need what lives here; `terrarium destroy` lifts this after it has seen that none is left.
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=True)),
-    )
-
-
-def _closed(name: str, namespace: Namespace, labels: dict[str, str], opts: pulumi.ResourceOptions) -> None:
-    """Let no traffic in or out: no pod of ours runs there, and whatever else does has no business with environments."""
-    # Imported here: a slice of a platform makes none, and must not pay for this part of the SDK.
-    from pulumi_kubernetes.networking.v1 import NetworkPolicy, NetworkPolicySpecArgs  # noqa: PLC0415
-
-    NetworkPolicy(
-        f"{name}-closed",
-        metadata=ObjectMetaArgs(name="default-deny", namespace=namespace.metadata.name, labels=labels),
-        spec=NetworkPolicySpecArgs(pod_selector=LabelSelectorArgs(), policy_types=["Ingress", "Egress"]),
-        opts=opts,
     )
 
 
