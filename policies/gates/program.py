@@ -94,7 +94,7 @@ async def _resource(args: pulumi.ResourceTransformArgs) -> Resource:
     opts = args.opts
     provider = opts.provider
     name = (await provider.urn.future() or "").rpartition("::")[2] if provider else ""
-    options = Options(protect=bool(opts.protect), retain=bool(opts.retain_on_delete), provider=name)
+    options = Options(protect=bool(opts.protect), provider=name)
     properties: Any = await _plain(args.props)
     return Resource(args.type_, args.name, properties, options)
 

@@ -94,7 +94,10 @@ class Judge:
         Args:
             resources: All of its resources.
         """
-        return tuple(self._verdicts(check(stack_of(self.stack), replace(self.facts, resources=tuple(resources)))))
+        # The engine has them in another order each time. Which of two is blamed must not change with it, as a waiver
+        # names one of them.
+        ordered = tuple(sorted(resources, key=lambda one: (one.type, one.name)))
+        return tuple(self._verdicts(check(stack_of(self.stack), replace(self.facts, resources=ordered))))
 
     def _verdicts(self, found: Iterable[Violation]) -> Iterator[Verdict]:
         for violation in found:

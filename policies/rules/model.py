@@ -74,13 +74,11 @@ class Options:
 
     Args:
         protect: Whether the engine refuses to delete it.
-        retain: Whether it outlives its stack.
         provider: Name of the explicit provider, empty for a default one.
         parent: URN or name of its parent, empty for the stack.
     """
 
     protect: bool = False
-    retain: bool = False
     provider: str = ""
     parent: str = ""
 

@@ -33,12 +33,12 @@ STATEFUL = (
     severity=Severity.HIGH,
     tiers=PRODUCTION,
     sources=("own", "CKV_AWS_139"),
-    remedy="Set the option protect=True, or retain_on_delete=True.",
+    remedy="Set the option protect=True.",
     types=STATEFUL,
 )
 def protected(resource: Resource, _facts: Facts) -> Iterator[Finding]:
-    """The engine refuses to delete it, or leaves it in the cloud."""
-    if not (resource.options.protect or resource.options.retain):
+    """The engine refuses to delete it. To leave it in the cloud is not enough: what replaces it begins empty."""
+    if not resource.options.protect:
         yield Finding("", "is not protected")
 
 
