@@ -2,13 +2,15 @@
 
 The engine hands every registration back to a transform, in wire names and with providers and options as they will be.
 At preview everything is judged, and all that is wrong is said at once. At `up` the first violation stops the
-registration before anything is made of it; a preview has said it before.
+registration before anything is made of it; a preview has said it before. What only the stack as a whole shows is known
+when all is declared, which at `up` is after most of it was made.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +19,13 @@ import pulumi
 from pulumi.output import Unknown
 
 from policies.gates import wire
-from policies.gates.refusal import refusal
 from policies.gates.verdicts import Judge, Verdict
 from policies.rules import UNKNOWN, Options, Resource, Secret
 
 # What a program ends with that has already said why (pulumi-language-python-exec).
 _SHOWN = 32
+REFUSED = "refused by the rules of production"
+"""How the message of a refusal begins."""
 # Seconds between two looks at whether all registrations were judged.
 _PAUSE = 0.01
 
@@ -36,8 +39,8 @@ class Gate:
     """
 
     judge: Judge
-    _declared: set[tuple[str, str]] = field(default_factory=set)
-    _judged: dict[tuple[str, str], Resource] = field(default_factory=dict)
+    _awaited: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _judged: list[Resource] = field(default_factory=list)
     _verdicts: list[Verdict] = field(default_factory=list)
 
     def open(self) -> pulumi.Output[dict[str, Any]]:
@@ -52,24 +55,36 @@ class Gate:
         return pulumi.Output.from_input(self._outcome())
 
     def _note(self, args: pulumi.ResourceTransformationArgs) -> None:
-        self._declared.add((args.type_, args.name))
+        # What is only read is no registration: the engine hands none of it to a transform.
+        if args.opts.id is None and args.opts.urn is None:
+            # Counted, as two may have one type and one name under two parents.
+            self._awaited[args.type_, args.name] += 1
+            asyncio.ensure_future(self._give_up(args))
+
+    async def _give_up(self, args: pulumi.ResourceTransformationArgs) -> None:
+        """Wait no longer for a resource that is not registered after all: its inputs failed, and the SDK says why."""
+        try:
+            await args.resource.urn.future(with_unknowns=True)
+        except Exception:  # noqa: BLE001 - whatever its inputs fail with
+            self._awaited[args.type_, args.name] -= 1
 
     async def _transform(self, args: pulumi.ResourceTransformArgs) -> None:
         resource = await _resource(args)
         found = self.judge.resource(resource)
-        self._judged[args.type_, args.name] = resource
+        self._judged.append(resource)
         self._verdicts.extend(found)
         denied = [verdict.message for verdict in found if verdict.denied]
         if denied and not pulumi.runtime.is_dry_run():
             _end(denied)
 
     async def _outcome(self) -> dict[str, Any]:
-        while not self._declared <= self._judged.keys():
+        while not self._awaited <= Counter((one.type, one.name) for one in self._judged):
             await asyncio.sleep(_PAUSE)
-        self._verdicts.extend(self.judge.whole(self._judged.values()))
+        self._verdicts.extend(self.judge.whole(self._judged))
         denied = [verdict.message for verdict in self._verdicts if verdict.denied]
         if denied:
-            raise pulumi.RunError(refusal(denied, "nothing was changed"))
+            exists = "nothing was changed" if pulumi.runtime.is_dry_run() else "and what is listed may exist by now"
+            raise pulumi.RunError(_refusal(sorted(denied), exists))
         return self._summary()
 
     def _summary(self) -> dict[str, Any]:
@@ -80,12 +95,17 @@ class Gate:
         }
 
 
+def _refusal(denied: list[str], done: str) -> str:
+    listed = "\n".join(f"  - {message}" for message in denied)
+    return f"{REFUSED}, {done}:\n{listed}"
+
+
 def _end(denied: list[str]) -> None:
     """End the program before the engine has its answer: it then registers nothing, as after any program that failed.
 
     Whatever a transform raises instead, the SDK prints with its own frames, and once more where the program waits.
     """
-    pulumi.log.error(refusal(denied, "and nothing more was made"))
+    pulumi.log.error(_refusal(denied, "and what is listed was not made"))
     os._exit(_SHOWN)
 
 

@@ -1,0 +1,48 @@
+"""Gate 1 and those who would configure it: nobody turns a rule off by a file of `--policy-pack-config`.
+
+What the engine (3.250) makes of that file before the pack sees it: `all` is applied to every policy and then handed on
+as a policy of that name; an unknown name with a level is handed on; an unknown name with properties and no level is
+refused by the engine itself, as it has no level; an unknown name with `{}`, and `environments`, are dropped: they say
+nothing. So every name that could mean something is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from policies.gates.crossguard import POLICIES
+from tests.gates.ground import Ground
+from tests.gates.programs import PACK, open_to_all
+
+PROGRAM = open_to_all('Custom(DATABASE, "good", {}, Options(protect=True))\n')
+WHERE = "how far a rule is rolled out stands in policies/waivers/rollout.yaml"
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"all": "disabled"}, WHERE),
+        ({"all": "advisory"}, WHERE),
+        ({"rules": "advisory"}, f"rules takes no configuration: {WHERE}"),
+        ({"stack-rules": "disabled"}, f"stack-rules takes no configuration: {WHERE}"),
+        ({"rules": {"enforcementLevel": "mandatory", "x": 1}}, f"rules takes no configuration: {WHERE}"),
+        ({"rulez": "disabled"}, f"no policy is called rulez: {WHERE}"),
+        ({"image-approved-registry": "advisory"}, f"no policy is called image-approved-registry: {WHERE}"),
+        ({"rulez": {"x": 1}}, 'invalid enforcement level ""'),
+    ],
+    ids=str,
+)
+def test_a_configuration_is_refused(shared_ground: Ground, config: dict[str, Any], says: str) -> None:
+    run = shared_ground.preview(PROGRAM, pack=shared_ground.pack(PACK), config=config)
+    assert run.code != 0
+    assert says in run.text
+    assert "Traceback" not in run.text
+
+
+@pytest.mark.parametrize("config", [{}, {one.name: "mandatory" for one in POLICIES if one.level == 1}, {"rulez": {}}])
+def test_a_configuration_that_changes_nothing_is_none(shared_ground: Ground, config: dict[str, Any]) -> None:
+    run = shared_ground.preview(PROGRAM, pack=shared_ground.pack(PACK), config=config)
+    assert run.code == 1, run.text  # the stack as a whole has no attestation; the pack is not refused
+    assert WHERE not in run.text
