@@ -20,6 +20,7 @@ from components.stores import layout
 from components.tiers import Tier
 
 if TYPE_CHECKING:
+    from policies.gates.program import Gate
     from policies.rules.cluster_gate import Lists
 
 
@@ -35,19 +36,22 @@ def build(root: Path, stack: str, config: pulumi.Config) -> Mapping[str, pulumi.
         InvalidSettings: With every problem found; nothing is registered then.
     """
     declaration = declare(root, stack, _given(config))
-    rules = _rules(root, declaration)
-    return {**_built(root, declaration), **rules}
+    gate = _gate(root, declaration)
+    built = _built(root, declaration)
+    return {**built, "rules": gate.close()} if gate else built
 
 
-def _rules(root: Path, declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
+def _gate(root: Path, declaration: Declaration) -> Gate | None:
     """Have production judged while it is declared, whether a policy pack is attached or not."""
     if Tier.PRODUCTION not in declaration.tiers:
-        return {}
+        return None
     # Imported here: the other tiers' stacks need nothing of it.
     from policies.gates.court import judge  # noqa: PLC0415
     from policies.gates.program import Gate  # noqa: PLC0415
 
-    return {"rules": Gate(judge(root, declaration, os.environ)).open()}
+    gate = Gate(judge(root, declaration, os.environ))
+    gate.open()
+    return gate
 
 
 def _built(root: Path, declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:

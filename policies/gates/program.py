@@ -40,18 +40,21 @@ class Gate:
 
     judge: Judge
     _awaited: Counter[tuple[str, str]] = field(default_factory=Counter)
+    # Kept, as the loop forgets a task that nobody holds.
+    _watching: list[asyncio.Future[None]] = field(default_factory=list)
     _judged: list[Resource] = field(default_factory=list)
     _verdicts: list[Verdict] = field(default_factory=list)
+    _closed: bool = False
 
-    def open(self) -> pulumi.Output[dict[str, Any]]:
-        """Begin to judge, and return what the judgement came to.
-
-        It is known when the program has declared everything. At preview it fails if a rule refuses.
-        """
+    def open(self) -> None:
+        """Begin to judge: before the program declares anything."""
         # The older kind of transformation is called while the program declares, the newer by the engine, later: when
         # the newer has seen what the older has, all is judged.
         pulumi.runtime.register_stack_transformation(self._note)
         pulumi.runtime.register_resource_transform(self._transform)
+
+    def close(self) -> pulumi.Output[dict[str, Any]]:
+        """Return what the judgement comes to, once the program has declared everything; it fails if a rule refuses."""
         return pulumi.Output.from_input(self._outcome())
 
     def _note(self, args: pulumi.ResourceTransformationArgs) -> None:
@@ -59,7 +62,7 @@ class Gate:
         if args.opts.id is None and args.opts.urn is None:
             # Counted, as two may have one type and one name under two parents.
             self._awaited[args.type_, args.name] += 1
-            asyncio.ensure_future(self._give_up(args))
+            self._watching.append(asyncio.ensure_future(self._give_up(args)))
 
     async def _give_up(self, args: pulumi.ResourceTransformationArgs) -> None:
         """Wait no longer for a resource that is not registered after all: its inputs failed, and the SDK says why."""
@@ -75,11 +78,14 @@ class Gate:
         self._verdicts.extend(found)
         denied = [verdict.message for verdict in found if verdict.denied]
         if denied and not pulumi.runtime.is_dry_run():
-            _end(denied)
+            _end(denied, "and what is listed was not made")
+        if denied and self._closed:
+            _end(denied, "nothing was changed")  # declared by what only comes when others are made
 
     async def _outcome(self) -> dict[str, Any]:
         while not self._awaited <= Counter((one.type, one.name) for one in self._judged):
             await asyncio.sleep(_PAUSE)
+        self._closed = True
         self._verdicts.extend(self.judge.whole(self._judged))
         denied = [verdict.message for verdict in self._verdicts if verdict.denied]
         if denied:
@@ -100,12 +106,12 @@ def _refusal(denied: list[str], done: str) -> str:
     return f"{REFUSED}, {done}:\n{listed}"
 
 
-def _end(denied: list[str]) -> None:
+def _end(denied: list[str], done: str) -> None:
     """End the program before the engine has its answer: it then registers nothing, as after any program that failed.
 
     Whatever a transform raises instead, the SDK prints with its own frames, and once more where the program waits.
     """
-    pulumi.log.error(_refusal(denied, "and what is listed was not made"))
+    pulumi.log.error(_refusal(denied, done))
     os._exit(_SHOWN)
 
 

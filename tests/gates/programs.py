@@ -15,7 +15,11 @@ DATABASE, MAP = "postgresql:index/database:Database", "kubernetes:core/v1:Config
 """
 GATED = """
 from policies.gates.program import Gate
-pulumi.export("rules", Gate(Judge("s", production(), Book())).open())
+gate = Gate(Judge("s", production(), Book()))
+gate.open()
+"""
+CLOSED = """
+pulumi.export("rules", gate.close())
 """
 PACK = """
 from policies.cases import production
@@ -29,7 +33,7 @@ serve(Pack(lambda told: Judge("s", production(), Book())))
 
 def gated(text: str) -> str:
     """Return a program that gate 2 judges as a production stack with an empty book."""
-    return HEAD + GATED + text
+    return HEAD + GATED + text + CLOSED
 
 
 def open_to_all(text: str) -> str:
@@ -46,8 +50,10 @@ from tests.gates.by_case import ByCase
 from tests.gates.declaring import declare
 
 numbers = {list(numbers)}
-pulumi.export("rules", Gate(ByCase(numbers, without_its_rule={without_its_rule})).open())
+gate = Gate(ByCase(numbers, without_its_rule={without_its_rule}))
+gate.open()
 declare(numbers)
+pulumi.export("rules", gate.close())
 """
 
 

@@ -81,6 +81,14 @@ class Anything(provider_pb2_grpc.ResourceProviderServicer):
         """Find whatever is looked for."""
         return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
 
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
+        """Answer nothing."""
+        return provider_pb2.InvokeResponse()
+
+    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        """Nothing is under way."""
+        return empty_pb2.Empty()
+
 
 @contextmanager
 def serving(provider: Anything) -> Iterator[str]:

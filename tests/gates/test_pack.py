@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from policies.gates.crossguard import POLICIES
 from tests.gates.ground import Ground
 from tests.gates.programs import PACK, open_to_all
 
@@ -41,8 +40,14 @@ def test_a_configuration_is_refused(shared_ground: Ground, config: dict[str, Any
     assert "Traceback" not in run.text
 
 
-@pytest.mark.parametrize("config", [{}, {one.name: "mandatory" for one in POLICIES if one.level == 1}, {"rulez": {}}])
-def test_a_configuration_that_changes_nothing_is_none(shared_ground: Ground, config: dict[str, Any]) -> None:
-    run = shared_ground.preview(PROGRAM, pack=shared_ground.pack(PACK), config=config)
-    assert run.code == 1, run.text  # the stack as a whole has no attestation; the pack is not refused
-    assert WHERE not in run.text
+def test_a_configuration_that_changes_nothing_is_none(shared_ground: Ground) -> None:
+    run = shared_ground.preview(PROGRAM, pack=shared_ground.pack(PACK), config={"rules": "mandatory", "rulez": {}})
+    assert run.code == 0, run.text
+
+
+def test_nothing_is_made_of_what_up_refuses(ground: Ground) -> None:
+    run = ground.up(open_to_all('Custom(DATABASE, "bad", {})\n'), pack=ground.pack(PACK))
+    assert run.code != 0
+    assert "stateful-protected: bad" in run.messages()
+    assert ground.plugin.made == []
+    assert "bad" not in ground.state()

@@ -76,6 +76,20 @@ def test_a_program_that_fails_still_says_which_rules_it_breaks(ground: Ground) -
     assert NOT_PROTECTED in run.errors()
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(f'pulumi.runtime.invoke("kubernetes:index:ask", {{}})\n{FIRST}{BAD}', id="after a question"),
+        pytest.param(f"{FIRST}pulumi.Output.from_input(1).apply(lambda _: {BAD.strip()})\n", id="late"),
+        pytest.param(f"{FIRST}first.urn.apply(lambda _: {BAD.strip()})\n", id="later still"),
+    ],
+)
+def test_preview_refuses_whenever_it_is_declared(ground: Ground, program: str) -> None:
+    run = ground.preview(gated(program))
+    assert run.code != 0
+    assert f"{REFUSED}, nothing was changed:\n  - {NOT_PROTECTED}" in run.errors()
+
+
 def test_a_cloud_that_fails_ends_it_too(ground: Ground) -> None:
     run = ground.up(gated(GOOD + f'Custom(MAP, "needs", {{"a": Custom(MAP, "{FAILS}", {{}}).id}})\n'))
     assert run.code != 0

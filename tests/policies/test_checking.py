@@ -13,6 +13,7 @@ from policies import cases as case_files
 from policies.cases import production
 from policies.rules import UNKNOWN, Facts, Resource, Rule, Secret, Tier, catalogue, check, stack_of
 from policies.rules.model import EVERY_TIER, Check, Finding
+from tests.policies.judging import paths
 
 SECRET = "s3cr3t-never-shown"  # noqa: S105 - of this test alone
 # What may stand where a rule expects something else.
@@ -43,7 +44,7 @@ BASES = tuple(case_files._bases()["resources"])
 def test_no_shape_stops_a_rule_or_shows_a_value(base: str) -> None:
     whole = case_files._resource({"base": base}, "it")
     facts = production()
-    for path in [*_paths(whole.properties), ""]:
+    for path in [*paths(whole.properties), ""]:
         for odd in ODD:
             properties = case_files._copied(whole.properties)
             if path:
@@ -57,7 +58,7 @@ def test_no_shape_stops_a_rule_or_shows_a_value(base: str) -> None:
 @pytest.mark.parametrize("base", BASES)
 def test_no_shape_in_the_rest_of_the_stack_stops_a_rule(base: str) -> None:
     whole = case_files._resource({"base": base}, "it")
-    for path in _paths(whole.properties):
+    for path in paths(whole.properties):
         for odd in ODD:
             properties = case_files._copied(whole.properties)
             case_files._put(properties, path, odd)
@@ -145,18 +146,3 @@ def _rule(check_function: Check, *, unknown: bool = False) -> Rule:
         check=check_function,
         unknown=unknown,
     )
-
-
-def _paths(value: object, path: str = "") -> Iterator[str]:
-    """Yield the path of everything in a value, in the case files' spelling."""
-    if isinstance(value, dict):
-        below = [
-            (f'["{key}"]' if "." in key or "/" in key else f".{key}" if path else key, v) for key, v in value.items()
-        ]
-    elif isinstance(value, list):
-        below = [(f"[{index}]", entry) for index, entry in enumerate(value)]
-    else:
-        return
-    for step, inner in below:
-        yield path + step
-        yield from _paths(inner, path + step)
