@@ -183,6 +183,8 @@ class Deployment:
         except EngineFailed:
             # The engine stops at a protected resource before it says what it planned for it.
             _refuse(guard.protected(watch.errors()), _OVERRIDE)
+            if by_rules := [message for _, message in watch.errors() if message.startswith(REFUSED)]:
+                raise Refused("\n".join(by_rules), reasons=by_rules) from None
             raise
         _refuse(overrides.split(guard.destructive(watch.steps), self._say), _OVERRIDE)
         return watch
