@@ -34,10 +34,9 @@ def attested(token: str, book: Book, root: Path) -> Deployment:
     for ci in book.approved.ci if token else ():
         claims = _claims(token, ci, book.keys[ci.issuer])
         if claims:
-            clean = claims.get("sha") == _head(root)
-            return Deployment(
-                attested=True, ref=_ref(claims), reviewed=claims.get("environment") in ci.environments, clean=clean
-            )
+            commit = _head(root)
+            clean = commit is not None and claims.get("sha") == commit
+            return Deployment(attested=True, ref=_ref(claims), reviewed=_reviewed(claims, ci), clean=clean)
     return Deployment()
 
 
@@ -64,6 +63,11 @@ def _claims(token: str, ci: TrustedCi, keys: Mapping[str, Any]) -> Mapping[str, 
         return {}
     # GitHub says `repository`, GitLab `project_path`.
     return claims if (claims.get("repository") or claims.get("project_path")) == ci.repository else {}
+
+
+def _reviewed(claims: Mapping[str, Any], ci: TrustedCi) -> bool:
+    # GitLab lets every job name any environment, and says of which it is that only some may deploy to it.
+    return claims.get("environment") in ci.environments and claims.get("environment_protected", "true") == "true"
 
 
 def _ref(claims: Mapping[str, Any]) -> str:

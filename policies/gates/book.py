@@ -102,9 +102,6 @@ def read(root: Path, today: date) -> Book:
         if waiver.until > today + _LONGEST:
             message = "is more than a year away: a waiver that nobody looks at again is a rule that is off"
             reading.problem(waiver_file, ("waivers", index, "until"), message)
-    for rule, state in rollout.rules.items():
-        if state.from_ and state.mode != "deny":
-            reading.problem(rollout_file, ("rules", rule, "from"), f"goes with mode deny, not {state.mode}")
     keys = dict(_keys(reading, approved))
     if reading.problems:
         raise InvalidSettings("what security approves and waives", reading.problems)

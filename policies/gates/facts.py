@@ -13,6 +13,7 @@ from components.stores import layout
 from components.tiers import Tier as DeclaredTier
 from policies.gates.book import Book
 from policies.rules import Deployment, Facts, Sovereignty, Tier
+from policies.rules.regions import KINDS
 
 # What a declaration says; the fourth kind, the state, its backend says.
 _COMPARED = ("account", "cluster", "store")
@@ -97,22 +98,23 @@ def _occupied(others: Iterable[Declaration]) -> Mapping[str, Mapping[str, frozen
 
 
 def _sovereignty(declaration: Declaration, book: Book, backend: str, secrets_provider: str) -> Sovereignty:
-    settings, adapter, services = declaration.settings, declaration.adapter, book.approved.services
+    settings, adapter, approved = declaration.settings, declaration.adapter, book.approved
     name = settings.sovereignty
     if name is None:
         return Sovereignty()
-    ci = None if not isinstance(settings, EnvironmentSettings) else settings.ci
+    ci = None if isinstance(settings, LakeSettings) else settings.ci
     used = {
         "cloud": (adapter.places.get("operator", adapter.name),),
         "region": (adapter.places.get("region", ""),),
         "state_backend": (backend,),
         "secrets_provider": (secrets_provider,),
-        "registry": tuple(prefix.partition("/")[0] for prefix in book.approved.registries),
+        "registry": tuple(prefix.partition("/")[0] for prefix in approved.registries),
         "ci": (ci.host or ci.issuer,) if ci else (),
     }
-    allowed = book.approved.sovereignty.get(name, {})
+    # What security says of every stack comes beside what this one says of itself, never in its place.
+    all_used = {kind: (*approved.services.get(kind, ()), *filter(None, used.get(kind, ()))) for kind in KINDS}
     return Sovereignty(
         name,
-        {kind: frozenset(listed) for kind, listed in allowed.items()},
-        {kind: tuple(filter(None, listed)) for kind, listed in {**services, **used}.items() if any(listed)},
+        {kind: frozenset(listed) for kind, listed in approved.sovereignty.get(name, {}).items()},
+        {kind: tuple(dict.fromkeys(listed)) for kind, listed in all_used.items() if listed},
     )

@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from components.settings.fields import Key, Line, Settings
 from components.settings.problems import suggestion
@@ -119,6 +119,12 @@ class Rollout(Settings):
     """With `deny`: the first day on which it refuses; it is reported until then."""
     why: Line
     """Why it does not simply deny."""
+
+    @model_validator(mode="after")
+    def _from_goes_with_deny(self) -> Rollout:
+        if self.from_ and self.mode != "deny":
+            raise ValueError(f"`from` goes with mode deny, not {self.mode}")
+        return self
 
 
 class RolloutFile(Settings):

@@ -19,13 +19,12 @@ import pulumi
 from pulumi.output import Unknown
 
 from policies.gates import wire
+from policies.gates.refusal import refusal
 from policies.gates.verdicts import Judge, Verdict
 from policies.rules import UNKNOWN, Options, Resource, Secret
 
 # What a program ends with that has already said why (pulumi-language-python-exec).
 _SHOWN = 32
-REFUSED = "refused by the rules of production"
-"""How the message of a refusal begins."""
 # Seconds between two looks at whether all registrations were judged.
 _PAUSE = 0.01
 
@@ -90,7 +89,7 @@ class Gate:
         denied = [verdict.message for verdict in self._verdicts if verdict.denied]
         if denied:
             exists = "nothing was changed" if pulumi.runtime.is_dry_run() else "and what is listed may exist by now"
-            raise pulumi.RunError(_refusal(sorted(denied), exists))
+            raise pulumi.RunError(refusal(sorted(denied), exists))
         return self._summary()
 
     def _summary(self) -> dict[str, Any]:
@@ -101,17 +100,12 @@ class Gate:
         }
 
 
-def _refusal(denied: list[str], done: str) -> str:
-    listed = "\n".join(f"  - {message}" for message in denied)
-    return f"{REFUSED}, {done}:\n{listed}"
-
-
 def _end(denied: list[str], done: str) -> None:
     """End the program before the engine has its answer: it then registers nothing, as after any program that failed.
 
     Whatever a transform raises instead, the SDK prints with its own frames, and once more where the program waits.
     """
-    pulumi.log.error(_refusal(denied, done))
+    pulumi.log.error(refusal(denied, done))
     os._exit(_SHOWN)
 
 

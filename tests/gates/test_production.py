@@ -25,7 +25,8 @@ SECRET = "s3cr3t-never-shown"  # noqa: S105 - of this test alone
 ADDED = """
 mine = pulumi.ProviderResource("kubernetes", "mine", {{"context": "{context}"}})
 container = {{"name": "it", "image": "nginx", "env": [{{"name": "KEY", "value": pulumi.Output.secret("{secret}")}}]}}
-pod = {{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "mine", "namespace": "default"}}, "spec": {{"containers": [container]}}}}
+metadata, spec = {{"name": "mine", "namespace": "default"}}, {{"containers": [container]}}
+pod = {{"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}}
 pulumi.CustomResource("kubernetes:core/v1:Pod", "mine-pod", pod, pulumi.ResourceOptions(provider=mine))
 """
 DENIES = "image-approved-registry: mine-pod (kubernetes:core/v1:Pod): spec.containers[0].image is from a registry"
