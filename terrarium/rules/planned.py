@@ -39,6 +39,6 @@ def _resource(metadata: StepEventMetadata) -> Resource:
     new: Any = metadata.new
     # `urn::id` of a provider; the URN itself ends with its name.
     provider = metadata.provider.split("::")[-2] if "::" in (metadata.provider or "") else ""
-    options = Options(protect=bool(new.protect), retain=bool(new.retain_on_delete), provider=provider)
+    options = Options(protect=bool(new.protect), provider=provider)
     properties: Any = wire.decoded(new.inputs or {})
     return Resource(metadata.type, metadata.urn.rsplit("::", 1)[-1], properties, options)
