@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.gates.program import REFUSED
+from policies.gates.refusal import REFUSED
 from rehearsal.platform import Platform
 from tests.support.checkout import ROOT, Checkout
 from tests.support.declared import environment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policies.gates.program import REFUSED
+from policies.gates.refusal import REFUSED
 from tests.gates.ground import Ground
 from tests.gates.programs import gated
 from tests.gates.provider import FAILS
