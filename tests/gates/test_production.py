@@ -101,6 +101,14 @@ def test_terrarium_says_that_it_is_refused(checkout: Checkout) -> None:
 
 
 @pytest.mark.usefixtures("added")
+def test_the_report_says_what_a_gate_would(checkout: Checkout) -> None:
+    told = checkout.answer("policies", "check", "prod", code=3)
+    failed = {rule["id"]: rule["findings"] for rule in told["rules"] if rule["state"] == "failed"}
+    assert failed["image-approved-registry"][0]["message"].startswith(DENIES)
+    assert SECRET not in json.dumps(told)
+
+
+@pytest.mark.usefixtures("added")
 def test_the_pack_refuses_the_same(checkout: Checkout) -> None:
     said = _preview(checkout, *PACK)
     assert f"[mandatory] [severity: critical]  rules  (kubernetes:core/v1:Pod: mine-pod)\n          {DENIES}" in said
@@ -111,6 +119,10 @@ def test_what_complies_comes_up_and_says_what_was_only_reported(checkout: Checko
     checkout.terrarium("up", "prod")
     output = checkout.pulumi("stack", "output", "rules", "--json", "--stack", "prod", tier=TIER)
     assert json.loads(output) == {"audited": ["deploy-attested", "deploy-branch", "deploy-reviewed"], "waived": []}
+    told = checkout.answer("policies", "check", "prod")
+    assert {rule["id"] for rule in told["rules"] if rule["state"] == "only reported"} == {
+        *json.loads(output)["audited"]
+    }
     with_pack = _preview(checkout, *PACK, "--expect-no-changes", fails=False)
     assert "[advisory] [severity: critical]  stack-rules-reported  (pulumi:pulumi:Stack: terrarium-prod)" in with_pack
     assert "[mandatory]" not in with_pack
