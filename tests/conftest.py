@@ -14,6 +14,7 @@ LONG = (
     *("life/test_kill.py", "docs/test_commands.py", "conformance/test_life_aws.py", "conformance/test_life_gcp.py"),
     *("life/test_store_faults.py", "backup", "life/test_store_life.py"),
     *("life/test_store_matrix.py", "life/test_life.py", "platform/test_faults.py", "build", "benchmarks", "plugins"),
+    "gates",
     "cloud_rehearsal",
 )
 
