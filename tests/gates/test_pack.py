@@ -51,3 +51,10 @@ def test_nothing_is_made_of_what_up_refuses(ground: Ground) -> None:
     assert "stateful-protected: bad" in run.messages()
     assert ground.plugin.made == []
     assert "bad" not in ground.state()
+
+
+def test_what_is_only_read_is_not_judged_but_the_provider_that_reads_is(ground: Ground) -> None:
+    read = 'Custom("scaleway:network/vpc:Vpc", "net", {}, Options(id="fr-par/net"))\n'
+    run = ground.preview(open_to_all(read), pack=ground.pack(PACK))
+    assert run.messages().startswith("region-allowed: default (pulumi:providers:scaleway): region is not set")
+    assert len(run.policies()) == 1
