@@ -6,9 +6,11 @@ disappear, and no rule makes a difference between these.
 
 from __future__ import annotations
 
-from policies.cases import Gate
+import pytest
+
+from policies.cases import Gate, Sort
 from policies.rules import catalogue
-from tests.gates.by_case import CASES, about_stack, expected, findings
+from tests.gates.by_case import CASES, about_stack, called, expected, findings
 from tests.gates.ground import Ground
 from tests.gates.programs import cases_gated, cases_only, cases_pack
 
@@ -38,6 +40,18 @@ def test_the_program_finds_what_each_case_says(ground: Ground) -> None:
     assert run.code == 1
     assert "Traceback" not in run.text
     assert findings(run.errors()) == expected(ALL)
+
+
+@pytest.mark.parametrize("rule", ["image-approved-registry", "iam-no-wildcard", "registry-private", "region-allowed"])
+def test_up_makes_nothing_of_what_is_bad(ground: Ground, rule: str) -> None:
+    number = next(n for n in ALL if CASES[n].rule == rule and CASES[n].sort is Sort.BAD)
+    run = ground.up(cases_gated([number]))
+    assert run.code != 0
+    assert "Traceback" not in run.text
+    assert findings(run.errors()) == expected([number])
+    name = called(number, CASES[number].resource.name)
+    assert name not in ground.plugin.made
+    assert name not in ground.state()
 
 
 def test_the_pack_finds_less_without_any_one_rule(ground: Ground) -> None:
