@@ -26,8 +26,8 @@ def test_both_gates_are_said_to_see_every_case() -> None:
     assert [str(case) for case in CASES if not case.gates >= {Gate.PREVIEW, Gate.PROGRAM}] == []
 
 
-def test_the_pack_finds_what_each_case_says(ground: Ground) -> None:
-    run = ground.preview(cases_only(ALL), pack=ground.pack(cases_pack(ALL)))
+def test_the_pack_finds_what_each_case_says(shared_ground: Ground) -> None:
+    run = shared_ground.preview(cases_only(ALL), pack=shared_ground.pack(cases_pack(ALL)))
     assert run.code == 1
     assert "Traceback" not in run.text
     assert findings(run.messages()) == expected(ALL)
@@ -35,8 +35,8 @@ def test_the_pack_finds_what_each_case_says(ground: Ground) -> None:
     assert told == {("rules", "mandatory"), ("stack-rules", "mandatory")}
 
 
-def test_the_program_finds_what_each_case_says(ground: Ground) -> None:
-    run = ground.preview(cases_gated(ALL))
+def test_the_program_finds_what_each_case_says(shared_ground: Ground) -> None:
+    run = shared_ground.preview(cases_gated(ALL))
     assert run.code == 1
     assert "Traceback" not in run.text
     assert findings(run.errors()) == expected(ALL)
@@ -54,13 +54,15 @@ def test_up_makes_nothing_of_what_is_bad(ground: Ground, rule: str) -> None:
     assert name not in ground.state()
 
 
-def test_the_pack_finds_less_without_any_one_rule(ground: Ground) -> None:
-    run = ground.preview(cases_only(ONE_EACH), pack=ground.pack(cases_pack(ONE_EACH, without_its_rule=True)))
+def test_the_pack_finds_less_without_any_one_rule(shared_ground: Ground) -> None:
+    run = shared_ground.preview(
+        cases_only(ONE_EACH), pack=shared_ground.pack(cases_pack(ONE_EACH, without_its_rule=True))
+    )
     assert findings(run.messages()) == _without_its_rule()
 
 
-def test_the_program_finds_less_without_any_one_rule(ground: Ground) -> None:
-    run = ground.preview(cases_gated(ONE_EACH, without_its_rule=True))
+def test_the_program_finds_less_without_any_one_rule(shared_ground: Ground) -> None:
+    run = shared_ground.preview(cases_gated(ONE_EACH, without_its_rule=True))
     assert findings(run.errors()) == _without_its_rule()
 
 

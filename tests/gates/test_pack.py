@@ -23,9 +23,7 @@ WHERE = "how far a rule is rolled out stands in policies/waivers/rollout.yaml"
     ("config", "says"),
     [
         ({"all": "disabled"}, WHERE),
-        ({"all": "advisory"}, WHERE),
         ({"rules": "advisory"}, f"rules takes no configuration: {WHERE}"),
-        ({"stack-rules": "disabled"}, f"stack-rules takes no configuration: {WHERE}"),
         ({"rules": {"enforcementLevel": "mandatory", "x": 1}}, f"rules takes no configuration: {WHERE}"),
         ({"rulez": "disabled"}, f"no policy is called rulez: {WHERE}"),
         ({"image-approved-registry": "advisory"}, f"no policy is called image-approved-registry: {WHERE}"),

@@ -58,21 +58,21 @@ def test_what_only_the_whole_shows_is_refused_at_preview_and_at_up(ground: Groun
         assert "Traceback" not in run.text
 
 
-def test_what_is_only_read_is_not_waited_for(ground: Ground) -> None:
-    run = ground.preview(gated(GOOD + 'Custom(MAP, "read", {}, Options(id="a/b"))\n'))
+def test_what_is_only_read_is_not_waited_for(shared_ground: Ground) -> None:
+    run = shared_ground.preview(gated(GOOD + 'Custom(MAP, "read", {}, Options(id="a/b"))\n'))
     assert run.code == 0, run.text
 
 
 @pytest.mark.parametrize("more", ["", 'Custom(MAP, "needs", {"a": Custom(MAP, "other", {}).id})\n'])
-def test_what_fails_before_it_is_registered_is_not_waited_for(ground: Ground, more: str) -> None:
-    run = ground.preview(gated(GOOD + RAISES + more))
+def test_what_fails_before_it_is_registered_is_not_waited_for(shared_ground: Ground, more: str) -> None:
+    run = shared_ground.preview(gated(GOOD + RAISES + more))
     assert run.code != 0
     assert "the platform does not take it" in run.errors()
     assert REFUSED not in run.text
 
 
-def test_a_program_that_fails_still_says_which_rules_it_breaks(ground: Ground) -> None:
-    run = ground.preview(gated(FIRST + BAD + RAISES))
+def test_a_program_that_fails_still_says_which_rules_it_breaks(shared_ground: Ground) -> None:
+    run = shared_ground.preview(gated(FIRST + BAD + RAISES))
     assert NOT_PROTECTED in run.errors()
 
 
@@ -84,8 +84,8 @@ def test_a_program_that_fails_still_says_which_rules_it_breaks(ground: Ground) -
         pytest.param(f"{FIRST}first.urn.apply(lambda _: {BAD.strip()})\n", id="later still"),
     ],
 )
-def test_preview_refuses_whenever_it_is_declared(ground: Ground, program: str) -> None:
-    run = ground.preview(gated(program))
+def test_preview_refuses_whenever_it_is_declared(shared_ground: Ground, program: str) -> None:
+    run = shared_ground.preview(gated(program))
     assert run.code != 0
     assert f"{REFUSED}, nothing was changed:\n  - {NOT_PROTECTED}" in run.errors()
 
@@ -96,6 +96,6 @@ def test_a_cloud_that_fails_ends_it_too(ground: Ground) -> None:
     assert "the cloud would not make it" in run.errors()
 
 
-def test_each_of_one_name_under_several_parents_is_judged(ground: Ground) -> None:
-    run = ground.preview(gated(SAME_NAME))
+def test_each_of_one_name_under_several_parents_is_judged(shared_ground: Ground) -> None:
+    run = shared_ground.preview(gated(SAME_NAME))
     assert run.errors().count(NOT_PROTECTED) == 1
