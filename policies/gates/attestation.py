@@ -61,13 +61,19 @@ def _claims(token: str, ci: TrustedCi, keys: Mapping[str, Any]) -> Mapping[str, 
     made = datetime.fromtimestamp(claims["iat"], UTC)
     if datetime.now(UTC) - made > _LONGEST:
         return {}
-    # GitHub says `repository`, GitLab `project_path`.
-    return claims if (claims.get("repository") or claims.get("project_path")) == ci.repository else {}
+    return claims if _of_repository(claims, ci) else {}
 
 
 def _reviewed(claims: Mapping[str, Any], ci: TrustedCi) -> bool:
     # GitLab lets every job name any environment, and says of which it is that only some may deploy to it.
     return claims.get("environment") in ci.environments and claims.get("environment_protected", "true") == "true"
+
+
+def _of_repository(claims: Mapping[str, Any], ci: TrustedCi) -> bool:
+    # GitHub says `repository`, GitLab `project_path`.
+    name = claims.get("repository") or claims.get("project_path")
+    number = claims.get("repository_id") or claims.get("project_id")
+    return name == ci.repository and ci.repository_id in {None, str(number)}
 
 
 def _ref(claims: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from components.settings import documents
 from components.settings.declaration import (
     MODELS,
     NAMESPACE,
@@ -26,14 +27,13 @@ from policies.gates.verdicts import Judge
 BACKEND = "PULUMI_BACKEND_URL"
 
 
-def judge(root: Path, declaration: Declaration, variables: Mapping[str, str], *, secrets_provider: str = "") -> Judge:
+def judge(root: Path, declaration: Declaration, variables: Mapping[str, str]) -> Judge:
     """Return who judges a stack.
 
     Args:
         root: The folder of Pulumi.yaml.
         declaration: What the stack declares.
         variables: Of the environment: the state backend, and CI's token.
-        secrets_provider: Name of the state's secrets provider; empty if it is not known.
 
     Raises:
         InvalidSettings: If security's files are not valid.
@@ -46,7 +46,7 @@ def judge(root: Path, declaration: Declaration, variables: Mapping[str, str], *,
         today,
         others=_others(root, declaration.stack),
         backend=variables.get(BACKEND, ""),
-        secrets_provider=secrets_provider,
+        secrets_provider=_secrets_provider(root, declaration.stack),
         deployment=attestation.attested(variables.get(attestation.TOKEN, ""), decided, root),
     )
     return Judge(declaration.stack, told, decided)
@@ -68,6 +68,17 @@ def of_engine(root: Path, stack: str, config: Mapping[str, str], variables: Mapp
     given: dict[str, Any] = {kind: json.loads(block) for kind, block in blocks.items() if block is not None}
     document = Document("the stack's configuration", {})
     return judge(root, declared(stack, document, organisation_document(root), given), variables)
+
+
+def _secrets_provider(root: Path, stack: str) -> str:
+    """Return what encrypts a stack's secrets, as its file has it from the engine: `passphrase`, `awskms`, …
+
+    Empty if there is no such file here, or nothing was encrypted yet.
+    """
+    files = stack_files(root)
+    data = documents.read(files[stack], root).data if stack in files else {}
+    named = str(data.get("secretsprovider") or "").partition("://")[0]
+    return named or ("passphrase" if "encryptionsalt" in data else "")
 
 
 def _others(root: Path, stack: str) -> Iterable[Declaration]:

@@ -77,6 +77,8 @@ class TrustedCi(Settings):
     """Whom its tokens are made for, as in their claim `aud`."""
     repository: Line
     """The repository that is deployed, as organisation/repository."""
+    repository_id: Line | None = None
+    """Its number: under a name that was given up, somebody else's repository would say the same."""
     environments: tuple[Line, ...] = ()
     """Deployment environments that somebody must approve: a token of one of them says that it was reviewed."""
     keys: Line

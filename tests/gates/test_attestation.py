@@ -177,3 +177,18 @@ def test_one_issuers_key_does_not_speak_for_another(checkout: tuple[Path, str]) 
     keys = {GITHUB: {"keys": [_public(OTHERS, "rsa")]}, GITLAB: KEYS}
     assert attested(_token(GITHUB_JOB.claims()), replace(BOOK, keys=keys), checkout[0]) == NOTHING
     assert attested(_token(GITLAB_JOB.claims()), replace(BOOK, keys=keys), checkout[0]).attested
+
+
+@pytest.mark.parametrize(("number", "taken"), [("same", True), ("other", False)])
+@pytest.mark.parametrize("job", [GITHUB_JOB, GITLAB_JOB], ids=["GitHub", "GitLab"])
+def test_a_repository_under_a_name_that_was_given_up_has_another_number(
+    job: GithubJob | GitlabJob, number: str, taken: bool, checkout: tuple[Path, str]
+) -> None:
+    claims = job.claims()
+    own = str(claims.get("repository_id") or claims["project_id"])
+    wanted = own if number == "same" else f"{own}0"
+    trusted = tuple(ci.model_copy(update={"repository_id": wanted}) for ci in CI.values())
+    said = attested(
+        _token(claims, sha=checkout[1]), Book(Approved(ci=trusted), keys=dict.fromkeys(CI, KEYS)), checkout[0]
+    )
+    assert said.attested is taken

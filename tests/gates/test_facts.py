@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from components.settings.declaration import Declaration, declare
+from policies.gates import court
 from policies.gates.book import Book
 from policies.gates.facts import facts
 from policies.gates.files import Approved
@@ -184,3 +185,18 @@ def test_each_kind_of_stack_can_be_sovereign(kind: str, project: Path) -> None:
         _declared(project, kind, STACKS[f"{kind} on AWS"][1] | {"sovereignty": "eu"}), Book(), TODAY, backend=STATE
     )
     assert told.sovereignty.used == {"cloud": ("aws",), "region": (aws_answers.REGION,), "state_backend": (STATE,)}
+
+
+@pytest.mark.parametrize(
+    ("added", "provider"),
+    [
+        ("encryptionsalt: v1:abc", "passphrase"),
+        ("secretsprovider: awskms://alias/production?region=eu-west-3", "awskms"),
+        ("secretsprovider: passphrase", "passphrase"),
+        ("", ""),
+    ],
+)
+def test_the_stack_file_says_what_encrypts_its_secrets(added: str, provider: str, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.x.yaml").write_text(f"config: {{}}\n{added}\n", encoding="utf-8")
+    assert court._secrets_provider(tmp_path, "x") == provider
+    assert court._secrets_provider(tmp_path, "elsewhere") == ""
