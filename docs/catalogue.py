@@ -83,7 +83,8 @@ _UNKNOWN = " In production a value that can't be seen yet counts as a violation.
 def _reads(rule: Rule) -> Iterator[str]:
     for token in rule.types:
         if token == STACK:
-            yield "the stack as a whole"
+            about = (*rule.about, *rule.kinds)
+            yield "the stack as a whole" + (", in it " + _listed(f"`{one}`" for one in about) if about else "")
         elif token == ANY_KUBERNETES:
             yield from (f"`{kind}`" for kind in rule.kinds) if rule.kinds else ("every kind that carries a pod",)
         else:

@@ -51,6 +51,7 @@ def fails_closed(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     remedy="Make the platform part with the cluster, or bind a ValidatingAdmissionPolicy.",
     types=(STACK,),
     kinds=("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+    about=_CLUSTERS,
 )
 def present(_stack: Resource, facts: Facts) -> Iterator[Finding]:
     """Where the stack makes a cluster, it makes a policy and its binding too."""

@@ -63,6 +63,7 @@ def public_block(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     sources=("CKV2_AWS_6", "S3.8"),
     remedy="Add an aws:s3:BucketPublicAccessBlock with all four flags.",
     types=(STACK,),
+    about=(*S3, _BLOCK),
 )
 def block_present(_stack: Resource, facts: Facts) -> Iterator[Finding]:
     """There is one for each bucket; servers of one's own have no such setting, and bucket-no-anonymous holds there."""
@@ -126,6 +127,7 @@ def versioned(resource: Resource, facts: Facts) -> Iterator[Finding]:
     sources=("CKV_AWS_21",),
     remedy="Add an aws:s3:BucketVersioning.",
     types=(STACK,),
+    about=(*S3, *_VERSIONING),
 )
 def versioning_present(_stack: Resource, facts: Facts) -> Iterator[Finding]:
     """There is one for each bucket, but for those whose content has an end by its declaration."""

@@ -53,16 +53,24 @@ def readers(token: str) -> tuple[Rule, ...]:
 def made_for(token: str) -> tuple[Rule, ...]:
     """Return the rules that are about a type in particular, and not about everything of its provider.
 
+    Those about a stack as a whole are among them, by what they look for in it.
+
     Args:
         token: Type token.
     """
-    kind = token.rpartition(":")[2].removesuffix("Patch").removesuffix("List")
+    kind = token.rpartition(":")[2].removesuffix("Patch").removesuffix("List") if _kubernetes(token) else ""
     carries = any(kind == one.name for one in (*PODS, *PARTIAL, *IMAGES))
     return tuple(
         rule
-        for rule in readers(token)
-        if token in rule.types or (ANY_KUBERNETES in rule.types and (kind in rule.kinds if rule.kinds else carries))
+        for rule in catalogue()
+        if token in {*rule.types, *rule.about}
+        or kind in rule.kinds
+        or (carries and not rule.kinds and ANY_KUBERNETES in rule.types)
     )
+
+
+def _kubernetes(token: str) -> bool:
+    return token.startswith(ANY_KUBERNETES.removesuffix("*"))
 
 
 def _among(rules: Sequence[Rule], token: str) -> tuple[Rule, ...]:

@@ -88,6 +88,7 @@ def control_plane_cidr(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     sources=("own",),
     remedy="Add a scaleway:kubernetes/acl:Acl for the cluster.",
     types=(STACK,),
+    about=(KAPSULE, _KAPSULE_ACL),
 )
 def control_plane_acl(_stack: Resource, facts: Facts) -> Iterator[Finding]:
     """There are as many lists as clusters: which belongs to which is known only after both are made."""
@@ -176,6 +177,7 @@ def supported_version(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     remedy="GKE: datapathProvider ADVANCED_DATAPATH. EKS: Auto Mode, or vpc-cni with enableNetworkPolicy. Kapsule: cni "
     "cilium or calico.",
     types=(STACK,),
+    about=(EKS, GKE, KAPSULE, _ADDON),
 )
 def netpol_engine(_stack: Resource, facts: Facts) -> Iterator[Finding]:
     """Each cluster has what enforces them; on EKS that may be an add-on beside it."""

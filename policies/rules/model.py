@@ -197,6 +197,8 @@ class Rule:
         remedy: What to do about a violation.
         types: Type tokens that it reads; one that ends in `:*` stands for all of that provider.
         kinds: Of `kubernetes:*`, the kinds that it reads; none for each kind that carries a pod.
+        about: Of a rule about the stack as a whole, the types that it looks for there; with no types and no kinds it is
+            about the stack itself.
         check: Yields what it finds in one resource.
         unknown: Whether a value that can't be seen yet counts as a violation in production.
         topic: The file that it stands in.
@@ -213,6 +215,7 @@ class Rule:
     remedy: str
     types: tuple[str, ...]
     kinds: tuple[str, ...]
+    about: tuple[str, ...]
     check: Check
     unknown: bool
     topic: str
@@ -253,6 +256,7 @@ def rule(
     remedy: str,
     types: tuple[str, ...],
     kinds: tuple[str, ...] = (),
+    about: tuple[str, ...] = (),
     unknown: bool = False,
     cel: str = "",
 ) -> Callable[[Check], Rule]:
@@ -260,6 +264,8 @@ def rule(
 
     def made(check: Check) -> Rule:
         topic = check.__module__.rpartition(".")[2]
-        return Rule(rule_id, title, reason, severity, tiers, sources, remedy, types, kinds, check, unknown, topic, cel)
+        return Rule(
+            rule_id, title, reason, severity, tiers, sources, remedy, types, kinds, about, check, unknown, topic, cel
+        )
 
     return made

@@ -128,6 +128,7 @@ def flow_logs(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     sources=("CKV2_AWS_11", "EC2.6"),
     remedy="Add an aws:ec2:FlowLog for the VPC.",
     types=(STACK,),
+    about=(_VPC, _FLOW_LOG),
 )
 def flow_logs_present(_stack: Resource, facts: Facts) -> Iterator[Finding]:
     """There are as many logs of VPCs as VPCs: which is whose is known only after both are made."""
@@ -145,6 +146,7 @@ def flow_logs_present(_stack: Resource, facts: Facts) -> Iterator[Finding]:
     sources=("own",),
     remedy="Add a scaleway:network/acl:Acl with defaultPolicy drop.",
     types=(STACK,),
+    about=("scaleway:network/vpc:Vpc", _SCALEWAY_ACL),
 )
 def firewalled(_stack: Resource, facts: Facts) -> Iterator[Finding]:
     """There are as many lists as VPCs that route between their private networks."""

@@ -12,7 +12,7 @@ import pytest
 
 from components.tiers import Tier as TierOfComponents
 from policies import cases as case_files
-from policies.rules import TOPICS, Rule, Tier, catalogue
+from policies.rules import TOPICS, Rule, Tier, catalogue, made_for
 from policies.rules.model import STACK
 
 SDKS = ("aws", "gcp", "kubernetes", "postgresql")
@@ -70,10 +70,43 @@ def test_kubernetes_alone_has_kinds() -> None:
             assert rule.types in {("kubernetes:*",), (STACK,)}, rule.id
 
 
+def test_a_rule_about_a_stack_names_what_it_looks_for() -> None:
+    """Reports count by it: a stack without a single bucket must not be said to keep the rule about buckets."""
+    stacks = {rule.id for rule in catalogue() if STACK in rule.types}
+    blamed = {
+        (rule, one.type)
+        for case in case_files.cases()
+        for rule, place in case.finds
+        for one in case.facts.resources
+        if rule in stacks and place.partition("/")[0] == one.name
+    }
+    assert len({rule for rule, _ in blamed}) > 5
+    assert not {(rule, token) for rule, token in blamed if rule not in {one.id for one in made_for(token)}}
+
+
+def test_only_those_about_a_stack_look_for_types_in_it() -> None:
+    assert {rule.types for rule in catalogue() if rule.about} == {(STACK,)}
+
+
+@pytest.mark.parametrize(
+    ("token", "made", "not_made"),
+    [
+        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "default-deny-netpol", "image-canonical"),
+        ("kubernetes:core/v1:PodPatch", "image-canonical", "namespace-psa-label"),
+        ("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "bucket-block-present", "region-allowed"),
+        ("scaleway:registry/namespace:Namespace", "registry-private", "namespace-psa-label"),
+    ],
+)
+def test_the_rules_made_for_a_type_are_told_from_those_for_all(token: str, made: str, not_made: str) -> None:
+    found = {rule.id for rule in made_for(token)}
+    assert made in found
+    assert not_made not in found
+
+
 def test_every_type_exists() -> None:
     """A token that nobody has is a rule that reads nothing, and nobody notices."""
     missing = []
-    for token in {token for rule in catalogue() for token in rule.types} - {STACK}:
+    for token in {token for rule in catalogue() for token in (*rule.types, *rule.about)} - {STACK}:
         package, _, rest = token.partition(":")
         if package == "scaleway":
             missing += [] if rest == "*" or rest in SCALEWAY else [token]
