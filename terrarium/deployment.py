@@ -76,15 +76,19 @@ class Deployment:
             watch: Takes the events, all of them also where the rules of production refuse what is declared.
 
         Raises:
-            Refused: If what is fixed has changed, or somebody works on the stack.
+            Refused: If what is fixed has changed, somebody works on the stack, or the plan ends at something protected.
             EngineFailed: If the preview fails for another reason.
         """
-        self._admit(self.engine.state())
+        state = self.engine.state()
+        self._admit(state)
         stack = self.engine.open()
-        try:
-            self.engine.operate(lambda: stack.preview(on_event=watch, **self._options()), watch)
-        except EngineFailed as error:
-            if not str(error).startswith(REFUSED):
+        with self._overrides().lifted(self.engine, state):
+            try:
+                self.engine.operate(lambda: stack.preview(on_event=watch, **self._options()), watch)
+            except EngineFailed:
+                if guard.planned_whole(watch.errors()):
+                    return
+                _refuse(guard.protected(watch.errors()), f"No plan goes beyond it, so nothing was judged. {_OVERRIDE}")
                 raise
 
     def up(self, watch: Watch, *, refresh: bool = False) -> Outcome:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from components.settings.models import AnySettings
+from policies.gates.refusal import REFUSED
 from terrarium.plan import Step
 
 # Type token → what is lost with it.
@@ -60,7 +61,10 @@ def destructive(steps: Iterable[Step]) -> Iterator[tuple[Step, str]]:
 
 # What the engine says of a protected resource that it should replace, and of one that it should delete (pkg/v3,
 # resource/deploy/step_generator.go).
-_PROTECTED = ("marked for protection", "because it is protected")
+_KEPT = "because it is protected"
+# What the engine adds to any error of a preview.
+_ENDED = "preview failed"
+_PROTECTED = ("marked for protection", _KEPT)
 
 
 def protected(errors: Iterable[tuple[str | None, str]]) -> list[str]:
@@ -70,6 +74,17 @@ def protected(errors: Iterable[tuple[str | None, str]]) -> list[str]:
         errors: (urn, message) as the engine reported them.
     """
     return [_protected(urn) for urn, message in errors if urn and any(words in message for words in _PROTECTED)]
+
+
+def planned_whole(errors: Iterable[tuple[str | None, str]]) -> bool:
+    """Tell whether the engine has planned all that is declared, although it ended with errors.
+
+    Args:
+        errors: (urn, message) as the engine reported them.
+    """
+    # Rules refuse when the program has declared everything, and what is no longer declared is deleted last.
+    messages = [message for _, message in errors if message != _ENDED]
+    return bool(messages) and all(message.startswith(REFUSED) or _KEPT in message for message in messages)
 
 
 def _protected(urn: str) -> str:

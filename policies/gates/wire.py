@@ -25,6 +25,9 @@ UNKNOWNS = frozenset(
     }
 )
 """Texts that stand for unknown values."""
+# What the engine's events have in the place of a secret of the configuration, wherever it stands in a text
+# (pkg/engine/events.go).
+_HIDDEN = "[secret]"
 
 
 def mapping(struct: struct_pb2.Struct) -> dict[str, object]:
@@ -59,7 +62,8 @@ def value(message: struct_pb2.Value) -> object:
 def _told(found: dict[str, object]) -> object:
     mark = found.get(SIGNATURE)
     if mark == SECRET:
-        return Secret(found.get("value"))
+        # The engine's events leave the value out: nobody knows what it is, which is not the same as nothing.
+        return Secret(found.get("value", UNKNOWN))
     if mark == _OUTPUT:
         inner = found.get("value", UNKNOWN)
         return Secret(inner) if found.get("secret") else inner
@@ -73,7 +77,7 @@ def decoded(value: object) -> object:
         value: The value.
     """
     if isinstance(value, str):
-        return UNKNOWN if value in UNKNOWNS else value
+        return UNKNOWN if value in UNKNOWNS else Secret(UNKNOWN) if _HIDDEN in value else value
     if isinstance(value, list):
         return [decoded(entry) for entry in value]
     if not isinstance(value, dict):

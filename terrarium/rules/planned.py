@@ -11,7 +11,11 @@ from policies.gates import wire
 from policies.rules import Options, Resource
 from terrarium.plan import Watch
 
-_GOING = {OpType.DELETE, OpType.DELETE_REPLACED, OpType.DISCARD, OpType.DISCARD_REPLACED, OpType.REPLACE}
+# What is there afterwards, each once: a replacement is also a step of its own, and what is only read no gate judges.
+_THERE = {
+    *(OpType.SAME, OpType.CREATE, OpType.UPDATE, OpType.CREATE_REPLACEMENT),
+    *(OpType.IMPORT, OpType.IMPORT_REPLACEMENT),
+}
 _PROVIDER = "pulumi:providers:"
 
 
@@ -24,7 +28,7 @@ class Planned(Watch):
     def __call__(self, event: EngineEvent) -> None:
         """Take one event of the engine."""
         super().__call__(event)
-        if event.resource_pre_event and event.resource_pre_event.metadata.op not in _GOING:
+        if event.resource_pre_event and event.resource_pre_event.metadata.op in _THERE:
             metadata = event.resource_pre_event.metadata
             if metadata.new:
                 self._found[metadata.urn] = _resource(metadata)
@@ -39,6 +43,6 @@ def _resource(metadata: StepEventMetadata) -> Resource:
     new: Any = metadata.new
     # `urn::id` of a provider; the URN itself ends with its name.
     provider = metadata.provider.split("::")[-2] if "::" in (metadata.provider or "") else ""
-    options = Options(protect=bool(new.protect), provider=provider)
+    options = Options(protect=bool(new.protect), provider=provider, parent=new.parent or "")
     properties: Any = wire.decoded(new.inputs or {})
     return Resource(metadata.type, metadata.urn.rsplit("::", 1)[-1], properties, options)

@@ -37,6 +37,21 @@ def test_other_steps_are_let_through(op: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("messages", "whole"),
+    [
+        (["refused by the rules of production, nothing was changed:\n  - a: b"], True),
+        (['Preview failed: resource "x" cannot be deleted\nbecause it is protected. To', "preview failed"], True),
+        (["refused by the rules of production, nothing was changed:\n  - a: b", "something else"], False),
+        (['unable to replace resource "x"\nas it is currently marked for protection. To'], False),
+        (["preview failed"], False),
+        ([], False),
+    ],
+)
+def test_a_plan_that_ended_with_errors_may_be_whole(messages: list[str], whole: bool) -> None:
+    assert guard.planned_whole([(None, message) for message in messages]) is whole
+
+
+@pytest.mark.parametrize(
     "message",
     [
         "unable to replace resource x\nas part of y. It is marked for protection, and can't be deleted",

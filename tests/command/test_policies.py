@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pulumi.automation.events import EngineEvent
 from typer.testing import CliRunner
 
 from policies import cases as case_files
@@ -19,9 +20,10 @@ from policies.gates.book import Book
 from policies.gates.files import Rollout, Waiver
 from policies.gates.verdicts import Judge
 from policies.rules import UNKNOWN, Resource, Secret, Tier, catalogue
+from policies.rules.reading import root
 from terrarium.cli import app
 from terrarium.rules import forms
-from terrarium.rules.planned import _resource
+from terrarium.rules.planned import Planned
 from terrarium.rules.report import Report, State, made
 
 TODAY = production().today
@@ -126,33 +128,47 @@ def test_no_value_is_shown(form: str) -> None:
     assert SECRET not in forms.FORMS[form](report)
 
 
-class _State:
-    protect, retain_on_delete = True, None
-
-    def __init__(self, inputs: dict[str, Any]) -> None:
-        self.inputs = inputs
-
-
-class _Step:
-    urn = "urn:pulumi:prod::terrarium::a$aws:s3/bucket:Bucket::data"
-    type = "aws:s3/bucket:Bucket"
+def step(op: str, name: str, inputs: dict[str, Any]) -> EngineEvent:
+    """Return the engine's event of a step, as the Automation API has it from the engine's own text."""
+    urn = f"urn:pulumi:prod::terrarium::a$aws:s3/bucket:Bucket::{name}"
+    kind, parent = "aws:s3/bucket:Bucket", "urn:pulumi:prod::terrarium::pulumi:pulumi:Stack::terrarium-prod"
     provider = "urn:pulumi:prod::terrarium::pulumi:providers:aws::own::0123"
+    common = {"type": kind, "urn": urn, "provider": provider}
+    new = {**common, "id": "", "parent": parent, "custom": True, "protect": True, "inputs": inputs, "outputs": {}}
+    metadata = {**common, "op": op, "new": new, "keys": [], "diffs": [], "detailedDiff": {}, "logical": True}
+    return EngineEvent.from_json({"sequence": 1, "timestamp": 1, "resourcePreEvent": {"metadata": metadata}})
 
-    def __init__(self, inputs: dict[str, Any]) -> None:
-        self.new = _State(inputs)
+
+def planned(*events: EngineEvent) -> tuple[Resource, ...]:
+    found = Planned()
+    for event in events:
+        found(event)
+    return found.resources
 
 
 def test_the_engines_plan_is_read_with_its_marks() -> None:
-    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": SECRET}
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "[secret]"}
     unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-    step: Any = _Step({"bucket": unknown, "tags": {"a": secret}, "list": [unknown, 1]})
-    found = _resource(step)
+    inputs = {"bucket": unknown, "tags": {"a": secret}, "list": [unknown, 1], "acl": "of [secret]", "policy": secret}
+    [found] = planned(step("create", "data", inputs))
     assert (found.type, found.name, found.options.provider) == ("aws:s3/bucket:Bucket", "data", "own")
     assert found.options.protect
-    assert found.properties["bucket"] is UNKNOWN
-    assert found.properties["list"] == [UNKNOWN, 1]
-    tags: Any = found.properties["tags"]
-    assert isinstance(tags["a"], Secret)
+    assert found.options.parent.endswith("::terrarium-prod")
+    node = root(found)
+    assert node.get("bucket").unknown
+    assert [one.value for one in node.get("list").entries()] == [UNKNOWN, 1]
+    # What the plan does not show is unknown to the rules, and not absent.
+    for path in (("tags", "a"), ("acl",), ("policy",), ("policy", "Statement")):
+        hidden = node.get(*path)
+        assert hidden.unknown
+        assert hidden.hidden
+
+
+def test_what_would_be_there_is_judged_once() -> None:
+    there = ("same", "create", "update", "import", "create-replacement")
+    gone = ("delete", "delete-replaced", "replace", "read", "refresh", "discard", "remove-pending-replace")
+    assert [one.name for one in planned(*(step(op, op, {}) for op in (*there, *gone)))] == [*there]
+    assert len(planned(step("create-replacement", "a", {}), step("delete-replaced", "a", {}))) == 1
 
 
 def run(*arguments: str, code: int = 0) -> str:
