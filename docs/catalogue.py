@@ -12,9 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from policies.cases import Case, Gate, Sort, cases
-from policies.rules import TOPICS, Rule, Severity, Tier, catalogue
-from policies.rules.model import STACK
-from policies.rules.workloads import ANY_KUBERNETES
+from policies.rules import TOPICS, Rule, Severity, Tier, catalogue, reads
 
 PAGE = Path(__file__).resolve().parent / "rules.md"
 COMMAND = "python docs/catalogue.py"
@@ -81,14 +79,7 @@ _UNKNOWN = " In production a value that can't be seen yet counts as a violation.
 
 
 def _reads(rule: Rule) -> Iterator[str]:
-    for token in rule.types:
-        if token == STACK:
-            about = (*rule.about, *rule.kinds)
-            yield "the stack as a whole" + (", in it " + _listed(f"`{one}`" for one in about) if about else "")
-        elif token == ANY_KUBERNETES:
-            yield from (f"`{kind}`" for kind in rule.kinds) if rule.kinds else ("every kind that carries a pod",)
-        else:
-            yield f"`{token}`"
+    return (what if " " in what else f"`{what}`" for what in reads(rule))
 
 
 def _titles(shown: Sequence[Case], sort: Sort) -> str:

@@ -4,7 +4,7 @@
 """
 
 from policies.rules.catalogue import TOPICS, catalogue
-from policies.rules.checking import check, made_for, readers, stack_of
+from policies.rules.checking import check, general, made_for, readers, reads, stack_of
 from policies.rules.model import (
     STACK,
     UNKNOWN,
@@ -36,7 +36,9 @@ __all__ = [
     "Violation",
     "catalogue",
     "check",
+    "general",
     "made_for",
     "readers",
+    "reads",
     "stack_of",
 ]

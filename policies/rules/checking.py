@@ -8,7 +8,7 @@ from functools import cache
 from policies.rules.carriers import IMAGES, PARTIAL, PODS
 from policies.rules.catalogue import catalogue
 from policies.rules.model import STACK, Facts, Finding, Resource, Rule, Tier, Violation
-from policies.rules.workloads import ANY_KUBERNETES
+from policies.rules.workloads import ANY_KUBERNETES, EVERY_KIND
 
 
 def check(resource: Resource, facts: Facts, rules: Sequence[Rule] | None = None) -> tuple[Violation, ...]:
@@ -67,6 +67,29 @@ def made_for(token: str) -> tuple[Rule, ...]:
         or kind in rule.kinds
         or (carries and not rule.kinds and ANY_KUBERNETES in rule.types)
     )
+
+
+def general(token: str) -> tuple[Rule, ...]:
+    """Return the rules that read a type as they read everything of its provider.
+
+    Args:
+        token: Type token.
+    """
+    own = made_for(token)
+    every = (rule for rule in readers(token) if ANY_KUBERNETES not in rule.types or rule.kinds == EVERY_KIND)
+    return tuple(rule for rule in every if rule not in own)
+
+
+def reads(rule: Rule) -> tuple[str, ...]:
+    """Return what a rule reads, in words, kinds and type tokens.
+
+    Args:
+        rule: The rule.
+    """
+    if ANY_KUBERNETES in rule.types:
+        every = "every kind" if rule.kinds else "every kind that carries a pod"
+        return (every,) if rule.kinds in {(), EVERY_KIND} else rule.kinds
+    return tuple("the stack as a whole" if token == STACK else token for token in rule.types) + rule.about + rule.kinds
 
 
 def _kubernetes(token: str) -> bool:

@@ -19,7 +19,7 @@ from policies.rules.model import (
 )
 from policies.rules.reading import Node
 from policies.rules.records import Evidence
-from policies.rules.workloads import ANY_KUBERNETES, images, unlisted_images
+from policies.rules.workloads import ANY_KUBERNETES, EVERY_KIND, images, unlisted_images
 
 _ANY = (ANY_KUBERNETES,)
 
@@ -162,6 +162,7 @@ def base_approved(resource: Resource, facts: Facts) -> Iterator[Finding]:
     sources=("kyverno #16477", "own"),
     remedy="Have the kind and the paths of its images listed in policies/rules/carriers.py.",
     types=_ANY,
+    kinds=EVERY_KIND,
     unknown=True,
 )
 def unlisted_kind(resource: Resource, _facts: Facts) -> Iterator[Finding]:
@@ -179,6 +180,7 @@ def unlisted_kind(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     sources=("pulumi-kubernetes #3054",),
     remedy="Use kubernetes:helm.sh/v4:Chart, or commit the rendered manifests to what Flux pulls.",
     types=_ANY,
+    kinds=EVERY_KIND,
 )
 def no_opaque_helm(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     """There is no Helm release, neither of the provider's nor of Flux'."""

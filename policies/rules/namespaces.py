@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from policies.rules.carriers import Kind
 from policies.rules.model import EVERY_TIER, SHARED_TIERS, STACK, Facts, Finding, Resource, Severity, rule
 from policies.rules.reading import Node
-from policies.rules.workloads import ANY_KUBERNETES, objects, pods
+from policies.rules.workloads import ANY_KUBERNETES, EVERY_KIND, objects, pods
 
 _NAMESPACE = Kind("", "Namespace")
 _POLICY = Kind("networking.k8s.io", "NetworkPolicy")
@@ -89,7 +89,7 @@ def default_deny(_stack: Resource, facts: Facts) -> Iterator[Finding]:
     sources=("own",),
     remedy=f"Leave out {TIER_LABEL} and {ENVIRONMENT_LABEL}, or give them the values of the namespace.",
     types=(ANY_KUBERNETES,),
-    kinds=("any",),
+    kinds=EVERY_KIND,
     cel=f"['{TIER_LABEL}', '{ENVIRONMENT_LABEL}'].all(key, !(key in variables.labels) "
     "|| (key in variables.own && variables.labels[key] == variables.own[key]))",
 )

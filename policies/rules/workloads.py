@@ -17,6 +17,7 @@ from policies.rules.model import Resource
 from policies.rules.reading import Node, root
 
 ANY_KUBERNETES = "kubernetes:*"
+EVERY_KIND = ("any",)
 
 
 @dataclass(frozen=True)

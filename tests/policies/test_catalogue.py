@@ -12,7 +12,7 @@ import pytest
 
 from components.tiers import Tier as TierOfComponents
 from policies import cases as case_files
-from policies.rules import TOPICS, Rule, Tier, catalogue, made_for
+from policies.rules import TOPICS, Rule, Tier, catalogue, general, made_for, reads
 from policies.rules.model import STACK
 
 SDKS = ("aws", "gcp", "kubernetes", "postgresql")
@@ -101,6 +101,23 @@ def test_the_rules_made_for_a_type_are_told_from_those_for_all(token: str, made:
     found = {rule.id for rule in made_for(token)}
     assert made in found
     assert not_made not in found
+
+
+def test_what_reads_every_object_is_told_from_what_is_made_for_one() -> None:
+    config_map = "kubernetes:core/v1:ConfigMap"
+    assert not made_for(config_map)
+    assert {rule.id for rule in general(config_map)} == {"image-unlisted-kind", "no-opaque-helm", "own-labels"}
+    assert {rule.id for rule in general("aws:iam/user:User")} == {"region-allowed"}
+    assert not {rule.id for rule in general("kubernetes:core/v1:Pod")} & {rule.id for rule in made_for(config_map)}
+
+
+def test_what_a_rule_reads_is_said() -> None:
+    told = {rule.id: reads(rule) for rule in catalogue()}
+    assert all(told.values())
+    assert told["image-canonical"] == ("every kind that carries a pod",)
+    assert told["own-labels"] == ("every kind",)
+    assert told["default-deny-netpol"] == ("the stack as a whole", "Namespace", "NetworkPolicy")
+    assert told["control-plane-acl"][0] == "the stack as a whole"
 
 
 def test_every_type_exists() -> None:
