@@ -79,17 +79,15 @@ class Deployment:
             Refused: If what is fixed has changed, somebody works on the stack, or the plan ends at something protected.
             EngineFailed: If the preview fails for another reason.
         """
-        state = self.engine.state()
-        self._admit(state)
+        self._admit(self.engine.state())
         stack = self.engine.open()
-        with self._overrides().lifted(self.engine, state):
-            try:
-                self.engine.operate(lambda: stack.preview(on_event=watch, **self._options()), watch)
-            except EngineFailed:
-                if guard.planned_whole(watch.errors()):
-                    return
-                _refuse(guard.protected(watch.errors()), f"No plan goes beyond it, so nothing was judged. {_OVERRIDE}")
-                raise
+        try:
+            self.engine.operate(lambda: stack.preview(on_event=watch, **self._options()), watch)
+        except EngineFailed:
+            if guard.planned_whole(watch.errors()):
+                return
+            _refuse(guard.protected(watch.errors()), f"No plan goes beyond it, so nothing was judged. {_OVERRIDE}")
+            raise
 
     def up(self, watch: Watch, *, refresh: bool = False) -> Outcome:
         """Make the world as declared, after a plan and the guard. An `up` that was killed is taken up where it ended.

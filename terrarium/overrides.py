@@ -6,7 +6,7 @@ still stop the engine, so it is lifted for these resources while one plan is mad
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -24,10 +24,10 @@ class Overrides:
     """The overrides of one stack that hold today.
 
     Args:
-        waivers: By the resource's logical name.
+        waivers: Those of the guard.
     """
 
-    waivers: Mapping[str, Waiver]
+    waivers: Sequence[Waiver]
 
     @classmethod
     def read(cls, root: Path, stack: str, today: date | None = None) -> Overrides:
@@ -43,7 +43,16 @@ class Overrides:
         """
         day = today or datetime.now(UTC).date()
         held = [w for w in book.read(root, day).waivers if w.rule == DESTRUCTIVE and w.stack == stack]
-        return cls({waiver.resource: waiver for waiver in held if day <= waiver.until})
+        return cls([waiver for waiver in held if day <= waiver.until])
+
+    def of(self, name: str, token: str) -> Waiver | None:
+        """Return the override of a resource; None if there is none.
+
+        Args:
+            name: Its logical name.
+            token: Its type.
+        """
+        return next((waiver for waiver in self.waivers if waiver.covers(name, token)), None)
 
     def split(self, found: Iterable[tuple[Step, str]], say: Say) -> list[str]:
         """Return the sentences on steps that nothing overrides, and say of the others who allowed them.
@@ -54,7 +63,7 @@ class Overrides:
         """
         refused = []
         for step, sentence in found:
-            waiver = self.waivers.get(step.name)
+            waiver = self.of(step.name, step.type)
             if waiver:
                 say(f"{sentence}. Allowed until {waiver.until} by {waiver.who}: {waiver.why}")
             else:
@@ -72,7 +81,7 @@ class Overrides:
         urns = {
             each["urn"]
             for each in state.get("resources") or ()
-            if each.get("protect") and each["urn"].rsplit("::", 1)[-1] in self.waivers
+            if each.get("protect") and self.of(each["urn"].rsplit("::", 1)[-1], each["type"])
         }
         if not urns:
             yield

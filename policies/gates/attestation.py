@@ -19,6 +19,7 @@ from policies.rules import Deployment
 TOKEN = "TERRARIUM_CI_TOKEN"  # noqa: S105 - the variable's name
 """Variable that holds the token, as CI gives one to a job that asks for it."""
 
+_ALGORITHMS = ("RS256", "ES256")
 # GitHub's tokens end after five minutes, before an `up` of a cluster does.
 _LONGEST = timedelta(hours=1)
 
@@ -46,19 +47,20 @@ def _claims(token: str, ci: TrustedCi, keys: Mapping[str, Any]) -> Mapping[str, 
     import jwt  # noqa: PLC0415
 
     try:
-        known = {key.key_id: key.key for key in jwt.PyJWKSet.from_dict(dict(keys)).keys}
+        known = {key.key_id: key for key in jwt.PyJWKSet.from_dict(dict(keys)).keys}
         key = known[jwt.get_unverified_header(token).get("kid")]
         claims: Mapping[str, Any] = jwt.decode(
             token,
-            key,
-            algorithms=["RS256", "ES256"],
+            key.key,
+            # The key's own, not what the token says of itself.
+            algorithms=[name for name in _ALGORITHMS if name == key.algorithm_name],
             audience=ci.audience,
             issuer=ci.issuer,
             options={"verify_exp": False, "require": ["iat", "iss", "aud"]},
         )
-    except (jwt.PyJWTError, KeyError):
-        return {}
-    made = datetime.fromtimestamp(claims["iat"], UTC)
+        made = datetime.fromtimestamp(claims["iat"], UTC)
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError, OSError):
+        return {}  # of what anybody can send, nothing may stop a gate otherwise
     if datetime.now(UTC) - made > _LONGEST:
         return {}
     return claims if _of_repository(claims, ci) else {}
@@ -66,7 +68,12 @@ def _claims(token: str, ci: TrustedCi, keys: Mapping[str, Any]) -> Mapping[str, 
 
 def _reviewed(claims: Mapping[str, Any], ci: TrustedCi) -> bool:
     # GitLab lets every job name any environment, and says of which it is that only some may deploy to it.
-    return claims.get("environment") in ci.environments and claims.get("environment_protected", "true") == "true"
+    protected = not _of_gitlab(claims) or claims.get("environment_protected") == "true"
+    return protected and claims.get("environment") in ci.environments
+
+
+def _of_gitlab(claims: Mapping[str, Any]) -> bool:
+    return "project_path" in claims
 
 
 def _of_repository(claims: Mapping[str, Any], ci: TrustedCi) -> bool:
@@ -77,10 +84,12 @@ def _of_repository(claims: Mapping[str, Any], ci: TrustedCi) -> bool:
 
 
 def _ref(claims: Mapping[str, Any]) -> str:
-    """Return the full ref: GitHub gives that, GitLab a name and its type."""
+    """Return the full ref: GitHub gives that, GitLab a name and its type; a branch may be called refs/heads/main."""
     ref = str(claims.get("ref", ""))
+    if not _of_gitlab(claims):
+        return ref
     folder = {"branch": "heads", "tag": "tags"}.get(str(claims.get("ref_type")))
-    return ref if ref.startswith("refs/") or not folder else f"refs/{folder}/{ref}"
+    return f"refs/{folder}/{ref}" if folder else ""
 
 
 def _head(root: Path) -> str | None:

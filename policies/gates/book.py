@@ -58,19 +58,17 @@ class Book:
         known = self.evidence.items()
         return tuple(sorted(d for d, e in known if e.scanned_on and e.clean and e.signed and e.release))
 
-    def waiver(self, rule: str, stack: str, resource: str, today: date) -> Waiver | None:
-        """Return the exception that holds today for a rule, a stack and a resource of it; None if there is none.
+    def waivers_of(self, rule: str, stack: str, resource: str, token: str) -> list[Waiver]:
+        """Return the exceptions for a rule and a resource, ended ones too, the one that holds longest first.
 
         Args:
             rule: The rule's id.
             stack: The stack.
             resource: The resource's logical name.
-            today: The day.
+            token: Its type.
         """
-        for waiver in self.waivers:
-            if (waiver.rule, waiver.stack, waiver.resource) == (rule, stack, resource) and today <= waiver.until:
-                return waiver
-        return None
+        found = [w for w in self.waivers if (w.rule, w.stack) == (rule, stack) and w.covers(resource, token)]
+        return sorted(found, key=lambda waiver: waiver.until, reverse=True)
 
 
 def files(root: Path) -> list[str]:

@@ -65,9 +65,16 @@ def of_engine(root: Path, stack: str, config: Mapping[str, str], variables: Mapp
         InvalidSettings: If the stack is none of ours, or what it declares or security's files are not valid.
     """
     blocks = {kind: config.get(f"{NAMESPACE}:{kind}") for kind in MODELS}
-    given: dict[str, Any] = {kind: json.loads(block) for kind, block in blocks.items() if block is not None}
+    given: dict[str, Any] = {kind: _decoded(block) for kind, block in blocks.items() if block is not None}
     document = Document("the stack's configuration", {})
     return judge(root, declared(stack, document, organisation_document(root), given), variables)
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text  # what is wrong with it, the settings say
 
 
 def _secrets_provider(root: Path, stack: str) -> str:

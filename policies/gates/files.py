@@ -61,9 +61,16 @@ def _mode(value: object) -> object:
     return "off" if value is False else value
 
 
+def _one_ref(value: str) -> str:
+    if "*" in value:
+        raise ValueError("must be one ref such as refs/heads/main: a pattern would hold what nobody protects")
+    return _ref(value)
+
+
 RuleId = Annotated[str, AfterValidator(_known_rule)]
 Prefix = Annotated[Line, AfterValidator(_approved_image)]
 Ref = Annotated[Line, AfterValidator(_ref)]
+OneRef = Annotated[Line, AfterValidator(_one_ref)]
 Digest = Annotated[str, AfterValidator(_digest)]
 Service = Annotated[str, AfterValidator(_service)]
 
@@ -102,7 +109,9 @@ class Approved(Settings):
     """Labels or tags that whatever is paid for must have."""
     branches: dict[Tier, tuple[Ref, ...]] = Field(default_factory=dict)
     """Refs that each tier is deployed from."""
-    protected_refs: tuple[Ref, ...] = ()
+    networks: dict[Line, tuple[Line, ...]] = Field(default_factory=dict)
+    """Ids or names of networks that a stack may be linked to, besides those it makes, by stack."""
+    protected_refs: tuple[OneRef, ...] = ()
     """Refs that nobody can push to without review."""
     ci: tuple[TrustedCi, ...] = ()
     """Whose word is taken for what is deployed."""
@@ -145,12 +154,23 @@ class Waiver(Settings):
     """Which stack."""
     resource: Line
     """Logical name of the resource; the stack's own name for a rule about the stack as a whole."""
+    type: Line | None = None
+    """Type token of the resource; needed where two of a stack have one name."""
     why: Line
     """The reason."""
     who: Line
     """Who decided it."""
     until: date
     """The last day on which it holds."""
+
+    def covers(self, name: str, token: str) -> bool:
+        """Tell whether it is for a resource.
+
+        Args:
+            name: The resource's logical name.
+            token: Its type.
+        """
+        return self.resource == name and self.type in {None, token}
 
 
 class WaiverFile(Settings):

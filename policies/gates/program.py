@@ -78,8 +78,11 @@ class Gate:
         denied = [verdict.message for verdict in found if verdict.denied]
         if denied and not pulumi.runtime.is_dry_run():
             _end(denied, "and what is listed was not made")
+        if self._closed:
+            # Declared by what only comes when others are made: nobody looks at the whole after it.
+            denied += [verdict.message for verdict in self.judge.whole(self._judged) if verdict.denied]
         if denied and self._closed:
-            _end(denied, "nothing was changed")  # declared by what only comes when others are made
+            _end(denied, _what_exists())
 
     async def _outcome(self) -> dict[str, Any]:
         while not self._awaited <= Counter((one.type, one.name) for one in self._judged):
@@ -88,8 +91,7 @@ class Gate:
         self._verdicts.extend(self.judge.whole(self._judged))
         denied = [verdict.message for verdict in self._verdicts if verdict.denied]
         if denied:
-            exists = "nothing was changed" if pulumi.runtime.is_dry_run() else "and what is listed may exist by now"
-            raise pulumi.RunError(refusal(sorted(denied), exists))
+            raise pulumi.RunError(refusal(sorted(denied), _what_exists()))
         return self._summary()
 
     def _summary(self) -> dict[str, Any]:
@@ -98,6 +100,10 @@ class Gate:
             standing: sorted({v.violation.rule for v in self._verdicts if v.standing == standing})
             for standing in ("audited", "waived")
         }
+
+
+def _what_exists() -> str:
+    return "nothing was changed" if pulumi.runtime.is_dry_run() else "and what is listed may exist by now"
 
 
 def _end(denied: list[str], done: str) -> None:

@@ -104,7 +104,8 @@ class Judge:
             state = self.book.rollout.get(violation.rule)
             if state and state.mode == "off":
                 continue
-            if waiver := self.book.waiver(violation.rule, self.stack, violation.name, self.today):
+            waiver = next(iter(self.book.waivers_of(violation.rule, self.stack, violation.name, violation.type)), None)
+            if waiver and self.today <= waiver.until:
                 because = f"Waived until {waiver.until} by {waiver.who}: {waiver.why}"
                 yield Verdict(violation, Standing.WAIVED, because, waiver)
             elif state and state.mode == "audit":
@@ -112,14 +113,8 @@ class Judge:
             elif state and state.from_ and self.today < state.from_:
                 yield Verdict(violation, Standing.AUDITED, f"Only reported until {state.from_}: {state.why}")
             else:
-                ended = self._ended(violation)
-                because = f"Its waiver ended on {ended.until}." if ended else ""
-                yield Verdict(violation, Standing.DENIED, because, ended)
-
-    def _ended(self, violation: Violation) -> Waiver | None:
-        wanted = (violation.rule, self.stack, violation.name)
-        ended = [w for w in self.book.waivers if (w.rule, w.stack, w.resource) == wanted]
-        return max(ended, key=lambda waiver: waiver.until) if ended else None
+                because = f"Its waiver ended on {waiver.until}." if waiver else ""
+                yield Verdict(violation, Standing.DENIED, because, waiver)
 
 
 def _default_tags(properties: Mapping[str, object]) -> frozenset[str]:

@@ -69,6 +69,11 @@ def members(binding: Node) -> Iterator[Node]:
     yield from binding.get("members").entries()
 
 
+# What our stores' keys, buckets and sign-in go through; with one of them left out, it is Amazon's.
+_SERVICES = {"iam", "s3", "sts"}
+_AMAZONS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
+
+
 def is_own_server(provider: Resource) -> bool:
     """Tell whether an AWS provider speaks to servers of one's own, which know keys only and regions by name.
 
@@ -79,8 +84,13 @@ def is_own_server(provider: Resource) -> bool:
         return False
     # A provider's inputs are JSON in text on the wire.
     entries = root(provider).get("endpoints").document().entries()
-    urls = [url.text for entry in entries for _, url in entry.fields() if not url.absent]
-    return bool(urls) and all(url and ".amazonaws.com" not in url for url in urls)
+    given = {name: url.text for entry in entries for name, url in entry.fields() if not url.absent}
+    return given.keys() >= _SERVICES and not any(_is_amazons(url) for url in given.values())
+
+
+def _is_amazons(url: str) -> bool:
+    host = url.lower().partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0].rstrip(".")
+    return not host or any(host == one or host.endswith(f".{one}") for one in _AMAZONS)
 
 
 def own_servers(facts: Facts) -> set[str]:

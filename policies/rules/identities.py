@@ -15,8 +15,9 @@ _POLICIES = (
     "aws:iam/userPolicy:UserPolicy",
     "aws:iam/groupPolicy:GroupPolicy",
 )
+_ROLE_ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 _ATTACHMENTS = (
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+    _ROLE_ATTACHMENT,
     "aws:iam/userPolicyAttachment:UserPolicyAttachment",
     "aws:iam/groupPolicyAttachment:GroupPolicyAttachment",
     "aws:iam/policyAttachment:PolicyAttachment",
@@ -99,7 +100,8 @@ def no_admin_attach(resource: Resource, facts: Facts) -> Iterator[Finding]:
     node = root(resource)
     attached = node.get("managedPolicyArns").entries() if resource.type == _ROLE else (node.get("policyArn"),)
     for arn in attached:
-        declared = resource.name in facts.deploying and arn.text.endswith(_DEPLOYERS)
+        deploys = resource.type == _ROLE_ATTACHMENT and resource.name in facts.deploying
+        declared = deploys and arn.text.endswith(_DEPLOYERS)
         if arn.text.endswith(_ADMIN_POLICIES) and not declared:
             yield arn.fault("allows everything")
 

@@ -23,7 +23,7 @@ STATEFUL = (
     "postgresql:index/database:Database",
     "kubernetes:core/v1:PersistentVolumeClaim",
 )
-"""Types whose loss can't be made good by another `up`; the guard of destructive changes reads this too."""
+"""Types whose loss no other `up` makes good; the guard of destructive changes knows them all, and networks."""
 
 
 @rule(

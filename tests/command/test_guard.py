@@ -75,9 +75,10 @@ def test_an_override_lets_its_own_resource_through_and_says_who_allowed_it() -> 
         rule="destructive-change", stack="s", resource="a-dev-thing", why="Moved", who="ana", until=date(2026, 12, 1)
     )
     found = list(guard.destructive([step("delete", "aws:s3/bucket:Bucket")]))
-    assert Overrides({"a-dev-thing": waiver}).split(found, said.append) == []
+    assert Overrides([waiver]).split(found, said.append) == []
     assert "every object in the bucket would be lost. Allowed until 2026-12-01 by ana: Moved" in said[0]
-    assert Overrides({"other": waiver}).split(found, said.append) == [found[0][1]]
+    for other in ({"resource": "other"}, {"type": "aws:rds/instance:Instance"}):
+        assert Overrides([waiver.model_copy(update=other)]).split(found, said.append) == [found[0][1]]
 
 
 def kept(token: str, **values: Any) -> dict[str, Any]:
