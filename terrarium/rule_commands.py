@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from components.settings.check import check_project
+from components.settings.declaration import stack_files
 from components.settings.problems import InvalidSettings, suggestion
 from policies.gates import book
 from policies.gates.book import Book
-from policies.rules import Rule, Severity, Tier, catalogue
+from policies.rules import Severity, Tier, catalogue
 from terrarium.errors import Exit, InvalidInput
+from terrarium.rules import listing
 from terrarium.screen import Screen
 from terrarium.site import find_root, site
 
@@ -56,7 +57,7 @@ def list_rules(
     if topic is not None and topic not in topics:
         raise InvalidInput(f"no topic is called `{topic}`; {suggestion(topic, topics)}")
     rows = [
-        _row(rule, decided)
+        listing.row(rule, decided, _today())
         for rule in catalogue()
         if (tier is None or tier in rule.tiers)
         and (severity is None or rule.severity is severity)
@@ -64,9 +65,8 @@ def list_rules(
     ]
     screen.result({"rules": rows})
     if not as_json:
-        header = ("rule", "severity", "tiers", "state", "what it demands")
-        cells = [(r["id"], r["severity"], ", ".join(r["tiers"]), r["state"], r["title"]) for r in rows]
-        screen.table(cells, header)
+        header = ("rule", "severity", "tiers", "today", "what it demands")
+        screen.table([(r["id"], r["severity"], ", ".join(r["tiers"]), _state(r), r["title"]) for r in rows], header)
 
 
 @app.command()
@@ -79,52 +79,45 @@ def explain(
     known = {rule.id: rule for rule in catalogue()}
     if rule_id not in known:
         raise InvalidInput(f"no rule is called `{rule_id}`; {suggestion(rule_id, known)}")
-    rule, decided = known[rule_id], _book(_root(root))
-    waivers = [waiver.model_dump(mode="json") for waiver in decided.waivers if waiver.rule == rule.id]
-    row = _row(rule, decided) | {
-        "reason": rule.reason,
-        "remedy": rule.remedy,
-        "sources": list(rule.sources),
-        "reads": [*(rule.kinds or rule.types)],
-        "unknownCounts": rule.unknown,
-        "waivers": waivers,
-        **_shown(rule),
-    }
-    screen = Screen(as_json=as_json)
-    screen.result(row, title=f"{rule.id}: {rule.title}", rows=_explained(row))
+    told = listing.everything(known[rule_id], _book(_root(root)), _today())
+    Screen(as_json=as_json).result(told, title=f"{rule_id}: {told['title']}", rows=listing.in_lines(told))
 
 
 @app.command()
 def check(stack: StackName, root: Root = None, as_json: AsJson = False) -> None:
     """Judge what a stack would be, by the engine's plan; exit code 3 if a rule refuses it."""
     screen = Screen(as_json=as_json)
-    report = _report(stack, _root(root), screen)
-    from terrarium.rules.forms import document  # noqa: PLC0415 - see _report
+    found = _report(stack, _root(root), screen)
+    from terrarium.rules import forms  # noqa: PLC0415 - see _report
 
-    counts = ", ".join(f"{count} {state.value}" for state, count in report.counts.items() if count)
-    screen.result(document(report), title=f"{stack}: {report.resources} resources judged; rules: {counts}")
-    if not as_json:
+    if as_json:
+        screen.result(forms.document(found))
+    else:
         # One a line: a column folds what people copy.
-        for line in report.lines:
-            for verdict in line.verdicts:
-                screen.result({}, title=f"  {verdict.standing.value}: {verdict.message}")
-    if report.failed:
+        for line in forms.lines(found):
+            screen.result({}, title=line)
+    if found.failed:
         raise typer.Exit(Exit.REFUSED)
 
 
 @app.command()
 def report(
     stack: StackName,
-    form: Annotated[Form, typer.Option("--format", help="What to write.")] = Form.HTML,
+    form: Annotated[Form | None, typer.Option("--format", help="What to write: html unless said.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; by default stdout.")] = None,
     root: Root = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Write what the rules say of a stack: what binds, passes, fails, is waived, and what no rule reads."""
+    if as_json and form not in {None, Form.JSON}:
+        raise InvalidInput(f"--json and --format {form} exclude each other")
+    if output is not None and not output.parent.is_dir():
+        raise InvalidInput(f"{output} can't be written: {output.parent} is no folder")
     screen = Screen(as_json=False)
     found = _report(stack, _root(root), screen)
     from terrarium.rules.forms import FORMS  # noqa: PLC0415 - see _report
 
-    text = FORMS[form.value](found)
+    text = FORMS[Form.JSON if as_json else form or Form.HTML](found)
     if output is None:
         typer.echo(text, nl=False)
         return
@@ -150,66 +143,20 @@ def _report(stack: str, root: Path, screen: Screen) -> Report:
     appointed = judge(root, declaration, {**os.environ, **place.variables})
     planned = Planned()
     Deployment(declaration, place, screen.say).foresee(planned)
-    return reports.made(appointed, planned.resources, _commit(root))
+    file = stack_files(root)[stack].relative_to(root).as_posix()
+    return reports.made(appointed, planned.resources, _commit(root), file)
 
 
-def _row(rule: Rule, decided: Book) -> dict[str, Any]:
-    waived = sum(waiver.rule == rule.id for waiver in decided.waivers)
-    return {
-        "id": rule.id,
-        "title": rule.title,
-        "severity": rule.severity.value,
-        "topic": rule.topic,
-        "tiers": [tier.value for tier in Tier if tier in rule.tiers],
-        "state": _state(rule, decided) + (f", {waived} waived" if waived else ""),
-    }
+def _state(row: dict[str, object]) -> str:
+    return f"{row['state']}, {row['waived']} waived" if row["waived"] else str(row["state"])
 
 
-def _state(rule: Rule, decided: Book) -> str:
-    rollout = decided.rollout.get(rule.id)
-    if rollout is None:
-        return "denies"
-    if rollout.from_ and datetime.now(UTC).date() < rollout.from_:
-        return f"denies from {rollout.from_}"
-    return {"deny": "denies", "audit": "only reports", "off": "off"}[rollout.mode]
-
-
-def _shown(rule: Rule) -> dict[str, Any]:
-    """Return what the cases beside a rule show, by their titles, and which gates see them."""
-    from policies.cases import Gate, Sort, cases  # noqa: PLC0415 - reads a dozen files, which `list` does not need
-
-    own = [case for case in cases() if case.rule == rule.id]
-    seen = {gate for case in own for gate in case.gates}
-    names = {Sort.GOOD: "passes", Sort.BAD: "fails", Sort.ABSENT: "whereNothingIsSaid"}
-    titles = {names[sort]: [case.title for case in own if case.sort is sort] for sort in Sort}
-    return {"gates": [gate.value for gate in Gate if gate in seen], **titles}
-
-
-_LABELS: Mapping[str, str] = {
-    "reason": "why",
-    "remedy": "what to do",
-    "severity": "severity",
-    "tiers": "binds in",
-    "state": "today",
-    "gates": "seen by",
-    "reads": "reads",
-    "passes": "passes",
-    "fails": "fails",
-    "whereNothingIsSaid": "where nothing is said",
-    "sources": "sources",
-}
-
-
-def _explained(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key, label in _LABELS.items():
-        value = row[key]
-        yield label, "; ".join(value) if isinstance(value, list) else str(value)
-    for waiver in row["waivers"]:
-        yield "waived", "{resource} of {stack} until {until} by {who}: {why}".format_map(waiver)
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _book(root: Path) -> Book:
-    return book.read(root, datetime.now(UTC).date())
+    return book.read(root, _today())
 
 
 def _root(given: Path | None) -> Path:
@@ -219,7 +166,7 @@ def _root(given: Path | None) -> Path:
 def _commit(root: Path) -> str:
     try:
         done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
             cwd=root,
             capture_output=True,
             text=True,

@@ -1,22 +1,23 @@
-"""A report as JSON, as SARIF for tools that show code's findings, and as a page: HTML or Markdown."""
+"""A report as text, as JSON, and as a page: HTML or Markdown."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from policies.gates.verdicts import Standing, Verdict
-from policies.rules import Severity
-from terrarium.rules.report import Line, Report, State
+from terrarium.rules.report import Exempted, Line, Report, State
+from terrarium.rules.sarif import sarif
 
 _FOLDER = Path(__file__).with_name("templates")
-# SARIF 2.1.0, 3.27.10: what a finding's level may be.
-_LEVELS = {Severity.CRITICAL: "error", Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "note"}
-_SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+# What Markdown would take for more than text.
+_MARKED = re.compile(r"([\\`*_\[\]|~#])")
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -26,14 +27,14 @@ def document(report: Report) -> dict[str, Any]:
         "tier": report.tier,
         "date": report.today.isoformat(),
         "commit": report.commit,
+        "file": report.file,
         "resources": report.resources,
+        "refused": bool(report.failed),
         "counts": {state.value: count for state, count in report.counts.items()},
         "rules": [_of_line(line) for line in report.lines],
-        "coverage": [
-            {"type": seen.type, "resources": seen.resources, "rules": list(seen.rules)} for seen in report.coverage
-        ],
-        "staleWaivers": [waiver.model_dump(mode="json") for waiver in report.stale],
-        "approved": dict(report.approved),
+        "waivers": [_of_waiver(one) for one in report.waivers],
+        "coverage": [dataclasses.asdict(seen) for seen in report.coverage],
+        "approved": {name: list(listed) for name, listed in report.approved.items()},
     }
 
 
@@ -43,6 +44,7 @@ def _of_line(line: Line) -> dict[str, Any]:
         "title": line.rule.title,
         "severity": line.rule.severity.value,
         "state": line.state.value,
+        "today": line.today,
         "read": line.read,
         "why": line.why,
         "remedy": line.rule.remedy,
@@ -63,47 +65,22 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def sarif(report: Report) -> dict[str, Any]:
-    """Return a report as SARIF 2.1.0; what is waived is a suppressed result, what is only reported a note."""
-    rules = [
-        {
-            "id": line.rule.id,
-            "shortDescription": {"text": line.rule.title},
-            "fullDescription": {"text": line.rule.reason},
-            "help": {"text": line.rule.remedy},
-            "defaultConfiguration": {"level": _LEVELS[line.rule.severity], "enabled": line.state is not State.OFF},
-            "properties": {"severity": line.rule.severity.value, "sources": list(line.rule.sources)},
-        }
-        for line in report.lines
-    ]
-    places = {rule["id"]: number for number, rule in enumerate(rules)}
-    results = [_result(line, verdict, places) for line in report.lines for verdict in line.verdicts]
-    driver = {"name": "terrarium policies", "rules": rules}
-    return {
-        "$schema": _SARIF,
-        "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "results": results, "properties": {"stack": report.stack}}],
-    }
+def _of_waiver(one: Exempted) -> dict[str, Any]:
+    return {**one.waiver.model_dump(mode="json"), "daysLeft": one.days, "ended": one.ended, "met": one.met}
 
 
-def _result(line: Line, verdict: Verdict, places: Mapping[Any, int]) -> dict[str, Any]:
-    violation = verdict.violation
-    name = ".".join(part for part in (violation.name, violation.path) if part)
-    result: dict[str, Any] = {
-        "ruleId": line.rule.id,
-        "ruleIndex": places[line.rule.id],
-        "level": "note" if verdict.standing is Standing.AUDITED else _LEVELS[line.rule.severity],
-        "message": {"text": verdict.message},
-        "locations": [
-            {
-                # Of a resource there is no line: what declares it is a program. The stack file is what a person opens.
-                "logicalLocations": [{"name": violation.name, "fullyQualifiedName": name, "kind": "resource"}],
-            }
-        ],
-    }
-    if verdict.standing is Standing.WAIVED:
-        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": verdict.because}]
-    return result
+def lines(report: Report) -> Iterator[str]:
+    """Yield what a person at a terminal should know of a report, one thing a line, what refuses first."""
+    counts = ", ".join(f"{count} {state.value}" for state, count in report.counts.items() if count)
+    yield f"{report.stack}: {report.resources} resources judged; rules: {counts}"
+    verdicts = [verdict for line in report.lines for verdict in line.verdicts]
+    for standing in (Standing.DENIED, Standing.AUDITED, Standing.WAIVED):
+        yield from (f"  {standing.value}: {one.message}" for one in verdicts if one.standing is standing)
+    for one in report.stale:
+        waiver = one.waiver
+        yield f"  waiver for nothing: {waiver.rule} of {waiver.resource}, {one.left}, by {waiver.who}: take it away"
+    if report.unread:
+        yield f"  no rule is about: {', '.join(f'{seen.type} ({seen.resources})' for seen in report.unread)}"
 
 
 def html(report: Report) -> str:
@@ -126,11 +103,21 @@ def _page(report: Report, template: str) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    # In a table of Markdown a bar ends the cell, and raw HTML would be shown as such.
-    pages.filters["cell"] = lambda text: (
-        str(text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")
-    )
+    pages.filters |= {"cell": _cell, "met": _met, "nothing": lambda _: "---"}
     return pages.get_template(template).render(report=report, State=State)
+
+
+def _met(one: Exempted) -> str:
+    """Return in words what a waiver is for."""
+    if one.met is None:
+        return "the guard of up"
+    return f"{one.met} violation{'s' if one.met > 1 else ''}" if one.met else "nothing: take it away"
+
+
+def _cell(text: object) -> str:
+    """Return text that stands in a table of Markdown as it is: it neither ends the cell nor marks anything up."""
+    plain = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKED.sub(r"\\\1", plain)
 
 
 FORMS: Mapping[str, Callable[[Report], str]] = {

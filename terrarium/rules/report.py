@@ -10,13 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any
 
-from policies.gates.book import Book
-from policies.gates.files import DESTRUCTIVE, Waiver
+from policies.gates.files import DESTRUCTIVE, Approved, Waiver
 from policies.gates.verdicts import Judge, Standing, Verdict
-from policies.rules import STACK, Facts, Resource, Rule, Severity, catalogue, made_for, readers
-from policies.rules.workloads import ANY_KUBERNETES
+from policies.rules import STACK, Facts, Resource, Rule, Severity, catalogue, general, made_for
+from terrarium.rules.listing import rolled_out
 
 WORST_FIRST = list(Severity)
 
@@ -39,14 +37,16 @@ class Line:
     Args:
         rule: The rule.
         state: What came of it: the worst of what it found.
-        read: How many resources it was asked about; the stack as a whole counts as one.
+        today: What it does today, by how far security has rolled it out.
+        read: How many resources it read; for a rule about the stack itself None.
         verdicts: What it found.
-        why: Why it is off.
+        why: Why it does not simply deny; empty if it does.
     """
 
     rule: Rule
     state: State
-    read: int
+    today: str
+    read: int | None
     verdicts: tuple[Verdict, ...] = ()
     why: str = ""
 
@@ -59,11 +59,39 @@ class Seen:
         type: Its token.
         resources: How many there are.
         rules: Ids of the rules about that type in particular.
+        general: Ids of the rules that read it as they read everything of its provider.
     """
 
     type: str
     resources: int
     rules: tuple[str, ...]
+    general: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Exempted:
+    """An exception that security has made for the stack.
+
+    Args:
+        waiver: The waiver.
+        days: Days that it still holds after today; negative if it has ended.
+        met: How many violations it is for; None if it is the guard's, which judges changes.
+    """
+
+    waiver: Waiver
+    days: int
+    met: int | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self.days < 0
+
+    @property
+    def left(self) -> str:
+        """How long it still holds, in words."""
+        count = f"{abs(self.days)} day{'s' if abs(self.days) != 1 else ''}"
+        return f"ended {count} ago" if self.ended else f"{count} left" if self.days else "ends today"
 
 
 @dataclass(frozen=True)
@@ -75,22 +103,24 @@ class Report:
         tier: The tier whose rules hold.
         today: The day of the report.
         commit: The checkout's commit; empty if there is none.
+        file: The stack's file, relative to the checkout.
         resources: How many resources were judged.
         lines: Each rule that binds in the tier, the failed ones first, worst first.
         coverage: Each type of resource, the unread ones first.
-        stale: Waivers of this stack that met no violation.
-        approved: What is approved, by its name in security's file.
+        waivers: Each exception for this stack, the ended ones first.
+        approved: What is approved, in words.
     """
 
     stack: str
     tier: str
     today: date
     commit: str
+    file: str
     resources: int
     lines: Sequence[Line]
     coverage: Sequence[Seen]
-    stale: Sequence[Waiver]
-    approved: Mapping[str, Any]
+    waivers: Sequence[Exempted]
+    approved: Mapping[str, Sequence[str]]
 
     def of(self, state: State) -> list[Line]:
         """Return the lines of a state."""
@@ -102,9 +132,23 @@ class Report:
         return self.of(State.FAILED)
 
     @property
+    def verdict(self) -> str:
+        """What came of it all, in a sentence."""
+        if not self.failed:
+            return "No rule refuses this stack."
+        found = Counter(line.rule.severity for line in self.failed)
+        listed = ", ".join(f"{found[severity]} {severity.value}" for severity in WORST_FIRST if found[severity])
+        return f"{len(self.failed)} rule{'s' if len(self.failed) > 1 else ''} would refuse this stack: {listed}."
+
+    @property
     def unread(self) -> list[Seen]:
         """Types that no rule is about."""
         return [seen for seen in self.coverage if not seen.rules]
+
+    @property
+    def stale(self) -> list[Exempted]:
+        """Waivers that are for nothing that is there: they should go."""
+        return [one for one in self.waivers if one.met == 0]
 
     @property
     def counts(self) -> dict[State, int]:
@@ -113,42 +157,38 @@ class Report:
         return {state: found[state] for state in State}
 
 
-def made(judge: Judge, resources: Sequence[Resource], commit: str = "") -> Report:
+def made(judge: Judge, resources: Sequence[Resource], commit: str = "", file: str = "") -> Report:
     """Judge a stack's resources and return what came of it.
 
     Args:
         judge: Who judges the stack.
         resources: All that it would be made of, providers before what they make.
         commit: The checkout's commit; empty if there is none.
+        file: The stack's file, relative to the checkout.
     """
     verdicts = [verdict for one in resources for verdict in judge.resource(one)] + [*judge.whole(resources)]
     facts, book = judge.facts, judge.book
-    asked = Counter(rule.id for one in resources if one.type != STACK for rule in _asked(one.type))
-    asked.update(rule.id for rule in readers(STACK))
-    lines = [_line(rule, asked[rule.id], verdicts, book) for rule in catalogue() if facts.tier in rule.tiers]
+    types = Counter(one.type for one in resources if one.type != STACK)
+    lines = [_line(rule, types, verdicts, judge) for rule in catalogue() if facts.tier in rule.tiers]
     return Report(
         stack=judge.stack,
         tier=facts.tier.value,
         today=facts.today,
         commit=commit,
-        resources=sum(one.type != STACK for one in resources),
+        file=file,
+        resources=types.total(),
         lines=sorted(lines, key=lambda line: (list(State).index(line.state), WORST_FIRST.index(line.rule.severity))),
-        coverage=sorted(_coverage(resources), key=lambda seen: (bool(seen.rules), seen.type)),
-        stale=tuple(_stale(judge, verdicts)),
-        approved=_approved(facts),
+        coverage=sorted(_coverage(types), key=lambda seen: (bool(seen.rules), seen.type)),
+        waivers=sorted(_waivers(judge, verdicts), key=lambda one: (one.days, one.waiver.rule, one.waiver.resource)),
+        approved=_approved(book.approved, facts),
     )
 
 
-def _asked(token: str) -> Iterator[Rule]:
-    """Yield the rules that find something to read in a type: those about pods don't in each object of a cluster."""
-    own = made_for(token)
-    yield from (rule for rule in readers(token) if rule in own or ANY_KUBERNETES not in rule.types)
-
-
-def _line(rule: Rule, asked: int, verdicts: Iterable[Verdict], book: Book) -> Line:
-    rollout = book.rollout.get(rule.id)
+def _line(rule: Rule, types: Counter[str], verdicts: Iterable[Verdict], judge: Judge) -> Line:
+    rollout, read = judge.book.rollout.get(rule.id), _read(rule, types)
+    today, why = rolled_out(rollout, judge.today), rollout.why if rollout else ""
     if rollout and rollout.mode == "off":
-        return Line(rule, State.OFF, 0, why=rollout.why)
+        return Line(rule, State.OFF, today, read, why=why)
     own = tuple(verdict for verdict in verdicts if verdict.violation.rule == rule.id)
     standings = {verdict.standing for verdict in own}
     for standing, state in (
@@ -157,31 +197,48 @@ def _line(rule: Rule, asked: int, verdicts: Iterable[Verdict], book: Book) -> Li
         (Standing.WAIVED, State.WAIVED),
     ):
         if standing in standings:
-            return Line(rule, state, asked, own)
-    return Line(rule, State.PASSED if asked else State.UNREAD, asked)
+            return Line(rule, state, today, read, own, why)
+    return Line(rule, State.UNREAD if read == 0 else State.PASSED, today, read, why=why)
 
 
-def _coverage(resources: Iterable[Resource]) -> Iterator[Seen]:
-    for token, count in Counter(one.type for one in resources).items():
+def _read(rule: Rule, types: Counter[str]) -> int | None:
+    """Return how many resources a rule finds to read; None for one about the stack itself, which is always there."""
+    if STACK in rule.types and not (rule.about or rule.kinds):
+        return None
+    return sum(count for token, count in types.items() if rule in made_for(token) or rule in general(token))
+
+
+def _coverage(types: Counter[str]) -> Iterator[Seen]:
+    for token, count in types.items():
         # Providers and components are made of settings and of other resources: there is nothing of their own to read.
         if not token.startswith(("pulumi:", "terrarium:")):
-            yield Seen(token, count, tuple(rule.id for rule in made_for(token)))
+            rules, every = made_for(token), general(token)
+            yield Seen(token, count, tuple(rule.id for rule in rules), tuple(rule.id for rule in every))
 
 
-def _stale(judge: Judge, verdicts: Iterable[Verdict]) -> Iterator[Waiver]:
-    used = {(verdict.violation.rule, verdict.violation.name) for verdict in verdicts}
+def _waivers(judge: Judge, verdicts: Iterable[Verdict]) -> Iterator[Exempted]:
+    met = Counter((verdict.violation.rule, verdict.violation.name) for verdict in verdicts)
     for waiver in judge.book.waivers:
-        if waiver.stack == judge.stack and waiver.rule != DESTRUCTIVE and (waiver.rule, waiver.resource) not in used:
-            yield waiver
+        if waiver.stack == judge.stack:
+            count = None if waiver.rule == DESTRUCTIVE else met[waiver.rule, waiver.resource]
+            yield Exempted(waiver, (waiver.until - judge.today).days, count)
 
 
-def _approved(facts: Facts) -> dict[str, Any]:
+def _approved(approved: Approved, facts: Facts) -> dict[str, Sequence[str]]:
+    allowed = facts.sovereignty.allowed if facts.sovereignty.name else {}
     return {
-        "registries": list(facts.registries),
-        "base images": list(facts.base_images),
-        "images with a record": len(facts.evidence),
-        "regions": {cloud: sorted(regions) for cloud, regions in facts.regions.items()},
-        "cost labels": list(facts.cost_keys),
-        "cluster administrators": sorted(facts.cluster_admins),
-        "deployed from": list(facts.branches),
+        "registries": approved.registries,
+        "base images": approved.base_images,
+        "images with a record": [str(len(facts.evidence))],
+        "a scan counts for": [f"{approved.scan_days} days"],
+        "regions": [f"{cloud}: {', '.join(sorted(listed))}" for cloud, listed in sorted(approved.regions.items())],
+        "cost labels": approved.cost_keys,
+        "cluster administrators": approved.cluster_admins,
+        "refs that this tier is deployed from": facts.branches,
+        "refs with review": approved.protected_refs,
+        "trusted CI": [f"{ci.repository} at {ci.issuer}" for ci in approved.ci],
+        f"sovereignty {facts.sovereignty.name}".strip(): [
+            f"{kind}: {', '.join(sorted(listed))}" for kind, listed in sorted(allowed.items())
+        ]
+        or ["none demanded"],
     }
