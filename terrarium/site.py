@@ -8,16 +8,15 @@ a command for another to the wrong state.
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.settings import tierfiles
+from components.settings.tierfiles import BACKEND, FOLDER, same_backend
 from components.tiers import Tier
 from terrarium.errors import InvalidInput, Refused
 
-FOLDER = ".terrarium"
-BACKEND = "PULUMI_BACKEND_URL"
 ROOT = "TERRARIUM_ROOT"
 """Tells a cloud where the project is: paths in stack files are relative to it."""
 
@@ -69,7 +68,7 @@ def site(root: Path, tiers: Iterable[Tier]) -> Site:
         Refused: If nothing names a state backend, or production's is another tier's as well.
     """
     names = [tier.value for tier in tiers]
-    by_tier = {tier.value: _variables(root / FOLDER / f"{tier.value}.env") for tier in Tier}
+    by_tier = {tier.value: _variables(tierfiles.path(root, tier)) for tier in Tier}
     variables = by_tier[sorted(names)[0]]
     backend = variables.get(BACKEND) or os.environ.get(BACKEND)
     if not backend:
@@ -78,7 +77,7 @@ def site(root: Path, tiers: Iterable[Tier]) -> Site:
             "(`make up` writes one for the embedded platform); see docs/state.md"
         )
     for tier, other in by_tier.items():
-        if _same(other.get(BACKEND, ""), backend) and (tier == Tier.PRODUCTION) != (Tier.PRODUCTION in names):
+        if same_backend(other.get(BACKEND, ""), backend) and (tier == Tier.PRODUCTION) != (Tier.PRODUCTION in names):
             raise Refused(
                 f"{names[0]} and {tier} name the same state backend: production shares its state with no other tier; "
                 f"correct {BACKEND} in {FOLDER}/{names[0]}.env or {FOLDER}/{tier}.env"
@@ -88,23 +87,11 @@ def site(root: Path, tiers: Iterable[Tier]) -> Site:
 
 def _variables(path: Path) -> dict[str, str]:
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
+        return tierfiles.variables(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} can't be read: {error}") from None
-    try:
-        pairs = (word.partition("=") for word in shlex.split(text, comments=True))
-        return {key: value for key, _, value in pairs}
     except ValueError as error:
         raise InvalidInput(f"{path} is not a file of KEY=VALUE lines as a shell reads them: {error}") from None
-
-
-def _same(one: str, other: str) -> bool:
-    """Tell whether two URLs name one folder or bucket of states. A service keeps organisations apart under one URL."""
-    if one.startswith(("http://", "https://")):
-        return False
-    return one.partition("?")[0].rstrip("/") == other.partition("?")[0].rstrip("/")
 
 
 def engine_root(root: Path) -> str | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.settings import documents
+from components.settings import documents, tierfiles
 from components.settings.declaration import (
     MODELS,
     NAMESPACE,
@@ -20,43 +20,46 @@ from components.settings.declaration import (
 )
 from components.settings.documents import Document
 from components.settings.problems import InvalidSettings
+from components.tiers import Tier
 from policies.gates import attestation, book
 from policies.gates.facts import facts
 from policies.gates.verdicts import Judge
 
-BACKEND = "PULUMI_BACKEND_URL"
 
-
-def judge(root: Path, declaration: Declaration, variables: Mapping[str, str]) -> Judge:
+def judge(root: Path, declaration: Declaration, variables: Mapping[str, str], *, checkout: Path | None = None) -> Judge:
     """Return who judges a stack.
 
     Args:
-        root: The folder of Pulumi.yaml.
+        root: The folder that holds security's files and the other stacks' files.
         declaration: What the stack declares.
         variables: Of the environment: the state backend, and CI's token.
+        checkout: The folder of Pulumi.yaml of what is deployed, where that is another one: rules may be those of a
+            pinned release.
 
     Raises:
         InvalidSettings: If security's files are not valid.
     """
-    today = datetime.now(UTC).date()
+    today, deployed = datetime.now(UTC).date(), checkout or root
     decided = book.read(root, today)
     told = facts(
         declaration,
         decided,
         today,
         others=_others(root, declaration.stack),
-        backend=variables.get(BACKEND, ""),
-        secrets_provider=_secrets_provider(root, declaration.stack),
-        deployment=attestation.attested(variables.get(attestation.TOKEN, ""), decided, root),
+        backend=variables.get(tierfiles.BACKEND, ""),
+        backends=dict(_backends(deployed)),
+        secrets_provider=_secrets_provider(deployed, declaration.stack),
+        deployment=attestation.attested(variables.get(attestation.TOKEN, ""), decided, deployed),
     )
     return Judge(declaration.stack, told, decided)
 
 
-def of_engine(root: Path, stack: str, config: Mapping[str, str], variables: Mapping[str, str]) -> Judge:
+def of_engine(root: Path, checkout: Path, stack: str, config: Mapping[str, str], variables: Mapping[str, str]) -> Judge:
     """Return who judges the stack that an engine works on, by what it tells its policy packs.
 
     Args:
         root: The folder that holds organisation.yaml and security's files.
+        checkout: The folder of Pulumi.yaml of what is deployed.
         stack: The stack.
         config: The stack's configuration: JSON in text, by full key.
         variables: Of the environment: the state backend, CI's token.
@@ -67,7 +70,19 @@ def of_engine(root: Path, stack: str, config: Mapping[str, str], variables: Mapp
     blocks = {kind: config.get(f"{NAMESPACE}:{kind}") for kind in MODELS}
     given: dict[str, Any] = {kind: _decoded(block) for kind, block in blocks.items() if block is not None}
     document = Document("the stack's configuration", {})
-    return judge(root, declared(stack, document, organisation_document(root), given), variables)
+    found = declared(stack, document, organisation_document(root), given)
+    return judge(root, found, variables, checkout=checkout)
+
+
+def _backends(root: Path) -> Iterator[tuple[Tier, str]]:
+    """Yield the state backend of each tier that this checkout knows."""
+    for tier in Tier:
+        try:
+            url = tierfiles.variables(tierfiles.path(root, tier)).get(tierfiles.BACKEND)
+        except (OSError, ValueError):
+            continue  # `terrarium` refuses to work with it
+        if url:
+            yield tier, url
 
 
 def _decoded(text: str) -> Any:

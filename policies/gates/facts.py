@@ -9,6 +9,7 @@ from datetime import date
 from components.contract import CloudAdapter
 from components.settings.declaration import Declaration
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings
+from components.settings.tierfiles import same_backend
 from components.stores import layout
 from components.tiers import Tier as DeclaredTier
 from policies.gates.book import Book
@@ -26,6 +27,7 @@ def facts(
     *,
     others: Iterable[Declaration] = (),
     backend: str = "",
+    backends: Mapping[DeclaredTier, str] | None = None,
     secrets_provider: str = "",
     deployment: Deployment | None = None,
 ) -> Facts:
@@ -37,6 +39,7 @@ def facts(
         today: The present day.
         others: Declarations of the project's other stacks.
         backend: URL of the state backend; empty if it is not known.
+        backends: That of each tier, as far as it is known.
         secrets_provider: Name of the state's secrets provider; empty if it is not known.
         deployment: What CI attests.
     """
@@ -59,7 +62,10 @@ def facts(
         branches=approved.branches.get(DeclaredTier(tier.value), ()),
         protected_refs=approved.protected_refs,
         places={**_compared(declaration.adapter), **state},
-        occupied=_occupied(other for other in others if other.stack != declaration.stack),
+        occupied={
+            **_occupied(other for other in others if other.stack != declaration.stack),
+            **_states(backend, backends or {}, declaration.tiers),
+        },
         sovereignty=_sovereignty(declaration, book, backend, secrets_provider),
     )
 
@@ -96,6 +102,15 @@ def _occupied(others: Iterable[Declaration]) -> Mapping[str, Mapping[str, frozen
         for kind, place in _compared(other.adapter).items():
             found[kind][place] = found[kind].get(place, frozenset()) | tiers
     return found
+
+
+def _states(
+    backend: str, backends: Mapping[DeclaredTier, str], own: frozenset[DeclaredTier]
+) -> Mapping[str, Mapping[str, frozenset[Tier]]]:
+    """Return the other tiers whose state is in the same place as this stack's."""
+    shared = {tier for tier, url in backends.items() if tier not in own and same_backend(url, backend)}
+    tiers = frozenset(Tier(tier.value) for tier in shared)
+    return {"state": {backend: tiers}} if backend and tiers else {}
 
 
 def _sovereignty(declaration: Declaration, book: Book, backend: str, secrets_provider: str) -> Sovereignty:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from psycopg.pq import Conninfo
 
+from components.settings.tierfiles import FOLDER
 from terrarium.errors import CommandFailed
-from terrarium.site import FOLDER
 
 _PIECE = 1 << 20
 # Seconds that a program gets to end after it was asked to.

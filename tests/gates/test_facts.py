@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from components.settings.declaration import Declaration, declare
+from components.settings.problems import InvalidSettings
 from policies.gates import court
 from policies.gates.book import Book
 from policies.gates.facts import facts
@@ -200,3 +202,34 @@ def test_the_stack_file_says_what_encrypts_its_secrets(added: str, provider: str
     (tmp_path / "Pulumi.x.yaml").write_text(f"config: {{}}\n{added}\n", encoding="utf-8")
     assert court._secrets_provider(tmp_path, "x") == provider
     assert court._secrets_provider(tmp_path, "elsewhere") == ""
+
+
+def test_rules_of_a_pinned_release_look_at_what_is_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release, checkout = tmp_path / "release", tmp_path / "checkout"
+    for folder in (release, checkout):
+        folder.mkdir()
+    (checkout / "Pulumi.x.yaml").write_text("secretsprovider: awskms://alias/x\n", encoding="utf-8")
+    asked: list[Path] = []
+    monkeypatch.setattr(court.attestation, "attested", lambda _token, _book, root: asked.append(root))
+    block = _WHO | environment("churn", "x", "testing", KUBERNETES) | {"sovereignty": "eu"}
+    config = {"terrarium:environment": json.dumps(block)}
+    judge = court.of_engine(release, checkout, "x", config, {})
+    assert asked == [checkout]
+    assert judge.facts.sovereignty.used["secrets_provider"] == ("awskms",)
+
+
+def test_a_configuration_that_is_no_json_is_told_as_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match=r"terrarium:environment"):
+        court.of_engine(tmp_path, tmp_path, "x", {"terrarium:environment": "oops"}, {})
+
+
+@pytest.mark.parametrize(("shared", "found"), [(True, {"production-apart"}), (False, set())])
+def test_productions_state_beside_another_tiers_is_refused(shared: bool, found: set[str], tmp_path: Path) -> None:
+    (tmp_path / ".terrarium").mkdir()
+    other = "file:///states?metadata=skip" if shared else "file:///elsewhere"
+    (tmp_path / ".terrarium" / "testing.env").write_text(f"PULUMI_BACKEND_URL='{other}'\n", encoding="utf-8")
+    block = _WHO | environment("churn", "x", "production", KUBERNETES)
+    given = {"PULUMI_BACKEND_URL": "file:///states"}
+    judge = court.of_engine(tmp_path, tmp_path, "x", {"terrarium:environment": json.dumps(block)}, given)
+    verdicts = judge.whole(())
+    assert {v.violation.rule for v in verdicts if v.violation.path == "state"} == found

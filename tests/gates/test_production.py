@@ -104,7 +104,9 @@ def test_terrarium_says_that_it_is_refused(checkout: Checkout) -> None:
 def test_the_report_says_what_a_gate_would(checkout: Checkout) -> None:
     told = checkout.answer("policies", "check", "prod", code=3)
     failed = {rule["id"]: rule["findings"] for rule in told["rules"] if rule["state"] == "failed"}
-    assert failed["image-approved-registry"][0]["message"].startswith(DENIES)
+    # The engine's events hide all of a list that holds a secret, so that the report can't look into it.
+    [found] = failed["image-approved-registry"]
+    assert (found["resource"], found["path"]) == ("mine-pod", "spec.containers")
     assert SECRET not in json.dumps(told)
 
 
