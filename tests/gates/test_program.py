@@ -90,6 +90,12 @@ def test_preview_refuses_whenever_it_is_declared(shared_ground: Ground, program:
     assert f"{REFUSED}, nothing was changed:\n  - {NOT_PROTECTED}" in run.errors()
 
 
+def test_what_is_declared_late_is_judged_with_the_whole(shared_ground: Ground) -> None:
+    run = shared_ground.preview(gated(f"{FIRST}first.urn.apply(lambda _: {OPEN_NETWORK.strip()})\n"))
+    assert run.code != 0
+    assert f"{REFUSED}, nothing was changed:\n  - network-firewalled: net" in run.errors()
+
+
 def test_a_cloud_that_fails_ends_it_too(ground: Ground) -> None:
     run = ground.up(gated(GOOD + f'Custom(MAP, "needs", {{"a": Custom(MAP, "{FAILS}", {{}}).id}})\n'))
     assert run.code != 0
