@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from policies.gates.verdicts import Standing, Verdict
 from terrarium.rules.report import Exempted, Line, Report, State
 from terrarium.rules.sarif import sarif
+from terrarium.rules.sources import address
 
 _FOLDER = Path(__file__).with_name("templates")
 # What Markdown would take for more than text.
@@ -103,7 +104,7 @@ def _page(report: Report, template: str) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    pages.filters |= {"cell": _cell, "met": _met, "nothing": lambda _: "---"}
+    pages.filters |= {"cell": _cell, "met": _met, "address": address, "nothing": lambda _: "---"}
     return pages.get_template(template).render(report=report, State=State)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from policies.gates.book import Book
 from policies.gates.files import Rollout
 from policies.rules import Rule, Tier, reads
+from terrarium.rules.sources import address
 
 _LABELS: Mapping[str, str] = {
     "reason": "why",
@@ -21,7 +22,6 @@ _LABELS: Mapping[str, str] = {
     "passes": "passes",
     "fails": "fails",
     "whereNothingIsSaid": "where nothing is said",
-    "sources": "sources",
 }
 
 
@@ -70,7 +70,7 @@ def everything(rule: Rule, book: Book, today: date) -> dict[str, Any]:
     return row(rule, book, today) | {
         "reason": rule.reason,
         "remedy": rule.remedy,
-        "sources": list(rule.sources),
+        "sources": [{"id": source, "url": address(source)} for source in rule.sources],
         "reads": list(reads(rule)),
         "unknownCounts": rule.unknown,
         "rolloutReason": rollout.why if rollout else None,
@@ -93,6 +93,7 @@ def in_lines(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         value = told[key]
         text = "; ".join(value) if isinstance(value, list) else str(value)
         yield label, f"{text}: {told['rolloutReason']}" if key == "state" and told["rolloutReason"] else text
+    yield "sources", "; ".join(" ".join(filter(None, source.values())) for source in told["sources"])
     for waiver in told["waivers"]:
         label = "waiver, ended" if waiver["ended"] else "waived"
         yield label, "{resource} of {stack} until {until} by {who}: {why}".format_map(waiver)

@@ -29,6 +29,7 @@ from terrarium.rules import forms, listing
 from terrarium.rules.planned import Planned
 from terrarium.rules.report import Report, State, made
 from terrarium.rules.sarif import sarif
+from terrarium.rules.sources import address
 from tests.support.sarif import SCHEMA
 
 TODAY = production().today
@@ -272,6 +273,21 @@ def test_a_rule_is_explained_by_its_cases() -> None:
     assert told["fails"]
     assert told["whereNothingIsSaid"]
     assert told["reason"] in run("explain", "image-canonical")
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("EKS.1", "https://docs.aws.amazon.com/securityhub/latest/userguide/eks-controls.html#eks-1"),
+        ("EKS 4.2.1", None),
+        ("CVE-2020-8554", "https://www.cve.org/CVERecord?id=CVE-2020-8554"),
+        ("kyverno #16477", "https://github.com/kyverno/kyverno/issues/16477"),
+        ("own (Google Cloud)", None),
+    ],
+)
+def test_sources_are_linked_where_their_name_tells_the_place(source: str, place: str | None) -> None:
+    assert address(source) == place
+    assert any(source in rule.sources for rule in catalogue())
 
 
 def test_an_unknown_rule_or_topic_is_met_with_the_nearest() -> None:
