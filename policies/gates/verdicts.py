@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -11,7 +11,7 @@ from typing import Any
 
 from policies.gates.book import Book
 from policies.gates.files import Waiver
-from policies.rules import STACK, Facts, Resource, Secret, Violation, check, stack_of
+from policies.rules import STACK, Facts, Resource, Secret, Violation, check, stack_of, unseen
 
 _PROVIDER = "pulumi:providers:"
 # Where a provider says what it puts on everything: AWS' below `tags`, Google Cloud's at once.
@@ -85,8 +85,7 @@ class Judge:
         if resource.type.startswith(_PROVIDER):
             self._providers.append(resource)
             self._tags[resource.name] = _default_tags(resource.properties)
-        told = replace(self.facts, default_tags=self._tags, resources=tuple(self._providers))
-        return tuple(self._verdicts(check(resource, told)))
+        return tuple(self._verdicts(check(resource, self._told())))
 
     def whole(self, resources: Iterable[Resource]) -> tuple[Verdict, ...]:
         """Return the verdicts on the stack as a whole.
@@ -94,10 +93,27 @@ class Judge:
         Args:
             resources: All of its resources.
         """
+        return tuple(self._verdicts(check(stack_of(self.stack), self._all(resources))))
+
+    def unseen(self, resources: Sequence[Resource]) -> tuple[Violation, ...]:
+        """Return what nobody can see yet, and what is let pass for it, once each resource was judged.
+
+        Args:
+            resources: All of the stack's resources.
+        """
+        told = self._told()
+        found = [one for resource in resources if resource.type != STACK for one in unseen(resource, told)]
+        return (*found, *unseen(stack_of(self.stack), self._all(resources)))
+
+    def _told(self) -> Facts:
+        """Return what rules are told about one resource: the providers that there are by now."""
+        return replace(self.facts, default_tags=self._tags, resources=tuple(self._providers))
+
+    def _all(self, resources: Iterable[Resource]) -> Facts:
+        """Return what rules are told about the stack as a whole."""
         # The engine has them in another order each time. Which of two is blamed must not change with it, as a waiver
         # names one of them.
-        ordered = tuple(sorted(resources, key=lambda one: (one.type, one.name)))
-        return tuple(self._verdicts(check(stack_of(self.stack), replace(self.facts, resources=ordered))))
+        return replace(self.facts, resources=tuple(sorted(resources, key=lambda one: (one.type, one.name))))
 
     def _verdicts(self, found: Iterable[Violation]) -> Iterator[Verdict]:
         for violation in found:

@@ -4,7 +4,7 @@
 """
 
 from policies.rules.catalogue import TOPICS, catalogue
-from policies.rules.checking import check, general, made_for, readers, reads, stack_of
+from policies.rules.checking import check, general, made_for, readers, reads, stack_of, unseen
 from policies.rules.model import (
     STACK,
     UNKNOWN,
@@ -41,4 +41,5 @@ __all__ = [
     "readers",
     "reads",
     "stack_of",
+    "unseen",
 ]

@@ -30,6 +30,23 @@ def check(resource: Resource, facts: Facts, rules: Sequence[Rule] | None = None)
     return tuple(dict.fromkeys(found))
 
 
+def unseen(resource: Resource, facts: Facts) -> tuple[Violation, ...]:
+    """Return what rules could not see in a resource where that is no violation: nobody knows whether it passes.
+
+    Args:
+        resource: As for `check`.
+        facts: As for `check`.
+    """
+    found = (
+        _violation(rule, resource, finding)
+        for rule in readers(resource.type)
+        if facts.tier in rule.tiers
+        for finding in _found(rule, resource, facts)
+        if finding.unknown and not _counts(rule, facts)
+    )
+    return tuple(dict.fromkeys(found))
+
+
 def stack_of(name: str) -> Resource:
     """Return the resource that stands for a stack; its rules read `Facts`.
 
@@ -102,17 +119,23 @@ def _among(rules: Sequence[Rule], token: str) -> tuple[Rule, ...]:
 
 
 def _findings(rule: Rule, resource: Resource, facts: Facts) -> Iterator[Finding]:
-    strict = facts.tier is Tier.PRODUCTION
+    return (one for one in _found(rule, resource, facts) if not one.unknown or _counts(rule, facts))
+
+
+def _counts(rule: Rule, facts: Facts) -> bool:
+    """Tell whether what a rule can't see yet is a violation."""
+    return rule.unknown and facts.tier is Tier.PRODUCTION
+
+
+def _found(rule: Rule, resource: Resource, facts: Facts) -> tuple[Finding, ...]:
     try:
-        found = tuple(rule.check(resource, facts))
+        return tuple(rule.check(resource, facts))
     except Exception as error:  # noqa: BLE001 - whatever a rule of ours stumbles over
+        if facts.tier is not Tier.PRODUCTION:
+            return ()
         # The kind of error only: its text may quote a secret.
-        if strict:
-            yield Finding("", f"could not be judged: the rule failed with {type(error).__name__}, which is its mistake")
-        return
-    for finding in found:
-        if not finding.unknown or (strict and rule.unknown):
-            yield finding
+        says = f"could not be judged: the rule failed with {type(error).__name__}, which is its mistake"
+        return (Finding("", says),)
 
 
 def _violation(rule: Rule, resource: Resource, finding: Finding) -> Violation:

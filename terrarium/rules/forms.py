@@ -51,6 +51,7 @@ def _of_line(line: Line) -> dict[str, Any]:
         "remedy": line.rule.remedy,
         "sources": list(line.rule.sources),
         "findings": [_of_verdict(verdict) for verdict in line.verdicts],
+        "unseen": [{"resource": one.name, "type": one.type, "path": one.path} for one in line.unseen],
     }
 
 
@@ -77,6 +78,8 @@ def lines(report: Report) -> Iterator[str]:
     verdicts = [verdict for line in report.lines for verdict in line.verdicts]
     for standing in (Standing.DENIED, Standing.AUDITED, Standing.WAIVED):
         yield from (f"  {standing.value}: {one.message}" for one in verdicts if one.standing is standing)
+    for hidden in (one for line in report.lines for one in line.unseen):
+        yield f"  not seen yet, so let pass: {hidden.rule}: {hidden.name} ({hidden.type}): {hidden.path}".rstrip(": ")
     for one in report.stale:
         waiver = one.waiver
         yield f"  waiver for nothing: {waiver.rule} of {waiver.resource}, {one.left}, by {waiver.who}: take it away"

@@ -9,6 +9,7 @@ from pulumi.automation.events import EngineEvent, OpType, StepEventMetadata
 
 from policies.gates import wire
 from policies.rules import Options, Resource
+from terrarium.errors import EngineFailed
 from terrarium.plan import Watch
 
 # What is there afterwards, each once: a replacement is also a step of its own, and what is only read no gate judges.
@@ -24,6 +25,7 @@ class Planned(Watch):
     """Collects what would be there."""
 
     _found: dict[str, Resource] = field(default_factory=dict)
+    _taken: set[int] = field(default_factory=set)
 
     def __call__(self, event: EngineEvent) -> None:
         """Take one event of the engine."""
@@ -32,10 +34,21 @@ class Planned(Watch):
             metadata = event.resource_pre_event.metadata
             if metadata.new:
                 self._found[metadata.urn] = _resource(metadata)
+        self._taken.add(event.sequence)
 
     @property
     def resources(self) -> tuple[Resource, ...]:
-        """Everything that would be there, providers before what they make."""
+        """Everything that would be there, providers before what they make.
+
+        Raises:
+            EngineFailed: If a part of the plan could not be read: a report of the rest would be taken for one of all.
+        """
+        # The Automation API drops an event that it can't read, or at which we fail, with a warning.
+        if lost := max(self._taken, default=-1) + 1 - len(self._taken):
+            raise EngineFailed(
+                f"{lost} of the engine's events could not be read, so the plan can't be judged; is the engine newer "
+                "than the SDK? `make up` provides the right one"
+            )
         return tuple(sorted(self._found.values(), key=lambda one: not one.type.startswith(_PROVIDER)))
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from policies.gates.files import DESTRUCTIVE, Approved, Waiver
 from policies.gates.verdicts import Judge, Standing, Verdict
-from policies.rules import STACK, Facts, Resource, Rule, Severity, catalogue, general, made_for
+from policies.rules import STACK, Facts, Resource, Rule, Severity, Violation, catalogue, general, made_for
 from terrarium.rules.listing import rolled_out
 
 WORST_FIRST = list(Severity)
@@ -25,6 +25,7 @@ class State(StrEnum):
     FAILED = "failed"
     WAIVED = "waived"
     REPORTED = "only reported"
+    UNSEEN = "not seen yet"
     PASSED = "passed"
     UNREAD = "nothing to read"
     OFF = "off"
@@ -40,6 +41,7 @@ class Line:
         today: What it does today, by how far security has rolled it out.
         read: How many resources it read; for a rule about the stack itself None.
         verdicts: What it found.
+        unseen: What it could not see, and let pass.
         why: Why it does not simply deny; empty if it does.
     """
 
@@ -48,6 +50,7 @@ class Line:
     today: str
     read: int | None
     verdicts: tuple[Verdict, ...] = ()
+    unseen: tuple[Violation, ...] = ()
     why: str = ""
 
 
@@ -141,6 +144,11 @@ class Report:
         return f"{len(self.failed)} rule{'s' if len(self.failed) > 1 else ''} would refuse this stack: {listed}."
 
     @property
+    def unseen(self) -> list[Line]:
+        """The rules that could not see something, and let it pass."""
+        return [line for line in self.lines if line.unseen]
+
+    @property
     def unread(self) -> list[Seen]:
         """Types that no rule is about."""
         return [seen for seen in self.coverage if not seen.rules]
@@ -169,7 +177,8 @@ def made(judge: Judge, resources: Sequence[Resource], commit: str = "", file: st
     verdicts = [verdict for one in resources for verdict in judge.resource(one)] + [*judge.whole(resources)]
     facts, book = judge.facts, judge.book
     types = Counter(one.type for one in resources if one.type != STACK)
-    lines = [_line(rule, types, verdicts, judge) for rule in catalogue() if facts.tier in rule.tiers]
+    unseen = judge.unseen(resources)
+    lines = [_line(rule, types, verdicts, unseen, judge) for rule in catalogue() if facts.tier in rule.tiers]
     return Report(
         stack=judge.stack,
         tier=facts.tier.value,
@@ -184,12 +193,15 @@ def made(judge: Judge, resources: Sequence[Resource], commit: str = "", file: st
     )
 
 
-def _line(rule: Rule, types: Counter[str], verdicts: Iterable[Verdict], judge: Judge) -> Line:
+def _line(
+    rule: Rule, types: Counter[str], verdicts: Iterable[Verdict], unseen: Iterable[Violation], judge: Judge
+) -> Line:
     rollout, read = judge.book.rollout.get(rule.id), _read(rule, types)
     today, why = rolled_out(rollout, judge.today), rollout.why if rollout else ""
     if rollout and rollout.mode == "off":
         return Line(rule, State.OFF, today, read, why=why)
     own = tuple(verdict for verdict in verdicts if verdict.violation.rule == rule.id)
+    hidden = tuple(one for one in unseen if one.rule == rule.id)
     standings = {verdict.standing for verdict in own}
     for standing, state in (
         (Standing.DENIED, State.FAILED),
@@ -197,8 +209,9 @@ def _line(rule: Rule, types: Counter[str], verdicts: Iterable[Verdict], judge: J
         (Standing.WAIVED, State.WAIVED),
     ):
         if standing in standings:
-            return Line(rule, state, today, read, own, why)
-    return Line(rule, State.UNREAD if read == 0 else State.PASSED, today, read, why=why)
+            return Line(rule, state, today, read, own, hidden, why)
+    state = State.UNSEEN if hidden else State.UNREAD if read == 0 else State.PASSED
+    return Line(rule, state, today, read, unseen=hidden, why=why)
 
 
 def _read(rule: Rule, types: Counter[str]) -> int | None:

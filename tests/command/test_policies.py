@@ -24,7 +24,7 @@ from policies.gates.verdicts import Judge
 from policies.rules import UNKNOWN, Resource, Secret, Tier, catalogue
 from policies.rules.reading import root
 from terrarium.cli import app
-from terrarium.errors import InvalidInput
+from terrarium.errors import EngineFailed, InvalidInput
 from terrarium.rules import forms, listing
 from terrarium.rules.planned import Planned
 from terrarium.rules.report import Report, State, made
@@ -115,6 +115,21 @@ def test_waivers_are_shown_with_how_long_they_hold_and_what_for() -> None:
     assert "  waiver for nothing: seccomp of gone, 100 days left, by ana: take it away" in [*forms.lines(report)]
 
 
+def test_what_could_not_be_seen_is_not_said_to_pass() -> None:
+    bare, hidden = base("pod", "bare"), base("pod", "hidden", spec__containers=Secret(UNKNOWN))
+    judge = Judge("dev", dataclasses.replace(production(), tier=Tier.EXPERIMENTATION), Book())
+    report = made(judge, [bare, hidden])
+    [line] = [line for line in report.lines if line.rule.id == "image-approved-registry"]
+    assert line.state is State.UNSEEN
+    assert [(one.name, one.path) for one in line.unseen] == [("hidden", "spec.containers")]
+    said = "  not seen yet, so let pass: image-approved-registry: hidden (kubernetes:core/v1:Pod): spec.containers"
+    assert said in [*forms.lines(report)]
+    for page in (forms.html(report), forms.markdown(report)):
+        assert "Not seen yet" in page
+    # In production it is refused.
+    assert states(judged(hidden))["image-approved-registry"] is State.FAILED
+
+
 def test_at_a_terminal_what_refuses_comes_first() -> None:
     book = Book(waivers=(waiver("bucket-versioned", "data"),))
     bucket = base("gcs", "data", versioning__enabled=False, publicAccessPrevention="inherited")
@@ -199,9 +214,20 @@ def step(op: str, name: str, inputs: dict[str, Any]) -> EngineEvent:
 
 def planned(*events: EngineEvent) -> tuple[Resource, ...]:
     found = Planned()
-    for event in events:
+    for number, event in enumerate(events):
+        event.sequence = number
         found(event)
     return found.resources
+
+
+def test_a_plan_of_which_a_part_was_lost_is_not_judged() -> None:
+    found = Planned()
+    for number in (0, 2):
+        event = step("create", f"a{number}", {})
+        event.sequence = number
+        found(event)
+    with pytest.raises(EngineFailed, match="1 of the engine's events could not be read"):
+        assert found.resources
 
 
 def test_the_engines_plan_is_read_with_its_marks() -> None:

@@ -22,7 +22,20 @@ from tests.support.checkout import ROOT, Checkout
 from tests.support.declared import environment
 from tests.support.sarif import SCHEMA
 
-NAMESPACE = "rules-dev-namespace"
+SECRET = "s3cr3t-never-shown"  # noqa: S105 - of this test alone
+RULE = "image-approved-registry"
+# What a team adds to the program on a branch of theirs: two pods that comply, from an approved registry. The provider
+# makes all containers of the second a secret, as there is one in them.
+ADDED = """
+mine = pulumi.ProviderResource("kubernetes", "mine", {{"context": "{context}"}})
+hardened = {{"allowPrivilegeEscalation": False, "runAsNonRoot": True, "capabilities": {{"drop": ["ALL"]}}}}
+plain = {{"name": "it", "image": "registry.k8s.io/pause:3.10", "securityContext": hardened}}
+secret = plain | {{"env": [{{"name": "KEY", "value": pulumi.Output.secret("{secret}")}}]}}
+for name, container in (("plain", plain), ("secret", secret)):
+    spec = {{"containers": [container], "securityContext": {{"seccompProfile": {{"type": "RuntimeDefault"}}}}}}
+    pod = {{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": name, "namespace": "rules-dev"}}, "spec": spec}}
+    pulumi.CustomResource("kubernetes:core/v1:Pod", name, pod, pulumi.ResourceOptions(provider=mine))
+"""
 TODAY = datetime.now(UTC).date()
 
 
@@ -45,6 +58,19 @@ def book(checkout: Checkout) -> Iterator[Path]:
     folder.symlink_to(ROOT / "policies" / "waivers")
 
 
+@pytest.fixture
+def added(checkout: Checkout, embedded_platform: Platform) -> Iterator[None]:
+    """A program to which somebody has added a pod."""
+    stacks = checkout.folder / "stacks"
+    stacks.unlink()
+    shutil.copytree(ROOT / "stacks", stacks)
+    with (stacks / "__main__.py").open("a", encoding="utf-8") as program:
+        program.write(ADDED.format(context=embedded_platform.context, secret=SECRET))
+    yield
+    shutil.rmtree(stacks)
+    stacks.symlink_to(ROOT / "stacks")
+
+
 def declare(checkout: Checkout, platform: Platform, **more: object) -> None:
     cloud = {"context": platform.context, "platform": "shared"}
     checkout.declare("dev", "environment", **environment("rules", "dev", "experimentation", cloud, **more))
@@ -61,7 +87,7 @@ def failed(told: dict[str, Any]) -> dict[str, list[str]]:
 
 def test_a_stack_that_complies_passes_before_it_is_up_and_after(checkout: Checkout) -> None:
     before = checkout.answer("policies", "check", "dev")
-    checkout.bring_up("dev")
+    checkout.terrarium("up", "dev")
     after = checkout.answer("policies", "check", "dev")
     for told in (before, after):
         assert failed(told) == {}
@@ -75,28 +101,39 @@ def test_a_stack_that_complies_passes_before_it_is_up_and_after(checkout: Checko
     assert before["coverage"] == after["coverage"]
 
 
+@pytest.mark.usefixtures("added")
 def test_what_security_no_longer_approves_is_refused_until_it_is_waived(checkout: Checkout, book: Path) -> None:
+    told = checkout.answer("policies", "check", "dev")
+    [line] = [rule for rule in told["rules"] if rule["id"] == RULE]
+    assert (line["state"], line["read"]) == ("not seen yet", 2)
+    assert [(one["resource"], one["path"]) for one in line["unseen"]] == [("secret", "spec.containers")]
+
     approved = yaml.safe_load((book / "approved.yaml").read_text(encoding="utf-8"))
-    approved["cost_keys"].append("data-class")
-    (book / "approved.yaml").write_text(yaml.safe_dump(approved), encoding="utf-8")
-    refused = failed(checkout.answer("policies", "check", "dev", code=3))
-    assert refused.keys() == {"cost-tags"}
+    (book / "approved.yaml").write_text(yaml.safe_dump(approved | {"registries": []}), encoding="utf-8")
+    told = checkout.answer("policies", "check", "dev", code=3)
+    assert failed(told) == {RULE: ["plain"]}
+    assert told["approved"]["registries"] == []
+    assert SECRET not in json.dumps(told)
 
     def waivers(days: int) -> list[dict[str, str]]:
         until = str(TODAY + timedelta(days=days))
-        resources = [*dict.fromkeys(refused["cost-tags"]), "gone"]
-        common = {"rule": "cost-tags", "stack": "dev", "why": "Labels come next week", "who": "ana", "until": until}
-        return [{**common, "resource": resource} for resource in resources]
+        common = {"rule": RULE, "stack": "dev", "why": "Is copied next week", "who": "ana", "until": until}
+        return [{**common, "resource": resource} for resource in ("plain", "gone")]
 
     checkout.waive(*waivers(7))
     told = checkout.answer("policies", "check", "dev")
-    assert [rule["id"] for rule in told["rules"] if rule["state"] == "waived"] == ["cost-tags"]
+    assert [rule["id"] for rule in told["rules"] if rule["state"] == "waived"] == [RULE]
     assert {one["daysLeft"] for one in told["waivers"]} == {7}
     assert [one["resource"] for one in told["waivers"] if not one["met"]] == ["gone"]
+
     checkout.waive(*waivers(-1))
     said = checkout.terrarium("policies", "check", "dev", code=3)
     assert f"Its waiver ended on {TODAY - timedelta(days=1)}." in said
-    assert "waiver for nothing: cost-tags of gone, ended 1 day ago, by ana: take it away" in said
+    assert f"waiver for nothing: {RULE} of gone, ended 1 day ago, by ana: take it away" in said
+    # Something is denied, and it is a page that says so.
+    page = checkout.folder / "refused.html"
+    checkout.terrarium("policies", "report", "dev", "--output", str(page))
+    assert "1 rule would refuse this stack: 1 critical." in page.read_text(encoding="utf-8")
 
 
 class Page(HTMLParser):
