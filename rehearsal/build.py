@@ -21,6 +21,7 @@ from rehearsal.progress import Report
 # How many builds of one set stay in the cache: the one in use, and those of two other checkouts or branches.
 KEPT = 3
 _MANIFEST = "manifest.json"
+_COREDNS = "terrarium.invalid/rehearsal/coredns"
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,12 @@ class Copy:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a set is made from the Go module of the same name."""
+    """How a set is made from a Go module: that of the same name, unless `module` names another."""
 
     steps: tuple[Step, ...]
     binaries: tuple[str, ...]
     copies: tuple[Copy, ...] = ()
+    module: str = ""
 
 
 def _recipes() -> Mapping[str, Recipe]:
@@ -62,6 +64,7 @@ def _recipes() -> Mapping[str, Recipe]:
     )
     engine = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={versions.pulumi()}"
     control_plane = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+    router = f"-s -w -X {versions.KUBE_ROUTER}/pkg/version.Version={versions.kube_router()}"
     sdk = "github.com/pulumi/pulumi/sdk/v3"
     gateway = "github.com/versity/versitygw"
     return {
@@ -80,6 +83,20 @@ def _recipes() -> Mapping[str, Recipe]:
             ),
             binaries=("etcd", *control_plane),
         ),
+        # Apart from the control plane, which also runs where no node can.
+        "node": Recipe(
+            steps=(Step(("k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes/cmd/kube-proxy"), stamp),),
+            binaries=("kubelet", "kube-proxy"),
+            module="kubernetes",
+        ),
+        "kube-router": Recipe(
+            steps=(Step((f"{versions.KUBE_ROUTER}/cmd/kube-router",), router, "kube-router"),),
+            binaries=("kube-router",),
+        ),
+        "coredns": Recipe(
+            steps=(Step((_COREDNS,), "-s -w", "coredns"), Step((f"{_COREDNS}/pause",), "-s -w", "pause")),
+            binaries=("coredns", "pause"),
+        ),
         "kwok": Recipe(
             steps=(Step(("sigs.k8s.io/kwok/cmd/kwok",), "-s -w", "kwok"),),
             binaries=("kwok",),
@@ -93,6 +110,9 @@ def _recipes() -> Mapping[str, Recipe]:
 
 
 SETS = ("pulumi", "kubernetes", "kwok", "versitygw")
+"""What runs everywhere."""
+NODE_SETS = ("node", "kube-router", "coredns")
+"""What a real node needs beside."""
 # The same paths and no repository state in the binaries: two checkouts make the same bytes.
 _FLAGS = ("-trimpath", "-mod=readonly", "-buildvcs=false")
 
@@ -152,17 +172,27 @@ def sources(name: str) -> str:
     Args:
         name: One of `SETS`.
     """
-    return _digest(name, [_FLAGS, repr(_recipes()[name])])
+    recipe = _recipes()[name]
+    return _digest(_module(name, recipe), [_FLAGS, repr(recipe)])
 
 
 def _folder(name: str, recipe: Recipe) -> Path:
-    return cache() / "builds" / f"{name}-{_digest(name, [_FLAGS, repr(recipe), golang.settings(name)])}"
+    return (
+        cache()
+        / "builds"
+        / f"{name}-{_digest(_module(name, recipe), [_FLAGS, repr(recipe), golang.settings(_module(name, recipe))])}"
+    )
 
 
-def _digest(name: str, rest: Sequence[object]) -> str:
+def _module(name: str, recipe: Recipe) -> str:
+    return recipe.module or name
+
+
+def _digest(module: str, rest: Sequence[object]) -> str:
     digest = hashlib.sha256()
-    for file in ("go.mod", "go.sum"):
-        digest.update((versions.module_folder(name) / file).read_bytes())
+    folder = versions.module_folder(module)
+    for file in (folder / "go.mod", folder / "go.sum", *sorted(folder.rglob("*.go"))):
+        digest.update(file.read_bytes())
     digest.update(json.dumps(rest, sort_keys=True).encode())
     return digest.hexdigest()[:20]
 
@@ -216,10 +246,10 @@ def _fill(name: str, recipe: Recipe, fresh: Path, count: _Count) -> None:
         count.step(f"Building {names}")
         output = f"{fresh}{os.sep}{step.name}"
         arguments = [*_FLAGS, "-ldflags", step.link, "-o", output, *step.packages]
-        golang.build(name, arguments, scratch, count.report.detail)
+        golang.build(_module(name, recipe), arguments, scratch, count.report.detail)
     shutil.rmtree(scratch)
     for copy in recipe.copies:
-        _copy(golang.module_source(name, copy.dependency) / copy.path, fresh / copy.to)
+        _copy(golang.module_source(_module(name, recipe), copy.dependency) / copy.path, fresh / copy.to)
     for binary in recipe.binaries:
         (fresh / binary).chmod(0o755)
     files = {str(path.relative_to(fresh)): path.stat().st_size for path in sorted(fresh.rglob("*")) if path.is_file()}

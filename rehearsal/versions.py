@@ -8,9 +8,12 @@ from pathlib import Path
 
 from rehearsal.paths import root
 
+KUBE_ROUTER = "github.com/cloudnativelabs/kube-router"
+"""Its module."""
+
 
 def module_folder(name: str) -> Path:
-    """Return the folder of the Go module `name` (`pulumi`, `kubernetes`, `kwok`, `versitygw`)."""
+    """Return the folder of the Go module `name` (`pulumi`, `kubernetes`, ...)."""
     return root() / "rehearsal" / "modules" / name
 
 
@@ -59,6 +62,16 @@ def etcd() -> str:
 def kwok() -> str:
     """Return the version of kwok, which simulates nodes."""
     return pinned("kwok", "sigs.k8s.io/kwok")
+
+
+def kube_router() -> str:
+    """Return the version of kube-router, which filters a real node's packets by network policies."""
+    return pinned("kube-router", KUBE_ROUTER)
+
+
+def coredns() -> str:
+    """Return the version of CoreDNS, which a real node's pods resolve names by."""
+    return pinned("coredns", "github.com/coredns/coredns")
 
 
 def versitygw() -> str:

@@ -24,16 +24,20 @@ _FAILED = 300
 class Api:
     """One API server on loopback, asked with a client certificate."""
 
-    def __init__(self, port: int, authority: Path, client: Pair, *, timeout: float = 10.0) -> None:
+    def __init__(
+        self, port: int, authority: Path, client: Pair, *, host: str = LOOPBACK, timeout: float = 10.0
+    ) -> None:
         """Prepare to ask; nothing is sent yet.
 
         Args:
             port: Where it listens.
             authority: Certificate its own is checked with.
             client: Certificate and key to log in with.
+            host: Its address, on this machine.
             timeout: Seconds one call may take.
         """
         self._port = port
+        self._host = host
         self._timeout = timeout
         self._tls = ssl.create_default_context(cafile=str(authority))
         self._tls.load_cert_chain(client.certificate, client.key)
@@ -87,8 +91,8 @@ class Api:
             raise RehearsalError(f"The API server refused {method} {path} ({status}): {text}")
 
     def _ask(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
-        # A connection of its own, past any HTTPS_PROXY: the way to loopback never leads through a proxy.
-        connection = http.client.HTTPSConnection(LOOPBACK, self._port, timeout=self._timeout, context=self._tls)
+        # A connection of its own, past any HTTPS_PROXY: the way to this machine itself never leads through a proxy.
+        connection = http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._tls)
         try:
             connection.request(method, path, body, {"Content-Type": kind} if kind else {})
             answer = connection.getresponse()

@@ -51,11 +51,14 @@ def write_connections(layout: Layout, ports: Mapping[str, int]) -> None:
     """
     name, secret = layout.context, keys.read(layout)
     files = Connections.within(layout.connections)
+    # Pods come from beyond this machine's own addresses: to them it is all encrypted, and the authority is named.
+    trust = f"ca_bundle = {layout.authority.certificate}\n" if layout.machine else ""
+    scheme = "https" if layout.machine else "http"
     write(
         files.aws_config,
-        f"[profile {name}]\nregion = {layout.region}\nservices = {name}\n\n"
+        f"[profile {name}]\nregion = {layout.region}\n{trust}services = {name}\n\n"
         f"[services {name}]\n"
-        f"s3 =\n    endpoint_url = http://{LOOPBACK}:{ports['versitygw']}\n"
+        f"s3 =\n    endpoint_url = {scheme}://{layout.host}:{ports['versitygw']}\n"
         f"iam =\n    endpoint_url = http://{LOOPBACK}:{ports['versitygw-iam']}\n",
     )
     account = f"aws_account_id = {layout.account}\n" if layout.account else ""
@@ -67,8 +70,16 @@ def write_connections(layout: Layout, ports: Mapping[str, int]) -> None:
     write(
         files.pg_service,
         f"[{name}]\nhost={LOOPBACK}\nport={ports['postgresql']}\nuser={layout.superuser}\npassword={secret.password}\n"
-        "dbname=postgres\nsslmode=disable\n",
+        f"dbname=postgres\nsslmode=disable\n\n[{name}-workloads]\n{_for_workloads(layout, ports)}",
     )
+
+
+def _for_workloads(layout: Layout, ports: Mapping[str, int]) -> str:
+    """Return where workloads find the database server; who logs in is for them to say."""
+    if layout.machine is None:
+        return f"host={LOOPBACK}\nport={ports['postgresql']}\nsslmode=disable\n"
+    trust = f"sslmode=verify-full\nsslrootcert={layout.authority.certificate}\n"
+    return f"host={layout.host}\nport={ports['postgresql-tls']}\n{trust}"
 
 
 def combine(folder: Path, sources: Sequence[Connections], default: Connections | None = None) -> Connections:

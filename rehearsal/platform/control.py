@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rehearsal.build import build
+from rehearsal.build import NODE_SETS, build
 from rehearsal.errors import RehearsalError, explained
 from rehearsal.files import read_json
 from rehearsal.locks import locked_folder
@@ -18,7 +18,9 @@ from rehearsal.platform import instance, objects, postgresql, store
 from rehearsal.platform.api import Api
 from rehearsal.platform.connections import Connections
 from rehearsal.platform.layout import PORTS, Layout, server
-from rehearsal.platform.parts import PARTS
+from rehearsal.platform.node import machine
+from rehearsal.platform.node import plan as node_plan
+from rehearsal.platform.parts import parts_of
 from rehearsal.platform.people import equip
 from rehearsal.platform.startup import Startup, TryAgainError
 from rehearsal.platform.status import PartStatus, Status
@@ -55,13 +57,14 @@ def _home() -> Path:
 class Platform:
     """One embedded platform. Several live side by side under different names."""
 
-    def __init__(self, name: str, home: Path | None = None, *, nodes: int = 3) -> None:
+    def __init__(self, name: str, home: Path | None = None, *, nodes: int = 3, real_node: bool = False) -> None:
         """Name a platform; nothing is started or written.
 
         Args:
             name: Lower-case letters, digits and dashes, at most 40.
             home: Folder that holds a folder for each platform; default `<checkout>/.terrarium/platforms`.
             nodes: How many nodes are simulated.
+            real_node: Whether it gets a real node at its first start; what it has then, it keeps.
 
         Raises:
             RehearsalError: The name can't be one.
@@ -72,6 +75,7 @@ class Platform:
             )
         self.name = name
         self._nodes = nodes
+        self._real_node = real_node
         self._layout = Layout((home or _home()).absolute() / name)
 
     @property
@@ -106,11 +110,12 @@ class Platform:
         """
         report = report or Silent()
         own = {"postgresql": postgresql.programs(), "python": Path(sys.executable).parent}
-        built = {**build(BUILT, report), **own}
         with self._held(report):
+            self._choose_nodes()
+            built = {**build(BUILT, report), **own, **self._node_programs(report)}
             for attempt in range(1, _ATTEMPTS + 1):
                 with suppress(*([TryAgainError] if attempt < _ATTEMPTS else [])):
-                    Startup(self._layout, self._nodes, built, report).run()
+                    Startup(self._layout, self._simulated, built, report).run()
                     # A part that was killed just before may have looked alive at first.
                     if not (missing := self._missing()):
                         return self.status()
@@ -118,6 +123,25 @@ class Platform:
                 f"The platform '{self.name}' lost {', '.join(missing)} again each of the {_ATTEMPTS} times it was "
                 f"started. Something on this machine ends them: look at free memory, and at {self._layout.log('*')}."
             )
+
+    def _choose_nodes(self) -> None:
+        layout = self._layout
+        if self._real_node and not layout.ports.is_file() and layout.machine is None:
+            if reason := machine.why_not():
+                raise RehearsalError(f"The platform '{self.name}' can have no real node here: {reason}.")
+            machine.choose(layout.machine_file, self._nodes)
+
+    @property
+    def _simulated(self) -> int:
+        found = self._layout.machine
+        return found.simulated if found else self._nodes
+
+    def _node_programs(self, report: Report) -> Mapping[str, Path]:
+        if self._layout.machine is None:
+            return {}
+        found = node_plan.tools(report)
+        registry = found.program("docker-registry") or found.folder
+        return {**build(NODE_SETS, report), "debian": found.folder, "registry": registry.parent}
 
     def whole(self) -> bool:
         """Return whether every part runs. Quicker than `status`, which asks them whether they work, too."""
@@ -139,11 +163,12 @@ class Platform:
         Raises:
             RehearsalError: The platform was never started.
         """
-        return Api(self.port("kube-apiserver"), self._layout.authority.certificate, self._layout.pair("admin"))
+        layout = self._layout
+        return Api(self.port("kube-apiserver"), layout.authority.certificate, layout.pair("admin"), host=layout.host)
 
     def _missing(self) -> list[str]:
         running = instance.find(self._layout)
-        return [part.name for part in PARTS if part.name not in running]
+        return [part.name for part in parts_of(self._layout) if part.name not in running]
 
     def stop(self, report: Report | None = None) -> None:
         """End every process of this platform; data, certificates and ports stay. Does nothing if none runs.
@@ -179,19 +204,23 @@ class Platform:
             shutil.rmtree(self.folder)
 
     def _end_parts(self) -> None:
+        found = self._layout.machine
         if survivors := instance.stop(self._layout, instance.find(self._layout).items()):
             named = ", ".join(f"{name} (process {process.pid})" for name, process in survivors.items())
             raise RehearsalError(
                 f"The platform '{self.name}' is not stopped: {named} does not end, not even by SIGKILL. It waits for "
                 "the system, such as a disk that does not answer; run this again when that is put right."
             )
+        if found:
+            machine.down(found)
 
     def status(self) -> Status:
         """Return what runs and whether it is ready. Changes nothing."""
         ports = self._remembered_ports()
         running = instance.find(self._layout)
         found = []
-        for part in PARTS:
+        parts = parts_of(self._layout)
+        for part in parts:
             process = running.get(part.name)
             port = ports.get(part.port)
             found.append(
@@ -201,7 +230,7 @@ class Platform:
                     pid=process.pid if process else None,
                     version=part.version(),
                     memory=process.memory() if process else 0,
-                    address=part.address(port) if port else "",
+                    address=part.address(port, self._layout) if port else "",
                     real=part.real,
                     about=part.about,
                     log=self._layout.log(part.name),
@@ -213,11 +242,11 @@ class Platform:
             name=self.name,
             context=self.context,
             kubeconfig=self.kubeconfig,
-            address=server(port) if port else "",
+            address=server(port, self._layout.host) if port else "",
             # None of no nodes is not Ready, either: the number is part of the question.
-            ready=len(running) == len(PARTS)
+            ready=len(running) == len(parts)
             and nodes is not None
-            and len(nodes) == self._nodes
+            and len(nodes) == self._simulated
             and all(nodes)
             and self._store_answers(ports),
             nodes=sum(nodes or []),
@@ -251,7 +280,10 @@ class Platform:
 
     def _store_answers(self, ports: Mapping[str, int]) -> bool:
         return (
-            all(name in ports and store.healthy(ports[name]) for name in ("versitygw-iam", "versitygw"))
+            "versitygw-iam" in ports
+            and store.healthy(ports["versitygw-iam"])
+            and "versitygw" in ports
+            and store.healthy(ports["versitygw"], self._layout.authority.certificate if self._layout.machine else None)
             and "postgresql" in ports
             and postgresql.accepts(ports["postgresql"])
             and "postgresql-tls" in ports
@@ -262,7 +294,8 @@ class Platform:
         """Return for each simulated node whether it is Ready, or None if the API server is not ready itself."""
         layout = self._layout
         try:
-            api = Api(port, layout.authority.certificate, layout.pair("admin"), timeout=_STATUS_PATIENCE)
+            found = layout.authority.certificate, layout.pair("admin")
+            api = Api(port, *found, host=layout.host, timeout=_STATUS_PATIENCE)
         except OSError:
             # Its certificates were deleted or damaged; the next start makes new ones.
             return None

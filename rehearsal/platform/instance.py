@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rehearsal.platform.layout import Layout
 from rehearsal.platform.part import Part
-from rehearsal.platform.parts import PARTS
+from rehearsal.platform.parts import ALL
 from rehearsal.platform.processes import Running, end, orphans, recorded, search
 from rehearsal.platform.store import DATABASE
 
@@ -16,8 +16,8 @@ STOP_PATIENCE = 10.0
 
 def find(layout: Layout) -> dict[str, Running]:
     """Return the parts of a platform that run, by name."""
-    found = {part.name: process for part in PARTS if (process := _recorded(layout, part))}
-    lost = [part for part in PARTS if part.name not in found]
+    found = {part.name: process for part in ALL if (process := _recorded(layout, part))}
+    lost = [part for part in ALL if part.name not in found]
     if lost:
         found.update(search({part.name: part.sign(layout) for part in lost}))
     return found
@@ -34,7 +34,7 @@ def stop(layout: Layout, processes: Iterable[tuple[str, Running]]) -> dict[str, 
         Those that survived even SIGKILL; their records stay.
     """
     ending = dict(processes)
-    ask = {ending[part.name].pid: part.stop for part in PARTS if part.name in ending}
+    ask = {ending[part.name].pid: part.stop for part in ALL if part.name in ending}
     first = [process for name, process in ending.items() if name != "etcd"]
     survivors = end(first, patience=STOP_PATIENCE, ask=ask)
     survivors += end([process for name, process in ending.items() if name == "etcd"], patience=STOP_PATIENCE)

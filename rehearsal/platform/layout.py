@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal.files import read_json
 from rehearsal.platform.certificates import Authority, Pair, signing_key
+from rehearsal.platform.node import machine
+from rehearsal.platform.node.machine import Machine
 from rehearsal.platform.ports import LOOPBACK
 
 # Common names, and file names, of the two certificate authorities.
 AUTHORITY, ETCD_AUTHORITY = "terrarium-cluster", "terrarium-etcd"
 # The parts that listen, and for what.
-PORTS = ("etcd", "etcd-peer", "kube-apiserver", "versitygw-iam", "versitygw", "postgresql", "postgresql-tls")
+PORTS = (
+    "etcd",
+    "etcd-peer",
+    "kube-apiserver",
+    "versitygw-iam",
+    "versitygw",
+    "postgresql",
+    "postgresql-tls",
+    "registry",
+)
 # Kubernetes' own default (kubeadm) ranges; pod and service addresses are never routed here.
 SERVICES, PODS = "10.96.0.0/16", "10.244.0.0/16"
+# Of the pods, those on a real node; simulated ones get the lower half.
+SIMULATED_PODS, NODE_PODS = "10.244.0.0/17", "10.244.128.0/17"
+# Of the services, the resolver (kubeadm takes the tenth address, too).
+RESOLVER = "10.96.0.10"
 # What versitygw calls its region unless told otherwise.
 REGION = "us-east-1"
 SUPERUSER = "terrarium"
@@ -27,6 +43,9 @@ CLIENTS = {
     "kube-scheduler": ("system:kube-scheduler", ()),
     "kwok": ("terrarium:kwok", ()),
 }
+# Those of a real node, and of the API server when it asks one for logs.
+NODE_CLIENTS = ("kubelet", "kube-proxy", "kube-router")
+KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 
 
 @dataclass(frozen=True)
@@ -39,6 +58,47 @@ class Layout:
     def context(self) -> str:
         """The context in its kubeconfigs."""
         return f"terrarium-{self.folder.name}"
+
+    @property
+    def machine_file(self) -> Path:
+        """Says which real node it has; missing if its nodes are all simulated."""
+        return self.folder / "config" / "machine.json"
+
+    @property
+    def machine(self) -> Machine | None:
+        """Its real node; None if its nodes are all simulated."""
+        return machine.read(self.machine_file)
+
+    @property
+    def host(self) -> str:
+        """The address on which its API server, S3 and registry answer: loopback, or the bridge to its real node."""
+        found = self.machine
+        return found.host if found else LOOPBACK
+
+    @property
+    def node(self) -> Path:
+        """What its real node is told, and keeps."""
+        return self.folder / "node"
+
+    @property
+    def node_name(self) -> str:
+        """The name of its real node."""
+        return f"{self.folder.name}-node"
+
+    @property
+    def node_ready(self) -> Path:
+        """There while every program of its real node was started."""
+        return self.folder / "run" / "node.ready"
+
+    @property
+    def registry(self) -> Path:
+        """All images of its registry."""
+        return self.folder / "registry"
+
+    @property
+    def registry_settings(self) -> Path:
+        """What its registry is told."""
+        return self.folder / "config" / "registry.yaml"
 
     @property
     def etcd_data(self) -> Path:
@@ -180,19 +240,42 @@ class Layout:
         cluster = Authority(self.certificates, AUTHORITY)
         etcd = Authority(self.certificates, ETCD_AUTHORITY)
         names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
-        hosts = [*names, "kubernetes.default.svc.cluster.local", LOOPBACK, _API_SERVICE_ADDRESS]
+        hosts = [*names, "kubernetes.default.svc.cluster.local", *self._here, _API_SERVICE_ADDRESS]
         own = [self.address] if self.address else []
+        found = self.machine
         changed = [
             etcd.issue(self.pair("etcd"), "etcd", hosts=["localhost", LOOPBACK]),
             etcd.issue(self.pair("etcd-client"), "kube-apiserver"),
             cluster.issue(self.pair("kube-apiserver"), "kube-apiserver", hosts=hosts),
-            cluster.issue(self.pair("postgresql"), "postgresql", hosts=["localhost", LOOPBACK, *own]),
+            cluster.issue(self.pair("postgresql"), "postgresql", hosts=["localhost", *self._here, *own]),
+            cluster.issue(self.pair("versitygw"), "versitygw", hosts=["localhost", *self._here]),
             signing_key(self.tokens),
             *(cluster.issue(self.pair(name), user, groups) for name, (user, groups) in CLIENTS.items()),
+            *(self._issue_node_certificates(cluster, found) if found else ()),
         ]
         return any(changed)
 
+    @property
+    def _here(self) -> list[str]:
+        return list(dict.fromkeys([LOOPBACK, self.host]))
 
-def server(port: int) -> str:
-    """Return the API server's URL."""
-    return f"https://{LOOPBACK}:{port}"
+    def _issue_node_certificates(self, cluster: Authority, found: Machine) -> Iterator[bool]:
+        users = {
+            "kubelet": (f"system:node:{self.node_name}", ("system:nodes",)),
+            "kube-proxy": ("system:kube-proxy", ()),
+            "kube-router": ("terrarium:kube-router", ()),
+        }
+        for name in NODE_CLIENTS:
+            yield cluster.issue(self.pair(name), *users[name])
+        yield cluster.issue(self.pair(KUBELET_CLIENT), KUBELET_CLIENT)
+        yield cluster.issue(self.pair("kubelet-server"), self.node_name, hosts=[self.node_name, found.address])
+
+
+def server(port: int, host: str = LOOPBACK) -> str:
+    """Return the URL of an API server, or of etcd.
+
+    Args:
+        port: Where it listens.
+        host: `Layout.host` for an API server.
+    """
+    return f"https://{host}:{port}"

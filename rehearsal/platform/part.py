@@ -42,6 +42,7 @@ class Part:
         through: Returns the command that becomes the program.
         secrets: Returns variables for it that nobody else may see.
         stop: The signal that ends it in order, and soon.
+        on_bridge: Whether it answers where a real node reaches it, if there is one.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Part:
     through: Callable[[], tuple[str, ...]] = _no_detour
     secrets: Callable[[Layout], Mapping[str, str]] = _nothing
     stop: signal.Signals = signal.SIGTERM
+    on_bridge: bool = False
 
     def command(self, layout: Layout, ports: Mapping[str, int], built: Mapping[str, Path]) -> tuple[str, ...]:
         """Return the whole command line.
@@ -75,6 +77,6 @@ class Part:
         """Return what its process is recognised by."""
         return Sign(self.program or self.name, self.mark(layout), self.works_in(layout), self.owner())
 
-    def address(self, port: int) -> str:
+    def address(self, port: int, layout: Layout) -> str:
         """Return the URL it answers on."""
-        return f"{self.scheme}://{LOOPBACK}:{port}"
+        return f"{self.scheme}://{layout.host if self.on_bridge else LOOPBACK}:{port}"

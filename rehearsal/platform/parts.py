@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rehearsal import versions
-from rehearsal.platform.layout import PODS, SERVICES, Layout, server
+from rehearsal.platform.layout import KUBELET_CLIENT, SERVICES, SIMULATED_PODS, Layout, server
+from rehearsal.platform.node.parts import NODE_PARTS
 from rehearsal.platform.part import Part
 from rehearsal.platform.ports import LOOPBACK
 from rehearsal.platform.store import STORE
@@ -52,12 +53,21 @@ def _etcd(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ...]:
 
 def _api_server(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ...]:
     pair, etcd = layout.pair("kube-apiserver"), layout.pair("etcd-client")
+    kubelet = layout.pair(KUBELET_CLIENT)
+    node = (
+        f"--kubelet-client-certificate={kubelet.certificate}",
+        f"--kubelet-client-key={kubelet.key}",
+        f"--kubelet-certificate-authority={layout.authority.certificate}",
+        # Its name is known to nobody.
+        "--kubelet-preferred-address-types=InternalIP",
+    )
+    # The service `kubernetes` may not point to loopback; the reconciler would log an error every ten seconds.
+    own = node if layout.machine else ("--endpoint-reconciler-type=none",)
     return (
         _api_server_mark(layout),
-        f"--bind-address={LOOPBACK}",
-        f"--advertise-address={LOOPBACK}",
-        # The service `kubernetes` may not point to loopback; the reconciler would log an error every ten seconds.
-        "--endpoint-reconciler-type=none",
+        f"--bind-address={layout.host}",
+        f"--advertise-address={layout.host}",
+        *own,
         f"--secure-port={ports['kube-apiserver']}",
         f"--tls-cert-file={pair.certificate}",
         f"--tls-private-key-file={pair.key}",
@@ -124,7 +134,7 @@ def _kwok(layout: Layout, _: Mapping[str, int], folder: Path) -> tuple[str, ...]
         "--node-lease-duration-seconds=40",
         # `kubectl logs` asks the node's address: on loopback it fails at once, elsewhere it would reach a stranger.
         f"--node-ip={LOOPBACK}",
-        f"--cidr={PODS}",
+        f"--cidr={SIMULATED_PODS}",
     )
 
 
@@ -148,6 +158,7 @@ PARTS = (
         about="Real: the API server. Logins, RBAC, admission, quotas and the audit log are those of any cluster.",
         mark=_api_server_mark,
         arguments=_api_server,
+        on_bridge=True,
     ),
     Part(
         name="kube-controller-manager",
@@ -185,4 +196,11 @@ PARTS = (
     ),
     *STORE,
 )
-"""In the order they are shown; each starts as soon as what it needs is there."""
+"""What every platform has, in the order it is shown; each starts as soon as what it needs is there."""
+ALL = (*PARTS, *NODE_PARTS)
+"""What a platform may have."""
+
+
+def parts_of(layout: Layout) -> tuple[Part, ...]:
+    """Return the parts that a platform has."""
+    return ALL if layout.machine else PARTS

@@ -32,7 +32,7 @@ def equip(layout: Layout, user: str, groups: Sequence[str], port: int) -> Path:
     write_kubeconfig(
         folder / "kubeconfig",
         context=layout.context,
-        server=server(port),
+        server=server(port, layout.host),
         authority=layout.authority.certificate,
         client=pair,
     )

@@ -14,8 +14,14 @@ from rehearsal.platform.api import Api
 from rehearsal.platform.connections import write_connections
 from rehearsal.platform.kubeconfigs import write_kubeconfig
 from rehearsal.platform.layout import CLIENTS, PORTS, Layout, server
-from rehearsal.platform.parts import PARTS
+from rehearsal.platform.node import machine
+from rehearsal.platform.node import objects as node_objects
+from rehearsal.platform.node import plan as node_plan
+from rehearsal.platform.node.parts import write_registry_settings
+from rehearsal.platform.part import Part
+from rehearsal.platform.parts import parts_of
 from rehearsal.platform.people import renew
+from rehearsal.platform.ports import LOOPBACK
 from rehearsal.platform.processes import Running, spawn
 from rehearsal.progress import Report
 
@@ -46,6 +52,7 @@ class Startup:
         self._nodes = nodes
         self._built = built
         self._report = report
+        self._parts: tuple[Part, ...] = ()
         self._running: dict[str, Running] = {}
         self._started: dict[str, Running] = {}
         # How long each log was before its part started: what an earlier one said would mislead.
@@ -58,19 +65,25 @@ class Startup:
             RehearsalError: A part ended, or was not ready in time. What was started here is ended again.
         """
         layout = self._layout
+        if layout.machine:
+            machine.up(layout.machine)
         self._running = instance.find(layout)
         # etcd holds both its ports, whichever process asks for the second.
         held = {*self._running, *(["etcd-peer"] if "etcd" in self._running else [])}
-        chosen = ports.choose(layout.ports, PORTS, held, self._report)
+        chosen = ports.choose(layout.ports, PORTS, held, self._report, {LOOPBACK, layout.host})
         # Both in any case: one that is made anew must not keep the other from being looked at.
         renewed = any([layout.issue_certificates(), new_keys := keys.make(layout)])
         write_settings(layout, chosen)
-        commands = {part.name: part.command(layout, chosen, self._built) for part in PARTS}
+        if layout.machine:
+            node_plan.prepare(layout, chosen, self._built)
+            write_registry_settings(layout, chosen)
+        self._parts = parts_of(layout)
+        commands = {part.name: part.command(layout, chosen, self._built) for part in self._parts}
         self._retire(commands, renewed=renewed)
-        missing = [part.name for part in PARTS if part.name not in self._running]
+        missing = [part.name for part in self._parts if part.name not in self._running]
         if missing:
             self._report.step(f"Starting {', '.join(missing)} in {layout.folder.name}")
-        api = Api(chosen["kube-apiserver"], layout.authority.certificate, layout.pair("admin"))
+        api = Api(chosen["kube-apiserver"], layout.authority.certificate, layout.pair("admin"), host=layout.host)
         try:
             self._start_parts(commands, api, chosen, new_keys=new_keys)
         except BaseException:
@@ -95,13 +108,16 @@ class Startup:
         self._await("postgresql", "the database to answer", lambda: postgresql.accepts(chosen["postgresql"]), deadline)
         with archive.kept_up(self._layout):
             self._start_nodes(commands, api, deadline)
+            if self._layout.machine:
+                self._start_real_node(commands, api, deadline)
             self._await(
                 "kube-controller-manager",
                 "the default service account",
                 lambda: api.get(_SERVICE_ACCOUNT) is not None,
                 deadline,
             )
-        self._await("versitygw", "S3 to answer", lambda: store.healthy(chosen["versitygw"]), deadline)
+        trust = self._layout.authority.certificate if self._layout.machine else None
+        self._await("versitygw", "S3 to answer", lambda: store.healthy(chosen["versitygw"], trust), deadline)
         self._await("postgresql-tls", "TLS to answer", lambda: store.listens(chosen["postgresql-tls"]), deadline)
 
     def _start_store(
@@ -134,9 +150,22 @@ class Startup:
         self._spawn(commands, "kwok")
         self._await("kwok", "nodes to be Ready", lambda: all(_works(api, name) for name in names), deadline)
 
+    def _start_real_node(self, commands: Mapping[str, tuple[str, ...]], api: Api, deadline: float) -> None:
+        layout = self._layout
+        self._spawn(commands, "registry")
+        for path, content in node_objects.permissions():
+            api.apply(path, content)
+        self._spawn(commands, "node")
+        self._await("node", "its programs to start", layout.node_ready.is_file, deadline)
+        path = f"{objects.NODES}/{layout.node_name}"
+        self._await("node", "the node to be Ready", lambda: objects.ready(api.get(path)), deadline)
+        for resource, content in node_objects.resolver():
+            api.apply(resource, content)
+        self._await("node", "names to be resolved", lambda: node_objects.resolves(api), deadline)
+
     def _spawn(self, commands: Mapping[str, tuple[str, ...]], *names: str) -> None:
         layout = self._layout
-        for part in [part for part in PARTS if part.name in names and part.name not in self._running]:
+        for part in [part for part in self._parts if part.name in names and part.name not in self._running]:
             name = part.name
             self._logged[name] = size(layout.log(name))
             self._started[name] = self._running[name] = spawn(
@@ -193,7 +222,7 @@ def write_settings(layout: Layout, chosen: Mapping[str, int]) -> None:
         write_kubeconfig(
             path,
             context=layout.context,
-            server=server(chosen["kube-apiserver"]),
+            server=server(chosen["kube-apiserver"], layout.host),
             authority=layout.authority.certificate,
             client=layout.pair(client),
         )

@@ -6,6 +6,7 @@ import http.client
 import platform
 import signal
 import socket
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -23,9 +24,17 @@ _SOCKET = "run/versitygw-iam.sock"
 _PATIENCE = 2.0
 
 
-def healthy(port: int) -> bool:
-    """Return whether versitygw, or its IAM service, says on its port that it works."""
+def healthy(port: int, authority: Path | None = None) -> bool:
+    """Return whether versitygw, or its IAM service, says on its port that it works.
+
+    Args:
+        port: The port.
+        authority: Who vouches for it, where it speaks TLS.
+    """
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_PATIENCE)
+    if authority:
+        trust = ssl.create_default_context(cafile=str(authority))
+        connection = http.client.HTTPSConnection(LOOPBACK, port, timeout=_PATIENCE, context=trust)
     try:
         connection.request("GET", _HEALTH)
         return connection.getresponse().status == http.client.OK
@@ -74,8 +83,11 @@ def _objects_mark(layout: Layout) -> str:
 
 
 def _objects(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ...]:
+    pair = layout.pair("versitygw")
+    bridge = (f"--port={layout.host}:{ports['versitygw']}", f"--cert={pair.certificate}", f"--key={pair.key}")
     return (
         f"--port={LOOPBACK}:{ports['versitygw']}",
+        *(bridge if layout.machine else ()),
         f"--health={_HEALTH}",
         f"--region={layout.region}",
         "--quiet",
@@ -104,6 +116,7 @@ def _front(layout: Layout, ports: Mapping[str, int], _: Path) -> tuple[str, ...]
         f"--listen={ports['postgresql-tls']}",
         f"--server={ports['postgresql']}",
         *([f"--address={layout.address}"] if layout.address else []),
+        *([f"--bridge={layout.host}"] if layout.machine else []),
     )
 
 

@@ -131,12 +131,14 @@ def main() -> None:
     parser.add_argument("--key", required=True)
     parser.add_argument("--listen", type=int, required=True)
     parser.add_argument("--address", default="", help="one of 127.0.0.0/8 to listen on, too, on the usual port")
+    parser.add_argument("--bridge", default="", help="another of this machine's addresses, for the same port")
     parser.add_argument("--server", type=int, required=True)
     given = parser.parse_args()
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trust.minimum_version = ssl.TLSVersion.TLSv1_2
     trust.load_cert_chain(given.certificate, given.key)
-    places = [(_LOOPBACK, given.listen), *([(given.address, _USUAL_PORT)] if given.address else [])]
+    wanted = ((_LOOPBACK, given.listen), (given.bridge, given.listen), (given.address, _USUAL_PORT))
+    places = [place for place in wanted if place[0]]
     asyncio.run(_listen_at(places, given.server, trust))
 
 

@@ -1,0 +1,145 @@
+"""Where a platform's real node stands: a bridge of the platform's own, and an address for its servers and for the node.
+
+On that bridge the platform's servers listen, so that people on this machine and pods reach them by one address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import socket
+import subprocess
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from rehearsal import debian
+from rehearsal.errors import RehearsalError
+from rehearsal.files import read_json, write_json
+
+# A /24 for each platform, out of a range that neither the organisation's address plan nor Kubernetes' defaults use.
+_RANGE = "10.213"
+_NETWORKS = 254
+# What a kernel has room for in an interface's name: 15 characters.
+_MARK_LENGTH = 8
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A platform's real node, and the bridge between it and this machine.
+
+    Attributes:
+        mark: What names of its bridge, card and control group end with.
+        host: The address of the platform's servers.
+        address: The node's.
+        simulated: How many simulated nodes stand beside it.
+    """
+
+    mark: str
+    host: str
+    address: str
+    simulated: int = 0
+
+    @property
+    def bridge(self) -> str:
+        """The bridge's name."""
+        return f"trmbr{self.mark}"
+
+    @property
+    def card(self) -> str:
+        """The name of this machine's end of the cable to the node."""
+        return f"trmve{self.mark}"
+
+    @property
+    def cgroup(self) -> str:
+        """The control group of its pods."""
+        return f"terrarium-{self.mark}"
+
+
+def why_not() -> str:
+    """Return why no real node can run here, as a clause; empty if one can."""
+    if platform.system() != "Linux":
+        return f"it needs Linux, and this is {platform.system()}"
+    if os.getuid():
+        return "it needs root, for namespaces and mounts"
+    if not debian.possible():
+        return "its programs come from Debian's packages, and this machine has no apt"
+    if not ip():
+        return "`ip` is missing: install iproute2"
+    if not Path("/sys/fs/cgroup").is_dir() or not os.access("/sys/fs/cgroup", os.W_OK):
+        return "control groups can't be made here"
+    return ""
+
+
+def read(file: Path) -> Machine | None:
+    """Return what a platform's file says; None if it has no real node."""
+    content = read_json(file)
+    try:
+        return Machine(**content) if content else None
+    except TypeError:
+        return None
+
+
+def choose(file: Path, simulated: int) -> Machine:
+    """Choose addresses that nobody on this machine has, and remember them in a platform's file.
+
+    Args:
+        file: The file.
+        simulated: How many simulated nodes stand beside the real one.
+    """
+    digest = hashlib.sha256(str(file).encode()).digest()
+    taken = _taken()
+    for step in range(_NETWORKS):
+        number = (digest[0] + step) % _NETWORKS + 1
+        if f"{_RANGE}.{number}" not in taken:
+            found = Machine(digest.hex()[:_MARK_LENGTH], f"{_RANGE}.{number}.1", f"{_RANGE}.{number}.2", simulated)
+            write_json(file, asdict(found))
+            return found
+    raise RehearsalError(
+        f"All networks in {_RANGE}.0.0/16 are taken on this machine: stop platforms that you don't need."
+    )
+
+
+def _taken() -> Collection[str]:
+    addresses = [address for card in psutil.net_if_addrs().values() for address in card]
+    return {address.address.rpartition(".")[0] for address in addresses if address.family == socket.AF_INET}
+
+
+def ip() -> str:
+    """Return the program `ip`, which makes bridges and cables; empty if it is missing."""
+    return shutil.which("ip", path=f"{os.environ.get('PATH', '')}:{debian.SYSTEM}") or ""
+
+
+def up(machine: Machine) -> None:
+    """Make the bridge, unless it is there.
+
+    Args:
+        machine: Whose.
+
+    Raises:
+        RehearsalError: This machine does not let it be made.
+    """
+    if machine.bridge not in psutil.net_if_addrs():
+        _run([ip(), "link", "add", machine.bridge, "type", "bridge"])
+    _run([ip(), "address", "replace", f"{machine.host}/24", "dev", machine.bridge])
+    _run([ip(), "link", "set", machine.bridge, "up"])
+
+
+def down(machine: Machine) -> None:
+    """Remove the bridge, and the cable of a node that was killed; what is not there is no error."""
+    for name in (machine.card, machine.bridge):
+        if name in psutil.net_if_addrs():
+            subprocess.run([ip(), "link", "delete", name], capture_output=True, check=False)
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RehearsalError(
+            f"The bridge of a real node can't be made: `{' '.join(command)}` says {done.stderr.strip() or 'nothing'}. "
+            "Without a real node: TERRARIUM_NODE=simulated."
+        )
