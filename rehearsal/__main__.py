@@ -13,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from rehearsal import engine, paths, site, stacks
+from rehearsal import engine, nodes, paths, site, stacks
+from rehearsal.build import NODE_SETS
 from rehearsal.build import build as build_sets
 from rehearsal.errors import RehearsalError, explained
 from rehearsal.platform import Platform
@@ -42,7 +43,7 @@ def up(stack: Annotated[str, typer.Argument(help="The stack to bring up.")] = "d
         parts = _prepare(report, control_plane=bool(needed.embedded or needed.account))
         if needed.embedded:
             report.step(f"Starting the embedded platform '{needed.embedded}'")
-            Platform(needed.embedded).start(report)
+            _start_embedded(needed.embedded, report)
         if needed.account and parts.rehearses(needed.account.cloud):
             report.step(f"Starting what is real of the rehearsed {needed.account.cloud} account {needed.account.name}")
             _rehearsed(needed.account).start()
@@ -122,8 +123,16 @@ def _prepare(report: Report, *, control_plane: bool) -> engine.EngineParts:
     # All that is missing in one call, so that the counts of what is left are true; and before the engine is laid out,
     # which takes kubectl from what is built.
     wanted = [*(["pulumi"] if engine.must_build(report) else []), *(BUILT if control_plane else [])]
-    build_sets(wanted, report)
+    build_sets([*wanted, *(NODE_SETS if control_plane and nodes.real() else ())], report)
     return engine.prepare(report)
+
+
+def _start_embedded(name: str, report: Report) -> None:
+    real = nodes.real()
+    platform = Platform(name, nodes=0, real_node=True) if real else Platform(name)
+    platform.start(report)
+    if why := nodes.why_simulated(platform):
+        report.note(f"The nodes of '{name}' are simulated, no container runs: {why}.")
 
 
 def _embedded() -> list[Platform]:

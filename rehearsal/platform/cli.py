@@ -82,6 +82,13 @@ def _show(found: Status, *, as_json: bool) -> None:
         show(found)
 
 
+def _nodes(found: Status) -> str:
+    simulated = found.nodes - found.real_nodes
+    kinds = [(found.real_nodes, "real"), (simulated, "simulated")]
+    said = " and ".join(f"{count} {kind} node{'s' if count > 1 else ''}" for count, kind in kinds if count)
+    return f"{said or 'no node'} {'is' if found.nodes <= 1 else 'are'} Ready"
+
+
 def show(found: Status) -> None:
     """Print what runs, and what of it is real and what simulated."""
     console = Console(highlight=False, soft_wrap=True)
@@ -97,7 +104,7 @@ def show(found: Status) -> None:
         console.print(f"{part.name}: {part.about}", markup=False)
     if found.ready:
         console.print(
-            f"{found.nodes} simulated nodes are Ready; {found.memory // _MEBIBYTE} MiB in all. To look around:\n"
+            f"{_nodes(found)}; {found.memory // _MEBIBYTE} MiB in all. To look around:\n"
             f"kubectl --kubeconfig {found.kubeconfig} get nodes",
             markup=False,
         )

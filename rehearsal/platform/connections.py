@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal.files import write
 from rehearsal.platform import keys
-from rehearsal.platform.layout import Layout
+from rehearsal.platform.layout import REGISTRY, Layout
 from rehearsal.platform.ports import LOOPBACK
 
 _DISCARD = 9  # RFC 863; nobody has it any more
@@ -21,17 +22,21 @@ class Connections:
     Attributes:
         aws_config: For AWS_CONFIG_FILE, with a profile named as the platform's context.
         aws_credentials: For AWS_SHARED_CREDENTIALS_FILE, with the same profile.
-        pg_service: For PGSERVICEFILE, with a service of that name.
+        pg_service: For PGSERVICEFILE, with a service of that name, and one for where workloads find the server.
+        registries: For CONTAINERS_REGISTRIES_CONF: where images of the embedded registry are.
     """
 
     aws_config: Path
     aws_credentials: Path
     pg_service: Path
+    registries: Path
 
     @staticmethod
     def within(folder: Path) -> Connections:
         """Return the files of a folder."""
-        return Connections(folder / "aws-config", folder / "aws-credentials", folder / "pg-service.conf")
+        return Connections(
+            folder / "aws-config", folder / "aws-credentials", folder / "pg-service.conf", folder / "registries.conf"
+        )
 
     def variables(self) -> dict[str, str]:
         """Return the variables by which tools find the files."""
@@ -39,6 +44,7 @@ class Connections:
             "AWS_CONFIG_FILE": str(self.aws_config),
             "AWS_SHARED_CREDENTIALS_FILE": str(self.aws_credentials),
             "PGSERVICEFILE": str(self.pg_service),
+            "CONTAINERS_REGISTRIES_CONF": str(self.registries),
         }
 
 
@@ -72,6 +78,14 @@ def write_connections(layout: Layout, ports: Mapping[str, int]) -> None:
         f"[{name}]\nhost={LOOPBACK}\nport={ports['postgresql']}\nuser={layout.superuser}\npassword={secret.password}\n"
         f"dbname=postgres\nsslmode=disable\n\n[{name}-workloads]\n{_for_workloads(layout, ports)}",
     )
+    _write_registries(files.registries, layout, ports)
+
+
+def _write_registries(path: Path, layout: Layout, ports: Mapping[str, int]) -> None:
+    # containers-registries.conf(5), version 2.
+    here = {"prefix": REGISTRY, "location": f"{layout.host}:{ports['registry']}", "insecure": True}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in here.items()]
+    write(path, "[[registry]]\n" + "\n".join(lines) + "\n" if layout.machine else "")
 
 
 def _for_workloads(layout: Layout, ports: Mapping[str, int]) -> str:
@@ -98,6 +112,9 @@ def combine(folder: Path, sources: Sequence[Connections], default: Connections |
     )
     for path, parts in kinds:
         write(path, "\n".join(part.read_text(encoding="utf-8") for part in parts if part.is_file()))
+    # Each platform's registry is called the same: the first that there is.
+    registries = [source.registries for source in sources if source.registries.is_file()]
+    write(made.registries, next((text for file in registries if (text := file.read_text(encoding="utf-8"))), ""))
     if default and default.aws_config.is_file() and default.aws_credentials.is_file():
         _add_default(made, default)
     return made

@@ -11,26 +11,23 @@ from pathlib import Path
 
 from rehearsal.build import NODE_SETS, build
 from rehearsal.errors import RehearsalError, explained
-from rehearsal.files import read_json
 from rehearsal.locks import locked_folder
 from rehearsal.paths import local
-from rehearsal.platform import instance, objects, postgresql, store
+from rehearsal.platform import inspection, instance, postgresql
 from rehearsal.platform.api import Api
 from rehearsal.platform.connections import Connections
-from rehearsal.platform.layout import PORTS, Layout, server
+from rehearsal.platform.layout import Layout
 from rehearsal.platform.node import machine
 from rehearsal.platform.node import plan as node_plan
 from rehearsal.platform.parts import parts_of
 from rehearsal.platform.people import equip
 from rehearsal.platform.startup import Startup, TryAgainError
-from rehearsal.platform.status import PartStatus, Status
+from rehearsal.platform.status import Status
 from rehearsal.progress import Report, Silent
 
 BUILT = ("kubernetes", "kwok", "versitygw")
 """The build sets that a platform's programs come from. PostgreSQL comes in a wheel."""
 
-# Seconds that `status` waits for an API server that may hang.
-_STATUS_PATIENCE = 2.0
 # How often a start is tried: a port may be lost to somebody else in between, a part may still be dying.
 _ATTEMPTS = 3
 # What X.509 allows in a common name and an organisation (ub-common-name, ub-organization-name).
@@ -143,6 +140,11 @@ class Platform:
         registry = found.program("docker-registry") or found.folder
         return {**build(NODE_SETS, report), "debian": found.folder, "registry": registry.parent}
 
+    @property
+    def has_real_node(self) -> bool:
+        """Whether it has a real node; known from its first start on."""
+        return self._layout.machine is not None
+
     def whole(self) -> bool:
         """Return whether every part runs. Quicker than `status`, which asks them whether they work, too."""
         return not self._missing()
@@ -153,7 +155,7 @@ class Platform:
         Raises:
             RehearsalError: The platform was never started.
         """
-        if port := self._remembered_ports().get(part):
+        if port := inspection.remembered_ports(self._layout).get(part):
             return port
         raise RehearsalError(f"The platform '{self.name}' was never started; start it first.")
 
@@ -216,42 +218,7 @@ class Platform:
 
     def status(self) -> Status:
         """Return what runs and whether it is ready. Changes nothing."""
-        ports = self._remembered_ports()
-        running = instance.find(self._layout)
-        found = []
-        parts = parts_of(self._layout)
-        for part in parts:
-            process = running.get(part.name)
-            port = ports.get(part.port)
-            found.append(
-                PartStatus(
-                    name=part.name,
-                    running=process is not None,
-                    pid=process.pid if process else None,
-                    version=part.version(),
-                    memory=process.memory() if process else 0,
-                    address=part.address(port, self._layout) if port else "",
-                    real=part.real,
-                    about=part.about,
-                    log=self._layout.log(part.name),
-                )
-            )
-        port = ports.get("kube-apiserver")
-        nodes = self._nodes_found(port) if port and "kube-apiserver" in running else None
-        return Status(
-            name=self.name,
-            context=self.context,
-            kubeconfig=self.kubeconfig,
-            address=server(port, self._layout.host) if port else "",
-            # None of no nodes is not Ready, either: the number is part of the question.
-            ready=len(running) == len(parts)
-            and nodes is not None
-            and len(nodes) == self._simulated
-            and all(nodes)
-            and self._store_answers(ports),
-            nodes=sum(nodes or []),
-            parts=tuple(found),
-        )
+        return inspection.status(self._layout, self._simulated)
 
     def client_certificate(self, user: str, groups: Sequence[str] = ()) -> Path:
         """Issue a client certificate to a person and return the kubeconfig that logs in with it.
@@ -273,36 +240,6 @@ class Platform:
         port = self.port("kube-apiserver")
         with self._held(None):
             return equip(self._layout, user, groups, port)
-
-    def _remembered_ports(self) -> dict[str, int]:
-        content = read_json(self._layout.ports) or {}
-        return {name: port for name in PORTS if isinstance(port := content.get(name), int)}
-
-    def _store_answers(self, ports: Mapping[str, int]) -> bool:
-        return (
-            "versitygw-iam" in ports
-            and store.healthy(ports["versitygw-iam"])
-            and "versitygw" in ports
-            and store.healthy(ports["versitygw"], self._layout.authority.certificate if self._layout.machine else None)
-            and "postgresql" in ports
-            and postgresql.accepts(ports["postgresql"])
-            and "postgresql-tls" in ports
-            and store.listens(ports["postgresql-tls"])
-        )
-
-    def _nodes_found(self, port: int) -> list[bool] | None:
-        """Return for each simulated node whether it is Ready, or None if the API server is not ready itself."""
-        layout = self._layout
-        try:
-            found = layout.authority.certificate, layout.pair("admin")
-            api = Api(port, *found, host=layout.host, timeout=_STATUS_PATIENCE)
-        except OSError:
-            # Its certificates were deleted or damaged; the next start makes new ones.
-            return None
-        if not api.answers("/readyz"):
-            return None
-        listed = api.get(objects.NODES + "?labelSelector=terrarium.dev/simulated%3Dtrue") or {}
-        return [objects.ready(node) for node in listed.get("items", [])]
 
     @contextmanager
     def _held(self, report: Report | None) -> Iterator[None]:

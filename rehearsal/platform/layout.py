@@ -36,6 +36,9 @@ REGION = "us-east-1"
 SUPERUSER = "terrarium"
 _API_SERVICE_ADDRESS = "10.96.0.1"
 
+REGISTRY = "registry.internal"
+"""What images of the embedded registry are called by; ICANN keeps `.internal` for names inside organisations."""
+
 # Whom each client certificate logs in as: user, groups. The first is the one in the kubeconfig people use.
 CLIENTS = {
     "admin": ("terrarium-admin", ("system:masters",)),

@@ -13,6 +13,7 @@ from rehearsal.platform.ports import LOOPBACK
 from rehearsal.platform.store import STORE
 
 NODE_LABEL = "type=kwok"
+SIMULATOR = "kwok"
 
 
 def _etcd_mark(layout: Layout) -> str:
@@ -176,12 +177,12 @@ PARTS = (
         version=versions.kubernetes,
         port="",
         real=True,
-        about="Real: pods are placed by requests, affinity, taints and priority, on simulated nodes.",
+        about="Real: pods are placed by requests, affinity, taints and priority.",
         mark=_kubeconfig_of("kube-scheduler"),
         arguments=_scheduler,
     ),
     Part(
-        name="kwok",
+        name=SIMULATOR,
         built_in="kwok",
         version=versions.kwok,
         port="",
@@ -203,4 +204,7 @@ ALL = (*PARTS, *NODE_PARTS)
 
 def parts_of(layout: Layout) -> tuple[Part, ...]:
     """Return the parts that a platform has."""
-    return ALL if layout.machine else PARTS
+    machine = layout.machine
+    if machine is None:
+        return PARTS
+    return tuple(part for part in ALL if machine.simulated or part.name != SIMULATOR)

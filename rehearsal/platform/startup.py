@@ -19,7 +19,7 @@ from rehearsal.platform.node import objects as node_objects
 from rehearsal.platform.node import plan as node_plan
 from rehearsal.platform.node.parts import write_registry_settings
 from rehearsal.platform.part import Part
-from rehearsal.platform.parts import parts_of
+from rehearsal.platform.parts import SIMULATOR, parts_of
 from rehearsal.platform.people import renew
 from rehearsal.platform.ports import LOOPBACK
 from rehearsal.platform.processes import Running, spawn
@@ -92,7 +92,7 @@ class Startup:
 
     def _retire(self, commands: Mapping[str, tuple[str, ...]], *, renewed: bool) -> None:
         # Another port, another version, or certificates made anew: the old process can't stay.
-        stale = {name: it for name, it in self._running.items() if renewed or it.command != commands[name]}
+        stale = {name: it for name, it in self._running.items() if renewed or it.command != commands.get(name)}
         instance.stop(self._layout, stale.items())
         self._running = {name: it for name, it in self._running.items() if name not in stale}
 
@@ -107,7 +107,8 @@ class Startup:
         self._spawn(commands, "kube-controller-manager", "kube-scheduler")
         self._await("postgresql", "the database to answer", lambda: postgresql.accepts(chosen["postgresql"]), deadline)
         with archive.kept_up(self._layout):
-            self._start_nodes(commands, api, deadline)
+            if SIMULATOR in commands:
+                self._start_nodes(commands, api, deadline)
             if self._layout.machine:
                 self._start_real_node(commands, api, deadline)
             self._await(

@@ -43,9 +43,10 @@ class Status:
         context: The context in its kubeconfig.
         kubeconfig: The administrator's kubeconfig.
         address: The API server's URL; empty before the first start.
-        ready: Whether every part runs, and the API server, all simulated nodes and the data store say that they are
+        ready: Whether every part runs, and the API server, all nodes and the data store say that they are
             ready.
-        nodes: Simulated nodes that are Ready.
+        nodes: Nodes that are Ready.
+        real_nodes: Of them, those on which containers run.
         parts: In the order they start.
     """
 
@@ -55,6 +56,7 @@ class Status:
     address: str
     ready: bool
     nodes: int
+    real_nodes: int
     parts: tuple[PartStatus, ...]
 
     @property

@@ -14,7 +14,7 @@ from rehearsal.errors import RehearsalError
 from rehearsal.files import write, write_json
 from rehearsal.images.layout import image_archive, layer
 from rehearsal.platform.kubeconfigs import write_kubeconfig
-from rehearsal.platform.layout import NODE_CLIENTS, NODE_PODS, PODS, RESOLVER, SERVICES, Layout, server
+from rehearsal.platform.layout import NODE_CLIENTS, NODE_PODS, PODS, REGISTRY, RESOLVER, SERVICES, Layout, server
 from rehearsal.platform.node.machine import ip
 from rehearsal.progress import Report
 
@@ -25,8 +25,6 @@ PACKAGES = (
     "docker-registry",
 )
 """Debian's packages that a node and its registry come from."""
-REGISTRY = "registry.internal"
-"""What images of the embedded registry are called by; `.internal` is reserved for names inside an organisation."""
 PAUSE = f"{REGISTRY}/cluster/pause:1"
 _SOCKET = "/run/containerd/containerd.sock"
 # Where kubelet is told to keep pods; bound there from the platform's folder, whose path may be too long for sockets.
