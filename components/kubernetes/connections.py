@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from components.kubernetes.settings import DatabaseSettings, ObjectsSettings
 _DEFAULT_REGION = "us-east-1"
 _DEFAULT_PORT = "5432"
 _VERIFIED = ("verify-full", "verify-ca")
+_LOGIN = ("host", "user", "password")
 SYSTEM = "system"
 """What libpq calls the system's certificate authorities."""
 
@@ -84,15 +85,16 @@ def profile(name: str, variables: Mapping[str, str]) -> Profile:
     )
 
 
-def service(name: str, variables: Mapping[str, str]) -> dict[str, str]:
+def service(name: str, variables: Mapping[str, str], needed: Sequence[str] = _LOGIN) -> dict[str, str]:
     """Read a libpq connection service and return its keywords.
 
     Args:
         name: The service's name.
         variables: PGSERVICEFILE, if the file is not where it usually is.
+        needed: Keywords without which it is of no use.
 
     Raises:
-        NotReached: If it is not there, or holds no host, user or password.
+        NotReached: If it is not there, or lacks one that is needed.
     """
     file = variables.get("PGSERVICEFILE", "~/.pg_service.conf")
     # As libpq reads it: no interpolation, `#` only at the beginning of a line, `=` and nothing else between.
@@ -108,7 +110,7 @@ def service(name: str, variables: Mapping[str, str]) -> dict[str, str]:
         ) from None
     except (configparser.Error, OSError, UnicodeDecodeError) as error:
         raise NotReached(f"PostgreSQL services can't be read from {file}: {type(error).__name__}") from None
-    missing = [key for key in ("host", "user", "password") if not found.get(key)]
+    missing = [key for key in needed if not found.get(key)]
     if missing:
         raise NotReached(f"PostgreSQL service {name} in {file} lacks {', '.join(missing)}")
     return {"port": _DEFAULT_PORT, "sslmode": _VERIFIED[0], "dbname": "postgres", **found}
@@ -128,6 +130,26 @@ def server(settings: DatabaseSettings, variables: Mapping[str, str], key: str) -
     own = {"host": settings.host, "port": settings.port, "sslmode": settings.sslmode}
     found = service(settings.service, variables)
     found |= {word: str(value) for word, value in own.items() if value is not None}
+    return _trusting(found, key)
+
+
+def for_workloads(settings: DatabaseSettings, variables: Mapping[str, str], key: str) -> Mapping[str, str]:
+    """Return the keywords by which workloads find a server; who logs in is not among them.
+
+    Args:
+        settings: What the stack file says.
+        variables: As for `service`.
+        key: The key of the stack file, for messages.
+
+    Raises:
+        NotReached: As `server`.
+    """
+    if settings.workloads is None:
+        return server(settings, variables, key)
+    return _trusting(service(settings.workloads, variables, ("host",)), f"{key}.workloads")
+
+
+def _trusting(found: dict[str, str], key: str) -> Mapping[str, str]:
     if found["sslmode"] == _VERIFIED[0] and not is_here(found["host"]):
         # libpq would look for a file in the home folder, and end without it.
         found = {"sslrootcert": SYSTEM, **found}
@@ -150,6 +172,23 @@ def authorities(keywords: Mapping[str, str]) -> str | None:
         return Path(file).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise NotReached(f"sslrootcert {file} can't be read: {type(error).__name__}") from None
+
+
+def authorities_in(found: Profile) -> str | None:
+    """Return the certificate authorities that an AWS profile names; None for the system's.
+
+    Args:
+        found: The profile.
+
+    Raises:
+        NotReached: If the file can't be read.
+    """
+    if found.ca_bundle is None:
+        return None
+    try:
+        return Path(found.ca_bundle).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotReached(f"ca_bundle {found.ca_bundle} can't be read: {type(error).__name__}") from None
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,9 @@ class DatabaseSettings(Settings):
     """The server's port; by default the service's, else 5432."""
     sslmode: SslMode | None = None
     """How TLS is verified; by default the service's, else verify-full."""
+    workloads: Line | None = None
+    """Another service of that file, without login, where workloads find the server: behind a pooler, or by another
+    address than its administrator's. By default they find it where the administrator does."""
     superuser: StrictBool = True
     """Whether the service's user is a superuser; managed servers give none."""
     point_in_time: tuple[Line, ...] = ()

@@ -64,7 +64,8 @@ class Builder:
         database = postgresql.database(server, sorted(settings.buckets))
         served = {**self._server, "name": database.name}
         shared = {"name": lake.name, "bucket": lake.bucket} if lake else None
-        known = Known(settings.id, self._objects_public(own), served, shared, self._authorities)
+        by_system = self._database_authorities is None
+        known = Known(settings.id, self._objects_public(own), served, shared, self._authorities, by_system)
         identities: list[Identity] = []
         for each in who:
             logins = postgresql.logins(server, database, each, store.generations)
@@ -86,7 +87,7 @@ class Builder:
         made = objects.buckets(place, (layout.DATASETS,), keeping)
         who, generations = Who(RW), settings.store.generations
         keys = self._keys(place, made, [who], None)(who, generations)
-        known = Known(settings.name, self._objects_public(made), None, None)
+        known = Known(settings.name, self._objects_public(made), None, None, self._objects_authorities)
         return Store(self._objects_public(made), {}, [known.to(who, n, keys[n], None) for n in generations])
 
     # ------------------------------------------------------------------ objects
@@ -98,7 +99,13 @@ class Builder:
     @cached_property
     def _endpoint(self) -> accounts.Endpoint:
         found = self._endpoints
-        return accounts.Endpoint(found.s3, found.region, found.sts if self.settings.objects.tokens else None)
+        sts = found.sts if self.settings.objects.tokens else None
+        return accounts.Endpoint(found.s3, found.region, sts, self._objects_authorities is not None)
+
+    @cached_property
+    def _objects_authorities(self) -> str | None:
+        """The certificate authorities that vouch for the objects' servers, if they are not the system's."""
+        return connections.authorities_in(self._endpoints.profile)
 
     @cached_property
     def _aws(self) -> aws.Provider:
@@ -172,14 +179,24 @@ class Builder:
         return connections.server(self._database, os.environ, f"{_KEY}.database")
 
     @cached_property
+    def _for_workloads(self) -> Mapping[str, str]:
+        return connections.for_workloads(self._database, os.environ, f"{_KEY}.database")
+
+    @cached_property
     def _server(self) -> dict[str, Any]:
-        found = self._service
+        found = self._for_workloads
         return {"host": found["host"], "port": int(found["port"]), "sslmode": found["sslmode"]}
 
     @cached_property
-    def _authorities(self) -> str | None:
+    def _database_authorities(self) -> str | None:
         """The certificate authorities that the server is verified by, if they are not the system's."""
-        return connections.authorities(self._service)
+        return connections.authorities(self._for_workloads)
+
+    @property
+    def _authorities(self) -> str | None:
+        """All certificate authorities that are not the system's."""
+        own = dict.fromkeys(filter(None, (self._objects_authorities, self._database_authorities)))
+        return "".join(own) or None
 
     @cached_property
     def _postgresql(self) -> postgresql_sdk.Provider:

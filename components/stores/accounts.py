@@ -67,11 +67,13 @@ class Endpoint:
         url: The S3 endpoint.
         region: Its region.
         sts: Where service account tokens are exchanged; None if they are not.
+        authorities: Whether identities get certificate authorities that vouch for it.
     """
 
     url: str
     region: str
     sts: str | None = None
+    authorities: bool = False
 
 
 Keys = Callable[[Who, Sequence[int]], Mapping[int, Key]]
@@ -112,7 +114,7 @@ def _access_key(place: Place, endpoint: Endpoint, logical: str, user: iam.User, 
 
 def _key(endpoint: Endpoint, access_key: pulumi.Input[str], secret_key: pulumi.Input[str]) -> Key:
     credentials = pulumi.Output.all(access_key, secret_key).apply(lambda pair: files.aws_credentials(*pair))
-    config = pulumi.Output.from_input(files.aws_config(endpoint.url, endpoint.region))
+    config = pulumi.Output.from_input(files.aws_config(endpoint.url, endpoint.region, authorities=endpoint.authorities))
     return Key({files.CONFIG: config, files.CREDENTIALS: pulumi.Output.secret(credentials)})
 
 
@@ -154,7 +156,10 @@ def roles(place: Place, endpoint: Endpoint, rights: Rights, issuer: TokenIssuer)
         )
         policy = rights.of(who).apply(policies.document)
         iam.RolePolicy(f"{logical}-store", name="store", role=role.name, policy=policy, opts=place.opts)
-        config = role.arn.apply(lambda arn: files.aws_config(endpoint.url, endpoint.region, arn, endpoint.sts))
+        own = endpoint.authorities
+        config = role.arn.apply(
+            lambda arn: files.aws_config(endpoint.url, endpoint.region, arn, endpoint.sts, authorities=own)
+        )
         return {number: Key({files.CONFIG: config}, account) for number in generations}
 
     return make

@@ -10,14 +10,16 @@ MOUNT = "/var/run/terrarium/store"
 """Where a pod finds them, as a folder."""
 CONFIG, CREDENTIALS, SERVICE, DESCRIPTION = "config", "credentials", "pg_service.conf", "store.json"
 AUTHORITIES = "ca.crt"
-"""The certificate authorities that the database server is verified by, where they are not the system's."""
+"""The certificate authorities that the servers are verified by, where they are not the system's."""
 TOKEN = f"{MOUNT}-token/token"
 """Where a pod finds the token of its service account, if the store takes those."""
 VERSION = 1
 """Version of `store.json`."""
 
 
-def aws_config(endpoint: str, region: str, role: str | None = None, sts_endpoint: str | None = None) -> str:
+def aws_config(
+    endpoint: str, region: str, role: str | None = None, sts_endpoint: str | None = None, *, authorities: bool = False
+) -> str:
     """Return an AWS config file.
 
     Args:
@@ -25,8 +27,11 @@ def aws_config(endpoint: str, region: str, role: str | None = None, sts_endpoint
         region: Its region.
         role: ARN of the role to take with the service account's token; None where there are keys.
         sts_endpoint: Where tokens are exchanged, if there is a role.
+        authorities: Whether certificate authorities that vouch for it stand beside it, see `AUTHORITIES`.
     """
     lines = ["[default]", f"region = {region}", "services = store", "s3 =", "    addressing_style = path"]
+    if authorities:
+        lines += [f"ca_bundle = {MOUNT}/{AUTHORITIES}"]
     if role:
         lines += [f"role_arn = {role}", f"web_identity_token_file = {TOKEN}"]
     lines += ["", "[services store]", "s3 =", f"    endpoint_url = {endpoint}"]

@@ -26,6 +26,7 @@ class Known:
         database: Where the database is, as `Store.database`; None for a lake.
         lake: Name and bucket of the lake whose datasets are read, if any.
         authorities: PEM of the certificate authorities that the servers are verified by; None for the system's.
+        database_by_system: Whether the system's authorities vouch for the database all the same.
     """
 
     owner: str
@@ -33,6 +34,7 @@ class Known:
     database: Mapping[str, Any] | None
     lake: Mapping[str, Any] | None
     authorities: str | pulumi.Output[str] | None = None
+    database_by_system: bool = False
 
     def to(self, who: Who, generation: int, key: Key, login: Login | None) -> Identity:
         """Return an identity with the files of one generation.
@@ -52,11 +54,11 @@ class Known:
             "lake": self.lake,
         }
         made = {**key.files, files.DESCRIPTION: pulumi.Output.from_input(content).apply(files.description)}
+        if self.authorities:
+            made[files.AUTHORITIES] = pulumi.Output.from_input(self.authorities)
         if login and self.database:
-            if self.authorities:
-                made[files.AUTHORITIES] = pulumi.Output.from_input(self.authorities)
             every = pulumi.Output.all(database=dict(self.database), user=login.user, password=login.password)
-            own = bool(self.authorities)
+            own = bool(self.authorities) and not self.database_by_system
             made[files.SERVICE] = every.apply(
                 lambda v: files.pg_service(v["database"], v["user"], v["password"], authorities=own)
             )

@@ -25,7 +25,7 @@ iam =
     endpoint_url = http://127.0.0.1:9001
 [profile remote]
 endpoint_url = https://s3.example.org
-ca_bundle = /etc/ssl/store.pem
+ca_bundle = {folder}/store.pem
 [profile plain]
 endpoint_url = http://s3.example.org
 [profile account-rw]
@@ -47,6 +47,16 @@ host=127.0.0.1
 user=terrarium
 password=hidden-superuser
 sslmode=disable
+[terrarium-shared-workloads]
+host=127.0.0.1
+port=5433
+sslmode=disable
+[terrarium-prod-workloads]
+host=127.0.0.1
+sslmode=disable
+[pooler]
+host=10.1.2.9
+port=6432
 [remote]
 host=10.1.2.3
 user=admin
@@ -58,9 +68,10 @@ password=hidden-superuser
 @pytest.fixture(autouse=True)
 def _connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give administrators' connections, as `make up` writes them, and those of a store elsewhere."""
+    (tmp_path / "store.pem").write_text("objects' own\n", encoding="utf-8")
     for variable, text in CONNECTIONS.items():
         file = tmp_path / variable.lower()
-        file.write_text(text, encoding="utf-8")
+        file.write_text(text.replace("{folder}", str(tmp_path)), encoding="utf-8")
         monkeypatch.setenv(variable, str(file))
 
 

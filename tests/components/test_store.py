@@ -246,7 +246,7 @@ def test_what_writers_make_in_a_bucket_is_the_buckets_to_use(run: Any) -> None:
     }
 
 
-def test_clients_verify_a_database_server_by_the_systems_authorities_or_those_that_the_service_names(
+def test_clients_verify_each_server_by_the_systems_authorities_or_those_that_its_administrators_files_name(
     run: Any, environment: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def service(recorded: Any) -> dict[str, str]:
@@ -254,14 +254,32 @@ def test_clients_verify_a_database_server_by_the_systems_authorities_or_those_th
 
     usual = service(run("dev", environment(cloud=cloud(REMOTE))))
     assert "sslrootcert=system" in usual["pg_service.conf"]
-    assert "ca.crt" not in usual
+    assert "ca_bundle = /var/run/terrarium/store/ca.crt" in usual["config"]
+    assert usual["ca.crt"] == "objects' own\n"
     authorities = tmp_path / "own.crt"
-    authorities.write_text("-----BEGIN CERTIFICATE-----", encoding="utf-8")
+    authorities.write_text("the database's own\n", encoding="utf-8")
     file = Path(os.environ["PGSERVICEFILE"])
     file.write_text(f"{file.read_text(encoding='utf-8')}sslrootcert={authorities}\n", encoding="utf-8")
     own = service(run("dev", environment(cloud=cloud(REMOTE))))
     assert "sslrootcert=/var/run/terrarium/store/ca.crt" in own["pg_service.conf"]
-    assert own["ca.crt"] == "-----BEGIN CERTIFICATE-----"
+    assert own["ca.crt"] == "objects' own\nthe database's own\n"
+    assert not {"ca.crt"} & service(run("dev", environment(cloud=cloud(HERE)))).keys()
+
+
+def test_workloads_find_the_database_server_where_a_service_of_their_own_says(run: Any, environment: Block) -> None:
+    place = {**REMOTE, "database": {**REMOTE["database"], "workloads": "pooler"}}
+    recorded = run("dev", environment(cloud=cloud(place)))
+    files = dict(plain(recorded.of("Secret")["churn-x-store-ro-1"].inputs["stringData"]))
+    assert "host=10.1.2.9\nport=6432\n" in files["pg_service.conf"]
+    assert "sslmode=verify-full" in files["pg_service.conf"]
+    administered = of(recorded, "pulumi:providers:postgresql")["churn-x-store-database"]
+    assert (administered["host"], administered["username"]) == ("10.1.2.3", "admin")
+    [way] = [p for name, p in recorded.of("NetworkPolicy").items() if name.endswith("allow-store")]
+    destinations = {
+        (rule["to"][0]["ipBlock"]["cidr"], rule["ports"][0]["port"]) for rule in way.inputs["spec"]["egress"]
+    }
+    assert ("10.1.2.9/32", 6432) in destinations
+    assert ("10.1.2.3/32", 5432) not in destinations
 
 
 def test_who_may_read_which_keys_is_the_tiers_to_say(run: Any, environment: Block) -> None:
