@@ -73,13 +73,17 @@ class Api:
         query = "?fieldManager=terrarium-platform&force=true"
         self._send("PATCH", path + query, content, "application/apply-patch+yaml", set())
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, options: Mapping[str, Any] | None = None) -> None:
         """Delete the object at a path, if it exists.
+
+        Args:
+            path: The path.
+            options: Of `DeleteOptions`, such as {"gracePeriodSeconds": 0}.
 
         Raises:
             RehearsalError: The server refused it or went away.
         """
-        self._send("DELETE", path, {}, "application/json", {_MISSING})
+        self._send("DELETE", path, options or {}, "application/json", {_MISSING})
 
     def _send(self, method: str, path: str, content: Mapping[str, Any], kind: str, accepted: set[int]) -> None:
         try:

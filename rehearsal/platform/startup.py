@@ -156,6 +156,8 @@ class Startup:
         self._spawn(commands, "registry")
         for path, content in node_objects.permissions():
             api.apply(path, content)
+        if "node" not in self._running:
+            node_objects.clear(api, layout.node_name)
         self._spawn(commands, "node")
         self._await("node", "its programs to start", layout.node_ready.is_file, deadline)
         path = f"{objects.NODES}/{layout.node_name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from rehearsal.platform.api import Api
@@ -84,6 +85,42 @@ def resolver() -> list[tuple[str, dict[str, Any]]]:
         (f"{_SYSTEM}/services/kube-dns", service),
         (f"/apis/apps/v1/namespaces/kube-system/deployments/{_DNS}", deployment),
     ]
+
+
+def clear(api: Api, node: str) -> None:
+    """Take the pods of a machine that is gone off the cluster, so that what made them makes others.
+
+    kubelet, started anew without a trace of them, would run their containers a second time, whatever their restart
+    policy says. A cloud deletes the Node of a machine that it replaces, and then Kubernetes' own collector does this,
+    40 s later (pkg/controller/podgc, `markFailedAndDeletePodWithCondition`).
+
+    Args:
+        api: The API server.
+        node: The node's name.
+    """
+    found = api.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{node}") or {}
+    for pod in found.get("items", []):
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+        if pod["status"].get("phase") not in ("Succeeded", "Failed"):
+            api.apply(f"{path}/status", _disrupted(name, namespace, pod["metadata"]["uid"]))
+        api.delete(path, {"gracePeriodSeconds": 0})
+
+
+def _disrupted(name: str, namespace: str, uid: str) -> dict[str, Any]:
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "DeletionByPodGC",
+        "message": "PodGC: node no longer exists",
+        "lastTransitionTime": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "uid": uid},
+        "status": {"phase": "Failed", "conditions": [condition]},
+    }
 
 
 def resolves(api: Api) -> bool:
