@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rehearsal.paths import root
 
-KUBE_ROUTER = "github.com/cloudnativelabs/kube-router"
-"""Its module."""
+KUBE_ROUTER = "github.com/cloudnativelabs/kube-router/v2"
+"""Its module. Version 1 put IPv6 ranges into sets of IPv4 addresses, failed, and held no policy at all."""
 
 
 def module_folder(name: str) -> Path:

@@ -93,11 +93,21 @@ class Checkout:
 
     def waive(self, *waivers: Mapping[str, str]) -> None:
         """Let security's file of this checkout hold these exceptions and no other."""
+        (self._security() / "waivers.yaml").write_text(yaml.safe_dump({"waivers": list(waivers)}), encoding="utf-8")
+
+    def amend(self, name: str, **changes: Any) -> None:
+        """Let one of security's files of this checkout say something else: some keys, the others as they were."""
+        file = self._security() / name
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        file.write_text(yaml.safe_dump(content | changes), encoding="utf-8")
+
+    def _security(self) -> Path:
+        """Return security's folder, of this checkout alone."""
         folder = self.folder / "policies" / "waivers"
         if folder.is_symlink():
             folder.unlink()
             shutil.copytree(ROOT / "policies" / "waivers", folder)
-        (folder / "waivers.yaml").write_text(yaml.safe_dump({"waivers": list(waivers)}), encoding="utf-8")
+        return folder
 
     def environment(self, tier: str) -> dict[str, str]:
         """Return the variables of a process that works on a tier, without those of the tests' own shell."""

@@ -42,5 +42,10 @@ def with_store(platform: Platform, *, database: bool = True, shared: str | None 
     """
     store: dict[str, Any] = {"objects": {"profile": platform.context, "without": _WITHOUT}}
     if database:
-        store["database"] = {"service": platform.context, "point_in_time": ["terrarium-database-at", platform.name]}
+        workloads = f"{platform.context}-workloads"
+        store["database"] = {
+            "service": platform.context,
+            "workloads": workloads,
+            "point_in_time": ["terrarium-database-at", platform.name],
+        }
     return {"context": platform.context, "store": store} | ({"platform": shared} if shared else {})
