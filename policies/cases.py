@@ -177,7 +177,7 @@ def _facts(changed: Mapping[str, Any], stack: tuple[Resource, ...]) -> Facts:
         said[key] = said[key] | value if both else value
     for key in ("registries", "base_images", "cost_keys", "branches", "protected_refs"):
         said[key] = tuple(said[key])
-    for key in ("cluster_admins", "deploying", "expiring", "networks"):
+    for key in ("cluster_admins", "deploying", "expiring", "inputs", "networks"):
         said[key] = frozenset(said[key])
     for key in ("regions", "default_tags"):
         said[key] = {name: frozenset(listed) for name, listed in said[key].items()}

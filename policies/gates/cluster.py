@@ -7,6 +7,7 @@ from pathlib import Path
 
 from policies.gates import book
 from policies.gates.book import Book
+from policies.rules import Tier
 from policies.rules.cluster_gate import Lists
 
 
@@ -35,4 +36,5 @@ def lists_of(decided: Book, today: date) -> Lists:
         for rule, state in decided.rollout.items()
         if state.mode != "deny" or (state.from_ is not None and today < state.from_)
     )
-    return Lists(decided.approved.registries, decided.running, tuple(sorted(waiting)))
+    inputs = {Tier(tier.value): listed for tier, listed in decided.approved.inputs.items()}
+    return Lists(decided.approved.registries, decided.running, tuple(sorted(waiting)), inputs)

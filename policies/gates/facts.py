@@ -57,6 +57,7 @@ def facts(
         regions={cloud: frozenset(regions) for cloud, regions in approved.regions.items()},
         expiring=_expiring(declaration.settings),
         deploying=_deploying(declaration.settings),
+        inputs=frozenset(approved.inputs.get(DeclaredTier(tier.value), ())),
         networks=frozenset(approved.networks.get(declaration.stack, ())),
         deployment=deployment or Deployment(),
         branches=approved.branches.get(DeclaredTier(tier.value), ()),

@@ -12,6 +12,7 @@ from components.settings.fields import Key, Line, Settings
 from components.settings.problems import suggestion
 from components.tiers import Tier
 from policies.rules import catalogue, imageref
+from policies.rules.inputs import SOURCE
 from policies.rules.regions import KINDS
 
 DESTRUCTIVE = "destructive-change"
@@ -19,6 +20,7 @@ DESTRUCTIVE = "destructive-change"
 
 _REF = re.compile(r"refs/(heads|tags)/[A-Za-z0-9_./*-]+")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+_SOURCE = re.compile(SOURCE)
 
 
 def _approved_image(value: str) -> str:
@@ -50,6 +52,19 @@ def _digest(value: str) -> str:
     return value
 
 
+def _source(value: str) -> str:
+    if not _SOURCE.fullmatch(value):
+        raise ValueError("must be an environment's id such as churn-dev, or lake: and a lake's name")
+    return value
+
+
+def _apart(value: dict[Tier, tuple[str, ...]]) -> dict[Tier, tuple[str, ...]]:
+    others = {source for tier, listed in value.items() if tier is not Tier.PRODUCTION for source in listed}
+    if both := sorted(others.intersection(value.get(Tier.PRODUCTION, ()))):
+        raise ValueError(f"lists {', '.join(both)} for production and for another tier: production shares no data")
+    return value
+
+
 def _service(value: str) -> str:
     if value not in KINDS:
         raise ValueError(f"is no kind of service; {suggestion(value, KINDS)}")
@@ -73,6 +88,7 @@ Ref = Annotated[Line, AfterValidator(_ref)]
 OneRef = Annotated[Line, AfterValidator(_one_ref)]
 Digest = Annotated[str, AfterValidator(_digest)]
 Service = Annotated[str, AfterValidator(_service)]
+Source = Annotated[str, AfterValidator(_source)]
 
 
 class TrustedCi(Settings):
@@ -111,6 +127,8 @@ class Approved(Settings):
     """Refs that each tier is deployed from."""
     networks: dict[Line, tuple[Line, ...]] = Field(default_factory=dict)
     """Ids or names of networks that a stack may be linked to, besides those it makes, by stack."""
+    inputs: Annotated[dict[Tier, tuple[Source, ...]], AfterValidator(_apart)] = Field(default_factory=dict)
+    """Whose data workloads of a tier may name as inputs besides their own environment's."""
     protected_refs: tuple[OneRef, ...] = ()
     """Refs that nobody can push to without review."""
     ci: tuple[TrustedCi, ...] = ()

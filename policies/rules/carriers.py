@@ -88,3 +88,14 @@ IMAGES: Mapping[Kind, tuple[str, ...]] = {
     Kind("sparkoperator.k8s.io", "SparkApplication"): tuple(f"spec.{path}" for path in _SPARK_IMAGES),
     Kind("sparkoperator.k8s.io", "ScheduledSparkApplication"): tuple(f"spec.template.{path}" for path in _SPARK_IMAGES),
 }
+
+
+def metadata_beside(path: str) -> tuple[str, ...]:
+    """Return where metadata stands for a pod: the object's own, and that of each template on the way to the pod.
+
+    Args:
+        path: Where the pod's specification stands, as in these lists.
+    """
+    steps = path.split(".")
+    beside = (".".join((*steps[:index], "metadata")) for index, step in enumerate(steps) if step == "spec")
+    return tuple(dict.fromkeys(("metadata", *beside)))

@@ -11,16 +11,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from policies.rules import imageref
-from policies.rules.carriers import PODS
+from policies.rules.carriers import PODS, metadata_beside
 from policies.rules.catalogue import catalogue
 from policies.rules.imageref_cel import REFERENCES
+from policies.rules.inputs import ANNOTATION, SOURCE
 from policies.rules.model import EVERY_TIER, Rule, Tier
-from policies.rules.namespaces import TIER_LABEL
+from policies.rules.namespaces import ENVIRONMENT_LABEL, TIER_LABEL
 
+_SOURCE = re.compile(SOURCE)
 _DIGEST = re.compile("|".join(f"{algorithm}:[a-f0-9]{{{n}}}" for algorithm, n in imageref.HEX_DIGITS.items()))
 # Kubernetes' own kinds that make pods, and where; JobTemplate is a part of CronJob that no API serves.
 _GROUPS = ("", "apps", "batch")
@@ -38,11 +40,13 @@ class Lists:
         registries: Approved registries with their path, as `registry.example/team`.
         digests: Images that production may run, as `sha256:…`: scanned and found clean, signed, in a release.
         off: Ids of rules that are not, or not yet, to be enforced.
+        inputs: Whose data workloads of a tier may name besides their own environment's, as ids and `lake:NAME`.
     """
 
     registries: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     off: tuple[str, ...] = ()
+    inputs: Mapping[Tier, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def policies(approved: Lists) -> tuple[AdmissionPolicy, ...]:
 
     Raises:
         BadReferenceError: If a registry is no host with a path.
-        ValueError: If a digest is none.
+        ValueError: If a digest is none, or a source of inputs.
     """
     enforced = [rule for rule in catalogue() if rule.cel and rule.id not in approved.off]
     return tuple(
@@ -128,6 +132,8 @@ def _topics(approved: Lists) -> Iterator[AdmissionPolicy]:
     labels = (Named("labels", _labels("object")), Named("own", _labels("namespaceObject")))
     yield AdmissionPolicy("images", carriers, _changed(_pod), (*pod, *references, *_approved(approved)))
     yield AdmissionPolicy("placement", carriers, _changed(_pod), (*pod, before))
+    declared = (Named("declared", _declared("object")), Named("sources", _sources(approved)))
+    yield AdmissionPolicy("inputs", carriers, _changed(_declared), (*_TIERS, *declared))
     yield AdmissionPolicy("namespaces", _EVERYTHING, _changed(_labels), labels)
 
 
@@ -152,12 +158,36 @@ def _approved(approved: Lists) -> Iterator[Named]:
 
 def _pod(root: str) -> str:
     """Return the CEL of the pod's specification in an object; empty if it has none, as other operators' revisions."""
-    by_path: dict[str, list[str]] = {}
+    return f"({_by_kind(root, lambda path: _found(root, path))}).orValue(dyn({{}}))"
+
+
+def _declared(root: str) -> str:
+    """Return the CEL of what an object and each template in it declare as inputs; empty texts where they don't."""
+
+    def texts(path: str) -> str:
+        annotation = f"?annotations[?'{ANNOTATION}'].orValue('')"
+        return f"[{', '.join(f'{_found(root, place)}.{annotation}' for place in metadata_beside(path))}]"
+
+    return f"({_by_kind(root, texts)})"
+
+
+def _sources(approved: Lists) -> str:
+    """Return the CEL of whose data may be named: the namespace's own environment's, and what the tier may read."""
+    wrong = [one for listed in approved.inputs.values() for one in listed if not _SOURCE.fullmatch(one)]
+    if wrong:
+        raise ValueError(f"neither an environment's id nor lake:NAME: {', '.join(wrong)}")
+    by_tier = (f"{_quoted(tier.value)}: {_listed(sorted(set(approved.inputs.get(tier, ()))))}" for tier in Tier)
+    own = f"namespaceObject.metadata.?labels[?'{ENVIRONMENT_LABEL}'].orValue('')"
+    return f"[{own}] + {{{', '.join(by_tier)}}}[variables.tier]"
+
+
+def _by_kind(root: str, made: Callable[[str], str]) -> str:
+    """Return the CEL that chooses by an object's kind what is made of the path to its pod."""
+    kinds: dict[str, list[str]] = {}
     for kind, [path] in _KINDS.items():
-        by_path.setdefault(path, []).append(kind.name)
-    *others, (usual, _) = sorted(by_path.items(), key=lambda one: len(one[1]))
-    choices = "".join(f"{root}.kind in {_listed(kinds)} ? {_found(root, path)} : " for path, kinds in others)
-    return f"({choices}{_found(root, usual)}).orValue(dyn({{}}))"
+        kinds.setdefault(path, []).append(kind.name)
+    *others, (usual, _) = sorted(kinds.items(), key=lambda one: len(one[1]))
+    return "".join(f"{root}.kind in {_listed(names)} ? {made(path)} : " for path, names in others) + made(usual)
 
 
 def _found(root: str, path: str) -> str:

@@ -132,6 +132,8 @@ class Facts:
         expiring: Logical names of buckets that hold only what has an end: scratch, backups.
         deploying: Logical names of what gives the declared CI its rights: it makes all that the stack is made of.
         networks: Ids and names of this environment's own networks.
+        inputs: Whose data workloads of this tier may name besides their own environment's: ids of environments, and
+            lakes as `lake:NAME`. Security's list.
         deployment: What CI attests.
         branches: Refs that this tier takes; `*` stands for any text. Empty: none.
         protected_refs: Refs that can't be pushed to without review.
@@ -154,6 +156,7 @@ class Facts:
     expiring: frozenset[str] = frozenset()
     deploying: frozenset[str] = frozenset()
     networks: frozenset[str] = frozenset()
+    inputs: frozenset[str] = frozenset()
     deployment: Deployment = field(default_factory=Deployment)
     branches: tuple[str, ...] = ()
     protected_refs: tuple[str, ...] = ()

@@ -107,10 +107,10 @@ def _pods(resource: Resource) -> tuple[Pod, ...]:
     for kind, node, partial in objects(resource):
         metadata = node.get("metadata")
         for path in PODS.get(kind, ()):
-            for spec in _follow(node, path):
+            for spec in follow(node, path):
                 found.append(Pod(spec, metadata, partial))
         for path in PARTIAL.get(kind, ()):
-            for spec in _follow(node, path):
+            for spec in follow(node, path):
                 found.append(Pod(spec, metadata, partial=True))
     return tuple(found)
 
@@ -128,7 +128,7 @@ def _images(resource: Resource) -> tuple[Node, ...]:
                 found.append(image.get("reference"))
     for kind, node, _ in objects(resource):
         for path in IMAGES.get(kind, ()):
-            found.extend(image for image in _follow(node, path) if not image.absent)
+            found.extend(image for image in follow(node, path) if not image.absent)
     return tuple(found)
 
 
@@ -208,8 +208,13 @@ def _steps(path: str) -> tuple[str, ...]:
     return tuple(_MARKER.findall(path))
 
 
-def _follow(node: Node, path: str) -> list[Node]:
-    """Return what stands at a path of carriers.py, without what is absent."""
+def follow(node: Node, path: str) -> list[Node]:
+    """Return what stands at a path, without what is absent.
+
+    Args:
+        node: Where the path begins.
+        path: As in carriers.py.
+    """
     nodes = [node]
     for step in _steps(path):
         if step == "[]":

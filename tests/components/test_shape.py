@@ -136,7 +136,7 @@ def test_a_platform_puts_the_rules_in_force_that_the_api_server_can_judge(stack:
     (waivers / "approved.yaml").write_text("registries: [registry.example/churn]", encoding="utf-8")
     recorded = run(stack)
     made = policies(Lists(("registry.example/churn",)))
-    assert {policy.topic for policy in made} == {"images", "placement", "namespaces"}
+    assert {policy.topic for policy in made} == {"images", "placement", "inputs", "namespaces"}
     for policy in made:
         registered, binding = _admission(recorded, policy.topic)
         assert registered.inputs["spec"] == policy_spec(policy)

@@ -87,6 +87,8 @@ WRONG = (
     ("approved", "regons: {}", ":1 regons", "did you mean `regions`"),
     ("approved", "branches: {production: [main]}", ":1 branches.production.0", "refs/heads/main"),
     ("approved", "services: {clowd: [x]}", ":1 services.clowd", "did you mean `cloud`"),
+    ("approved", "inputs: {production: [sales]}", ":1 inputs.production.0", "environment's id"),
+    ("approved", "inputs: {testing: [a-b], production: [a-b]}", ":1 inputs", "shares no data"),
     ("approved", _ci("none.json"), ":1 ci.0.keys", "can't be read"),
     ("approved", _ci("../../Pulumi.yaml"), ":1 ci.0.keys", "below policies/waivers"),
     ("approved", _ci("approved.yaml"), ":1 ci.0.keys", "is no key set"),

@@ -133,7 +133,8 @@ class ApiServer:
 def lists() -> Lists:
     """Return the lists that let the API server judge as the rules do on the facts of the cases."""
     facts = production()
-    return Lists(facts.registries, Book(evidence=facts.evidence).running)
+    every = dict.fromkeys(Tier, tuple(facts.inputs))
+    return Lists(facts.registries, Book(evidence=facts.evidence).running, inputs=every)
 
 
 def native(case: Case) -> tuple[str, str, str] | None:
@@ -175,7 +176,7 @@ def _completed(kind: str, body: dict[str, Any], *, partial: bool) -> dict[str, A
         return body
     if kind == "Deployment":
         spec["selector"] = {"matchLabels": {"app": "it"}}
-        spec["template"]["metadata"] = {"labels": {"app": "it"}}
+        spec["template"].setdefault("metadata", {})["labels"] = {"app": "it"}
     if kind == "CronJob":
         spec["schedule"] = "0 3 * * *"
         spec = spec["jobTemplate"]["spec"]

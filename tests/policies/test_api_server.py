@@ -10,9 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from policies.cases import Case, Gate, cases, production
 from policies.rules import Facts, Resource, Tier, catalogue, check
+from policies.rules.inputs import ANNOTATION, refused_inputs
 from tests.policies.api_server import IMAGE, NAMESPACES, SECURED, ApiServer, deployment, lists, native, pod
 from tests.policies.judging import found
 from tests.policies.references import READ, REFUSED, TEXTS
@@ -43,6 +45,7 @@ def test_the_api_server_sees_cases_of_every_rule_that_has_cel() -> None:
         assert native(case), case
         assert case.facts.registries == production().registries, case
         assert case.facts.evidence == production().evidence, case
+        assert case.facts.inputs == production().inputs, case
 
 
 @pytest.mark.parametrize("case", SEEN, ids=str)
@@ -99,3 +102,32 @@ def test_known_traps_are_read_by_both_alike(api: ApiServer, hub: Facts, tier: Ti
 @given(TEXTS)
 def test_any_text_is_read_by_both_alike(api: ApiServer, hub: Facts, tier: Tier, text: str) -> None:
     assert same(api, hub, text, tier)
+
+
+# ------------------------------------------------------------------ declared inputs, many
+
+_SOURCES = ("churn-prod", "churn-dev", "fraud-prod", "lake:reference", "lake:a-b", "Churn-prod", "churn-prod-")
+_PARTS = st.one_of(
+    st.sampled_from([".", "..", "...", ".a", "..a", "", " ", "a b", "é", "\u2028", "\n", "%2e%2e", "a:b"])
+)
+_KEYS = st.lists(st.one_of(_PARTS, st.text(max_size=5)), min_size=1, max_size=4).map("/".join)
+_ENTRIES = st.tuples(st.sampled_from(_SOURCES), st.sampled_from(["datasets", "models", "backups"]), _KEYS).map("/".join)
+_DECLARED = st.one_of(st.lists(_ENTRIES, max_size=4).map(",".join), st.text(max_size=30))
+
+
+@settings(max_examples=400)
+@given(_DECLARED)
+def test_any_declaration_is_read_by_both_alike(api: ApiServer, text: str) -> None:
+    made = pod(IMAGE)
+    made["metadata"]["annotations"] = {ANNOTATION: text}
+    refused = bool(refused_inputs(text, "churn-prod", production().inputs))
+    assert api.create(made, "churn-prod").rules == ({"inputs-allowed"} if refused else set())
+
+
+def test_a_long_declaration_is_judged(api: ApiServer) -> None:
+    made = pod(IMAGE)
+    entries = [f"churn-prod/datasets/sales/2026/part-{number:05}.parquet" for number in range(2_000)]
+    made["metadata"]["annotations"] = {ANNOTATION: ",".join(entries)}
+    assert not api.create(made, "churn-prod").refused
+    made["metadata"]["annotations"] = {ANNOTATION: ",".join([*entries, "churn-dev/datasets/x"])}
+    assert api.create(made, "churn-prod").rules == {"inputs-allowed"}

@@ -7,7 +7,7 @@ import pytest
 from policies.rules import catalogue
 from policies.rules.cluster_gate import Lists, policies
 from policies.rules.imageref import BadReferenceError
-from policies.rules.model import EVERY_TIER
+from policies.rules.model import EVERY_TIER, Tier
 
 A, B = (f"sha256:{digit * 64}" for digit in "ab")
 JUDGED = [rule for rule in catalogue() if rule.cel]
@@ -32,13 +32,14 @@ def test_a_rule_says_its_tiers_unless_it_binds_in_all() -> None:
 
 def test_order_and_repetition_change_no_policy() -> None:
     """A policy that changed with the order of a list would be written anew at each deployment."""
-    one = policies(Lists(("a.example", "b.example/x"), (A, B)))
-    assert policies(Lists(("B.example/x", "a.example", "a.example"), (B, A, A))) == one
+    one = policies(Lists(("a.example", "b.example/x"), (A, B), inputs={Tier.TESTING: ("a-b", "lake:c")}))
+    other = Lists(("B.example/x", "a.example", "a.example"), (B, A, A), inputs={Tier.TESTING: ("lake:c", "a-b", "a-b")})
+    assert policies(other) == one
 
 
 def test_a_rule_that_is_off_is_left_out_and_a_topic_with_none_too() -> None:
     kept = policies(Lists(off=("image-evidence", "own-labels")))
-    assert [policy.topic for policy in kept] == ["images", "placement"]
+    assert [policy.topic for policy in kept] == ["images", "placement", "inputs"]
     assert not any("image-evidence" in v.message for policy in kept for v in policy.validations)
 
 
@@ -52,6 +53,14 @@ def test_a_registry_that_is_none_is_refused(registry: str) -> None:
 def test_a_digest_that_is_none_is_refused(digest: str) -> None:
     with pytest.raises(ValueError, match="not the digest of an image"):
         policies(Lists(digests=(digest,)))
+
+
+@pytest.mark.parametrize(
+    "source", ["", "churn", "lake:", "lake:a-b", "churn-", "churn-dev/", "churn-dev'] + ['x-y", "*"]
+)
+def test_a_source_of_inputs_that_is_none_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="neither an environment's id nor lake:NAME"):
+        policies(Lists(inputs={Tier.PRODUCTION: (source,)}))
 
 
 def test_long_lists_stay_within_what_the_api_server_takes() -> None:

@@ -165,7 +165,7 @@ def test_a_rule_that_is_off_refuses_nothing(api_server: ApiServer) -> None:
 
 def test_the_api_server_finds_nothing_odd_in_the_expressions(api_server: ApiServer) -> None:
     """It checks them against the kinds that they read, and notes what can never be true."""
-    for topic in ("images", "placement", "namespaces"):
+    for topic in ("images", "placement", "inputs", "namespaces"):
         api = client.AdmissionregistrationV1Api(api_server.person.api)
         checked = api.read_validating_admission_policy(f"terrarium-{topic}").status.type_checking
         assert checked is not None

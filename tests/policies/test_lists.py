@@ -7,6 +7,7 @@ from pathlib import Path
 
 from policies.gates import cluster
 from policies.gates.book import read
+from policies.rules import Tier
 from policies.rules.cluster_gate import Lists
 
 DAY = date(2026, 12, 1)
@@ -20,7 +21,7 @@ def test_security_s_files_become_lists(tmp_path: Path) -> None:
     folder = tmp_path / "policies" / "waivers"
     folder.mkdir(parents=True)
     sound, unsigned = (f"sha256:{digit * 64}" for digit in "ab")
-    (folder / "approved.yaml").write_text("registries: [registry.example/churn]")
+    (folder / "approved.yaml").write_text("registries: [registry.example/churn]\ninputs: {testing: ['lake:sales']}")
     (folder / "images.yaml").write_text(
         "images:\n"
         f"  {sound}: {{scanned_on: 2020-01-01, clean: true, signed: true, release: '1'}}\n"
@@ -35,5 +36,6 @@ def test_security_s_files_become_lists(tmp_path: Path) -> None:
     decided = read(tmp_path, DAY)
     before = cluster.lists_of(decided, DAY - timedelta(days=1))
     # However old the scan is: a pod that must move to another node can't wait for a new one.
-    assert before == Lists(("registry.example/churn",), (sound,), off=("no-node-name", "own-labels", "own-priority"))
+    waiting = ("no-node-name", "own-labels", "own-priority")
+    assert before == Lists(("registry.example/churn",), (sound,), waiting, {Tier.TESTING: ("lake:sales",)})
     assert cluster.lists_of(decided, DAY).off == ("no-node-name", "own-labels")
