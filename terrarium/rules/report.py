@@ -61,8 +61,8 @@ class Seen:
     Args:
         type: Its token.
         resources: How many there are.
-        rules: Ids of the rules about that type in particular.
-        general: Ids of the rules that read it as they read everything of its provider.
+        rules: Ids of the rules about that type in particular, of those that are in force here.
+        general: Ids of such rules that read it as they read everything of its provider.
     """
 
     type: str
@@ -187,7 +187,7 @@ def made(judge: Judge, resources: Sequence[Resource], commit: str = "", file: st
         file=file,
         resources=types.total(),
         lines=sorted(lines, key=lambda line: (list(State).index(line.state), WORST_FIRST.index(line.rule.severity))),
-        coverage=sorted(_coverage(types), key=lambda seen: (bool(seen.rules), seen.type)),
+        coverage=sorted(_coverage(types, lines), key=lambda seen: (bool(seen.rules), seen.type)),
         waivers=sorted(_waivers(judge, verdicts), key=lambda one: (one.days, one.waiver.rule, one.waiver.resource)),
         approved=_approved(book.approved, facts),
     )
@@ -221,12 +221,16 @@ def _read(rule: Rule, types: Counter[str]) -> int | None:
     return sum(count for token, count in types.items() if rule in made_for(token) or rule in general(token))
 
 
-def _coverage(types: Counter[str]) -> Iterator[Seen]:
+def _coverage(types: Counter[str], lines: Iterable[Line]) -> Iterator[Seen]:
+    # A rule that binds in another tier, or is off, reads nothing here.
+    reading = {line.rule.id for line in lines if line.state is not State.OFF}
     for token, count in types.items():
         # Providers and components are made of settings and of other resources: there is nothing of their own to read.
         if not token.startswith(("pulumi:", "terrarium:")):
-            rules, every = made_for(token), general(token)
-            yield Seen(token, count, tuple(rule.id for rule in rules), tuple(rule.id for rule in every))
+            made, every = (
+                tuple(rule.id for rule in rules if rule.id in reading) for rules in (made_for(token), general(token))
+            )
+            yield Seen(token, count, made, every)
 
 
 def _waivers(judge: Judge, verdicts: Iterable[Verdict]) -> Iterator[Exempted]:

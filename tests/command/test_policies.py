@@ -156,6 +156,15 @@ def test_types_that_no_rule_is_about_are_named() -> None:
     assert "image-canonical" in next(seen.rules for seen in report.coverage if seen.type.endswith(":Pod"))
 
 
+def test_what_is_not_in_force_here_covers_nothing() -> None:
+    key, bucket = Resource("aws:iam/accessKey:AccessKey", "k"), base("gcs", "data")
+    assert next(seen.rules for seen in judged(key).coverage) == ("no-static-keys",)
+    judge = Judge("dev", dataclasses.replace(production(), tier=Tier.EXPERIMENTATION), Book())
+    assert next(seen.rules for seen in made(judge, [key]).coverage) == ()
+    off = Book(rollout={"bucket-versioned": Rollout(mode="off", why="No room")})
+    assert "bucket-versioned" not in next(seen.rules for seen in judged(bucket, book=off).coverage)
+
+
 def test_sarif_names_rules_that_are_there_and_marks_what_is_waived() -> None:
     book = Book(
         waivers=(waiver("bucket-versioned", "data"),),
