@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,11 @@ def markdown(report: Report) -> str:
 
 
 def _page(report: Report, template: str) -> str:
+    return _pages().get_template(template).render(report=report, State=State)
+
+
+@cache
+def _pages() -> Environment:
     pages = Environment(
         loader=FileSystemLoader(_FOLDER),
         # Markdown has no escaping of its own: there each value passes the filter `cell`.
@@ -108,7 +114,7 @@ def _page(report: Report, template: str) -> str:
         keep_trailing_newline=True,
     )
     pages.filters |= {"cell": _cell, "met": _met, "address": address, "nothing": lambda _: "---"}
-    return pages.get_template(template).render(report=report, State=State)
+    return pages
 
 
 def _met(one: Exempted) -> str:
