@@ -28,10 +28,16 @@ _MEBIBYTE = 1 << 20
 
 
 @app.command()
-def start(name: Name = "shared", *, as_json: AsJson = False) -> None:
+def start(
+    name: Name = "shared",
+    *,
+    nodes: Annotated[int, typer.Option(help="How many nodes are simulated.")] = 3,
+    real_node: Annotated[bool, typer.Option("--real-node", help="Give a new platform a real node, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Start a platform, or what of it does not run."""
     with _errors_for_people(), on_terminal() as report:
-        found = Platform(name).start(report)
+        found = Platform(name, nodes=nodes, real_node=real_node).start(report)
     _show(found, as_json=as_json)
 
 
