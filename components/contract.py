@@ -291,6 +291,9 @@ class CloudAdapter(Protocol):
             NotReached: As `store`.
         """
 
+    def repository(self, settings: EnvironmentSettings) -> str | None:
+        """Return where the environment's images are, as `Registry.url`, where the declaration alone says it; pure."""
+
     def registry(
         self, name: str, settings: EnvironmentSettings, ground: Ground, opts: pulumi.ResourceOptions
     ) -> Registry | None:

@@ -91,6 +91,7 @@ class Environment(pulumi.ComponentResource):
             "namespace": self.namespace,
             "store": _described(store, settings, lake) if store else None,
             **({"registry": registry.url} if registry else {}),
+            **({"image": settings.image.model_dump()} if settings.image else {}),
             **({"governance": dict(governance)} if governance else {}),
         }
         descriptor.publish(

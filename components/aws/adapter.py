@@ -93,6 +93,15 @@ class AwsAdapter:
 
         return Builder(self.settings, f"{name}-store", uid, ground, opts).lake(settings)
 
+    def repository(self, settings: EnvironmentSettings) -> str | None:
+        """Return the address of the ECR repository; see the contract."""
+        from components.aws.data import repository_name  # noqa: PLC0415 - see the class
+
+        region = self.settings.region
+        # AWS China has a domain of its own.
+        domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        return f"{self.settings.account}.dkr.ecr.{region}.{domain}/{repository_name(settings.id)}"
+
     def registry(
         self, name: str, settings: EnvironmentSettings, ground: Ground, opts: pulumi.ResourceOptions
     ) -> Registry:

@@ -106,6 +106,12 @@ class GcpAdapter:
 
         return Builder(self.settings, f"{name}-store", uid, ground, opts).lake(settings)
 
+    def repository(self, settings: EnvironmentSettings) -> str | None:
+        """Return the address of the repository in Artifact Registry; see the contract. Universes have their own."""
+        if self.settings.universe_domain != GOOGLE:
+            return None
+        return f"{self.settings.region}-docker.pkg.dev/{self.settings.project}/{settings.id}"
+
     def registry(
         self, name: str, settings: EnvironmentSettings, ground: Ground, opts: pulumi.ResourceOptions
     ) -> Registry:

@@ -201,12 +201,17 @@ class KubernetesAdapter:
 
         return Builder(self.settings.store, f"{name}-store", uid, opts).lake(settings)
 
+    def repository(self, settings: EnvironmentSettings) -> str | None:
+        """Return the registry that the stack file names; see the contract."""
+        del settings
+        return self.settings.registry
+
     def registry(
         self, name: str, settings: EnvironmentSettings, ground: Ground, opts: pulumi.ResourceOptions
     ) -> Registry | None:
-        """Return none: an existing cluster pulls from where its owner lets it."""
+        """Return the registry that the stack file names: it is its owner's, as the cluster is."""
         del name, settings, ground, opts
-        return None
+        return Registry(self.settings.registry) if self.settings.registry else None
 
     def governance(
         self, name: str, settings: EnvironmentSettings | PlatformSettings, ground: Ground, opts: pulumi.ResourceOptions

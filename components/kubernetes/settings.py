@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints, WithJsonSchema
 
 from components.settings.fields import Cidr, Key, Line, NamespaceName, Port, Settings
+from components.settings.image import Repository
 
 Feature = Literal["lifecycle", "encryption", "public_access_block"]
 # Verified against the system's certificate authorities (verify-full), or those of `sslrootcert` in the service file.
@@ -131,5 +132,7 @@ class KubernetesSettings(Settings):
     """The kubeconfig's path; by default the one that KUBECONFIG names."""
     platform: NamespaceName | None = None
     """Name of the platform whose slice this environment is. Without it the environment owns the whole cluster."""
+    registry: Repository | None = None
+    """Registry with its path where the environment's images are, as registry.example/team."""
     store: StoreConnections | None = None
     """Where the data store is made; without it the environment has none."""

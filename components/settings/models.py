@@ -34,6 +34,7 @@ from components.settings.fields import (
     Settings,
     ShortName,
 )
+from components.settings.image import ImageSettings
 from components.settings.money import BudgetSettings
 from components.settings.pools import PoolSettings
 from components.settings.store import BucketSettings, LakeStoreSettings, StoreSettings
@@ -159,6 +160,8 @@ class EnvironmentSettings(Settings):
     """The data store: how long it keeps what, and how it is recovered. Where it is, the cloud's block says."""
     buckets: dict[BucketName, BucketSettings] = Field(default_factory=dict)
     """Subsets of the environment's store, by name: of a person or a sub-project."""
+    image: ImageSettings | None = None
+    """What images are built on (`terrarium image build`); without it, none are built for this environment."""
     pod_security: PodSecurity
     """Pod Security Standard that pods must meet."""
     pools: dict[Key, PoolSettings] = Field(default_factory=dict)

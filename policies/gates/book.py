@@ -41,6 +41,7 @@ class Book:
         waivers: The exceptions, expired ones too.
         evidence: What is known of images, by digest.
         keys: Public keys of trusted CI (JWKS), by issuer.
+        signers: Public keys (PEM) of those whose signature on an image counts, by their name.
     """
 
     approved: Approved = field(default_factory=Approved)
@@ -48,6 +49,7 @@ class Book:
     waivers: tuple[Waiver, ...] = ()
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    signers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -101,10 +103,11 @@ def read(root: Path, today: date) -> Book:
             message = "is more than a year away: a waiver that nobody looks at again is a rule that is off"
             reading.problem(waiver_file, ("waivers", index, "until"), message)
     keys = dict(_keys(reading, approved))
+    signers = dict(_signers(reading, approved))
     if reading.problems:
         raise InvalidSettings("what security approves and waives", reading.problems)
     evidence = {digest: Evidence(**record.model_dump()) for digest, record in images.images.items()}
-    return Book(approved, rollout.rules, waivers.waivers, evidence, keys)
+    return Book(approved, rollout.rules, waivers.waivers, evidence, keys, signers)
 
 
 class _Reading:
@@ -134,14 +137,35 @@ class _Reading:
 def _keys(reading: _Reading, approved: Approved) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for index, ci in enumerate(approved.ci):
         at = ("ci", index, "keys")
-        path = (reading.root / FOLDER / ci.keys).resolve()
-        if not path.is_relative_to((reading.root / FOLDER).resolve()):
-            reading.problem(_NAMES[0], at, f"must name a file below {FOLDER}")
+        text = _beside(reading, ci.keys, at, "fetch the issuer's key set and keep it there")
+        if text is None:
             continue
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            yield ci.issuer, {"keys": list(found["keys"])}
-        except (OSError, UnicodeDecodeError):
-            reading.problem(_NAMES[0], at, "can't be read: fetch the issuer's key set and keep it there")
+            yield ci.issuer, {"keys": list(json.loads(text)["keys"])}
         except (ValueError, TypeError, KeyError):
             reading.problem(_NAMES[0], at, "is no key set: it must be JSON that holds `keys` (RFC 7517)")
+
+
+def _signers(reading: _Reading, approved: Approved) -> Iterator[tuple[str, str]]:
+    for name, file in approved.signers.items():
+        at = ("signers", name)
+        text = _beside(reading, file, at, "export the signer's public key and keep it there")
+        if text is None:
+            continue
+        if "-----BEGIN PUBLIC KEY-----" in text:
+            yield name, text
+        else:
+            reading.problem(_NAMES[0], at, "is no public key in PEM: it must begin with -----BEGIN PUBLIC KEY-----")
+
+
+def _beside(reading: _Reading, name: str, at: documents.Path_, remedy: str) -> str | None:
+    """Return the text of a file that security's list names, below its folder; None with a problem if it can't be."""
+    path = (reading.root / FOLDER / name).resolve()
+    if not path.is_relative_to((reading.root / FOLDER).resolve()):
+        reading.problem(_NAMES[0], at, f"must name a file below {FOLDER}")
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        reading.problem(_NAMES[0], at, f"can't be read: {remedy}")
+        return None

@@ -115,6 +115,8 @@ class Approved(Settings):
     """Registries with their path; whole components count."""
     base_images: tuple[Prefix, ...] = ()
     """Images that others may be built on."""
+    signers: dict[Key, Line] = Field(default_factory=dict)
+    """Whose signature on an image counts: a name, and the file of a public key (PEM) below policies/waivers."""
     scan_days: Annotated[int, Field(ge=1, le=365)] = 30
     """How many days a scan counts."""
     cluster_admins: tuple[Line, ...] = ()

@@ -78,6 +78,10 @@ class MeadowAdapter:
         del name, settings, uid, ground, opts
         raise NotReached("a meadow has no lakes")
 
+    def repository(self, settings: EnvironmentSettings) -> str | None:
+        del settings
+        return None
+
     def registry(self, name: str, settings: EnvironmentSettings, ground: Ground, opts: pulumi.ResourceOptions) -> None:
         del name, settings, ground, opts
 
