@@ -43,6 +43,7 @@ schemas: .venv/runtime.stamp ## Write the JSON Schemas that editors use
 lock: .venv/runtime.stamp ## Pin the newest Python packages that pyproject.toml allows, by hash
 	$(COMPILE) pyproject.toml --extra build --extra rehearsal -o requirements/runtime.txt --upgrade
 	$(COMPILE) pyproject.toml --extra build --extra rehearsal --extra dev -c requirements/runtime.txt -o requirements/development.txt --upgrade
+	$(COMPILE) requirements/client.in -c requirements/runtime.txt -o requirements/client.txt --upgrade
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock"
 

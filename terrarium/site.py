@@ -85,6 +85,16 @@ def site(root: Path, tiers: Iterable[Tier]) -> Site:
     return Site(root, variables)
 
 
+def surroundings(root: Path, tiers: Iterable[Tier]) -> Mapping[str, str]:
+    """Return the variables by which stacks of these tiers find what is around them; no state is needed for it.
+
+    Args:
+        root: The folder of Pulumi.yaml.
+        tiers: The tiers.
+    """
+    return {**os.environ, **_variables(tierfiles.path(root, min(tiers, key=lambda tier: tier.value)))}
+
+
 def _variables(path: Path) -> dict[str, str]:
     try:
         return tierfiles.variables(path)
