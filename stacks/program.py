@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,8 @@ from components.contract import CONTRACT_VERSION, CloudAdapter, Ground
 from components.environment import Environment, EnvironmentArgs
 from components.platform import Platform, PlatformArgs
 from components.reaching import found_out
-from components.settings.declaration import MODELS, Declaration, declare
+from components.settings.configuration import blocks
+from components.settings.declaration import Declaration, declare
 from components.settings.models import EnvironmentSettings, LakeSettings, PlatformSettings
 from components.stores import layout
 from components.tiers import Tier
@@ -35,9 +35,10 @@ def build(root: Path, stack: str, config: pulumi.Config) -> Mapping[str, pulumi.
     Raises:
         InvalidSettings: With every problem found; nothing is registered then.
     """
-    declaration = declare(root, stack, _given(config))
+    # What the engine holds is what the stack file says, unless `--config` said otherwise.
+    declaration = declare(root, stack, blocks(config.get))
     gate = _gate(root, declaration)
-    built = _built(root, declaration)
+    built = _built(declaration, _lists(root, declaration, gate))
     return {**built, "rules": gate.close()} if gate else built
 
 
@@ -54,14 +55,14 @@ def _gate(root: Path, declaration: Declaration) -> Gate | None:
     return gate
 
 
-def _built(root: Path, declaration: Declaration) -> Mapping[str, pulumi.Input[Any]]:
+def _built(declaration: Declaration, lists: Lists | None) -> Mapping[str, pulumi.Input[Any]]:
     settings = declaration.settings
     if isinstance(settings, EnvironmentSettings):
-        args = EnvironmentArgs(settings, declaration.adapter, _lists(root, declaration))
+        args = EnvironmentArgs(settings, declaration.adapter, lists)
         return Environment(settings.id, args).outputs
     if isinstance(settings, LakeSettings):
         return _lake(settings, declaration.adapter)
-    return _platform(settings, declaration, _lists(root, declaration))
+    return _platform(settings, declaration, lists)
 
 
 def _lake(settings: LakeSettings, adapter: CloudAdapter) -> Mapping[str, pulumi.Input[Any]]:
@@ -103,28 +104,12 @@ def _platform(
     }
 
 
-def _lists(root: Path, declaration: Declaration) -> Lists | None:
-    """Return what security approves, for the platform that the stack makes; None for a slice, which makes none."""
-    if declaration.adapter.platform is not None:
+def _lists(root: Path, declaration: Declaration, gate: Gate | None) -> Lists | None:
+    """Return what security approves, for the platform that the stack makes; None for what makes none."""
+    if declaration.adapter.platform is not None or declaration.kind == "lake":
         return None
     # Imported here: a slice needs nothing of it.
     from policies.gates import cluster  # noqa: PLC0415
 
-    return cluster.lists(root)
-
-
-def _given(config: pulumi.Config) -> dict[str, Any]:
-    """Return the blocks that the engine holds: what the stack file says, unless `--config` said otherwise."""
-    given: dict[str, Any] = {}
-    for kind in MODELS:
-        text = config.get(kind)
-        if text is not None:
-            given[kind] = _decoded(text)
-    return given
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+    # By what the gate has read of security's files already, and the same day.
+    return cluster.lists_of(gate.judge.book, gate.judge.today) if gate else cluster.lists(root)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from components.settings import documents, tierfiles
+from components.settings.configuration import blocks
 from components.settings.declaration import (
-    MODELS,
     NAMESPACE,
     Declaration,
     declare,
@@ -67,10 +65,8 @@ def of_engine(root: Path, checkout: Path, stack: str, config: Mapping[str, str],
     Raises:
         InvalidSettings: If the stack is none of ours, or what it declares or security's files are not valid.
     """
-    blocks = {kind: config.get(f"{NAMESPACE}:{kind}") for kind in MODELS}
-    given: dict[str, Any] = {kind: _decoded(block) for kind, block in blocks.items() if block is not None}
     document = Document("the stack's configuration", {})
-    found = declared(stack, document, organisation_document(root), given)
+    found = declared(stack, document, organisation_document(root), blocks(lambda k: config.get(f"{NAMESPACE}:{k}")))
     return judge(root, found, variables, checkout=checkout)
 
 
@@ -83,13 +79,6 @@ def _backends(root: Path) -> Iterator[tuple[Tier, str]]:
             continue  # `terrarium` refuses to work with it
         if url:
             yield tier, url
-
-
-def _decoded(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text  # what is wrong with it, the settings say
 
 
 def _secrets_provider(root: Path, stack: str) -> str:

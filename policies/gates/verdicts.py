@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
-from typing import Any
 
 from policies.gates.book import Book
 from policies.gates.files import Waiver
-from policies.rules import STACK, Facts, Resource, Secret, Violation, check, stack_of, unseen
+from policies.rules import STACK, Facts, Resource, Violation, check, stack_of, unseen
+from policies.rules.reading import root
 
-_PROVIDER = "pulumi:providers:"
 # Where a provider says what it puts on everything: AWS' below `tags`, Google Cloud's at once.
-_DEFAULTS = {"defaultTags": "tags", "defaultLabels": None}
+_DEFAULTS = (("defaultTags", "tags"), ("defaultLabels",))
 
 
 class Standing(StrEnum):
@@ -82,9 +80,9 @@ class Judge:
         """
         if resource.type == STACK:
             return ()  # it is judged as a whole, when all of it is known
-        if resource.type.startswith(_PROVIDER):
+        if resource.is_provider:
             self._providers.append(resource)
-            self._tags[resource.name] = _default_tags(resource.properties)
+            self._tags[resource.name] = _default_tags(resource)
         return tuple(self._verdicts(check(resource, self._told())))
 
     def whole(self, resources: Iterable[Resource]) -> tuple[Verdict, ...]:
@@ -133,24 +131,14 @@ class Judge:
                 yield Verdict(violation, Standing.DENIED, because, waiver)
 
 
-def _default_tags(properties: Mapping[str, object]) -> frozenset[str]:
+def _default_tags(provider: Resource) -> frozenset[str]:
     """Return the keys of the tags or labels that a provider puts on what it makes."""
     found: set[str] = set()
-    for name, below in _DEFAULTS.items():
-        value: Any = _plain(properties.get(name))
-        if below and isinstance(value, Mapping):
-            value = _plain(value.get(below))
-        if isinstance(value, Mapping):
-            found |= {str(key) for key in value}
+    for way in _DEFAULTS:
+        node = root(provider)
+        for key in way:
+            # Providers' own nested inputs travel as JSON text.
+            node = node.get(key).document()
+        if isinstance(node.value, Mapping):
+            found |= {key for key, _ in node.fields()}
     return frozenset(found)
-
-
-def _plain(value: object) -> object:
-    # Providers' own nested inputs travel as JSON text.
-    inner = value.inner if isinstance(value, Secret) else value
-    if not isinstance(inner, str):
-        return inner
-    try:
-        return json.loads(inner)
-    except ValueError:
-        return None

@@ -102,6 +102,11 @@ class Resource:
         init=False, default_factory=dict, compare=False, repr=False
     )
 
+    @property
+    def is_provider(self) -> bool:
+        """Whether it is a provider, which makes others, and nothing of a cloud's."""
+        return self.type.startswith("pulumi:providers:")
+
     def derived(self, make: Callable[[Resource], T]) -> T:
         """Return what a function makes of this resource, made once: fifteen rules walk the same pods.
 

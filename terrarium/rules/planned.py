@@ -17,7 +17,6 @@ _THERE = {
     *(OpType.SAME, OpType.CREATE, OpType.UPDATE, OpType.CREATE_REPLACEMENT),
     *(OpType.IMPORT, OpType.IMPORT_REPLACEMENT),
 }
-_PROVIDER = "pulumi:providers:"
 
 
 @dataclass
@@ -49,7 +48,7 @@ class Planned(Watch):
                 f"{lost} of the engine's events could not be read, so the plan can't be judged; is the engine newer "
                 "than the SDK? `make up` provides the right one"
             )
-        return tuple(sorted(self._found.values(), key=lambda one: not one.type.startswith(_PROVIDER)))
+        return tuple(sorted(self._found.values(), key=lambda one: not one.is_provider))
 
 
 def _resource(metadata: StepEventMetadata) -> Resource:

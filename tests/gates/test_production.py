@@ -51,25 +51,16 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, platform_home: Path) -> C
 @pytest.fixture
 def book(checkout: Checkout) -> Iterator[Path]:
     """Security's files of this checkout, to be changed."""
-    checkout.waive()
-    folder = checkout.folder / "policies" / "waivers"
-    yield folder
-    shutil.rmtree(folder)
-    folder.symlink_to(ROOT / "policies" / "waivers")
+    with checkout.book() as folder:
+        yield folder
 
 
 @pytest.fixture
 def added(checkout: Checkout) -> Iterator[None]:
     """A program to which somebody has added what production does not take."""
-    stacks = checkout.folder / "stacks"
-    stacks.unlink()
-    shutil.copytree(ROOT / "stacks", stacks)
     context = json.loads(checkout.pulumi("stack", "output", "access", "--json", "--stack", "platform", tier=TIER))
-    with (stacks / "__main__.py").open("a", encoding="utf-8") as program:
-        program.write(ADDED.format(context=context["context"], secret=SECRET))
-    yield
-    shutil.rmtree(stacks)
-    stacks.symlink_to(ROOT / "stacks")
+    with checkout.added(ADDED.format(context=context["context"], secret=SECRET)):
+        yield
 
 
 def _preview(checkout: Checkout, *arguments: str, fails: bool = True) -> str:

@@ -6,7 +6,6 @@ Production, where the program refuses by itself, is in tests/gates/test_producti
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -18,7 +17,7 @@ import pytest
 import yaml
 
 from rehearsal.platform import Platform
-from tests.support.checkout import ROOT, Checkout
+from tests.support.checkout import Checkout
 from tests.support.declared import environment
 from tests.support.sarif import SCHEMA
 
@@ -51,24 +50,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, embedded_platform: Platfo
 @pytest.fixture
 def book(checkout: Checkout) -> Iterator[Path]:
     """Security's files of this checkout, to be changed."""
-    checkout.waive()
-    folder = checkout.folder / "policies" / "waivers"
-    yield folder
-    shutil.rmtree(folder)
-    folder.symlink_to(ROOT / "policies" / "waivers")
+    with checkout.book() as folder:
+        yield folder
 
 
 @pytest.fixture
 def added(checkout: Checkout, embedded_platform: Platform) -> Iterator[None]:
     """A program to which somebody has added a pod."""
-    stacks = checkout.folder / "stacks"
-    stacks.unlink()
-    shutil.copytree(ROOT / "stacks", stacks)
-    with (stacks / "__main__.py").open("a", encoding="utf-8") as program:
-        program.write(ADDED.format(context=embedded_platform.context, secret=SECRET))
-    yield
-    shutil.rmtree(stacks)
-    stacks.symlink_to(ROOT / "stacks")
+    with checkout.added(ADDED.format(context=embedded_platform.context, secret=SECRET)):
+        yield
 
 
 def declare(checkout: Checkout, platform: Platform, **more: object) -> None:

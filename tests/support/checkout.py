@@ -8,7 +8,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,35 @@ class Checkout:
             folder.unlink()
             shutil.copytree(ROOT / "policies" / "waivers", folder)
         return folder
+
+    @contextmanager
+    def book(self) -> Iterator[Path]:
+        """Let security's files of this checkout be its own for a time, without any waiver; yields their folder."""
+        folder = self.folder / "policies" / "waivers"
+        self.waive()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+            folder.symlink_to(ROOT / "policies" / "waivers")
+
+    @contextmanager
+    def added(self, text: str) -> Iterator[None]:
+        """Let this checkout's program end with more lines for a time, as on somebody's branch.
+
+        Args:
+            text: The lines.
+        """
+        stacks = self.folder / "stacks"
+        stacks.unlink()
+        shutil.copytree(ROOT / "stacks", stacks)
+        with (stacks / "__main__.py").open("a", encoding="utf-8") as program:
+            program.write(text)
+        try:
+            yield
+        finally:
+            shutil.rmtree(stacks)
+            stacks.symlink_to(ROOT / "stacks")
 
     def environment(self, tier: str) -> dict[str, str]:
         """Return the variables of a process that works on a tier, without those of the tests' own shell."""
