@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from components.compute import Compute, Kueue, Workers
 from components.settings.fields import Settings
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.tiers import Tier
@@ -85,12 +86,14 @@ class PlatformFacts:
         namespace: Where descriptors stand. An Output of the platform, so that what is made there waits for its consent.
         tiers: The tiers that it takes.
         priority_class: The PriorityClass of the environment's tier.
+        compute: What runs jobs there. An Output as well, so that queues wait for it.
     """
 
     name: pulumi.Input[str]
     namespace: pulumi.Input[str]
     tiers: frozenset[Tier]
     priority_class: pulumi.Input[str]
+    compute: pulumi.Output[Compute]
 
 
 RW, RO = "rw", "ro"
@@ -245,6 +248,16 @@ class CloudAdapter(Protocol):
         `operator` where it is not the cloud's name that says who runs it.
 
         Rules compare the first three between stacks. A kind that is missing is not known.
+        """
+
+    @property
+    def kueue(self) -> Kueue:
+        """Whether the cluster has Kueue; of a slice, whether its platform's has."""
+
+    def workers(self, settings: AnySettings) -> Sequence[Workers]:
+        """Return the pools of the stack's cluster as jobs see them; pure.
+
+        None of a slice, which reads its platform's, and of a cluster whose machines nothing here knows.
         """
 
     def contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:

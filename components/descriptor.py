@@ -17,6 +17,7 @@ from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRef
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 from components import naming
+from components.compute import Compute, Kueue
 from components.contract import CONTRACT_VERSION, LakeFacts, PlatformFacts
 from components.settings.fields import NamespaceName
 from components.stores import layout
@@ -59,6 +60,8 @@ class PlatformDescriptor(BaseModel):
     """Tiers of the environments that it takes."""
     priority_classes: dict[Tier, Annotated[str, AfterValidator(naming.OBJECT.check)]] = Field(alias="priorityClasses")
     """The PriorityClass of each tier."""
+    compute: Compute = Compute(queues=False)
+    """What runs jobs there; nothing where an earlier release wrote the descriptor."""
 
 
 class LakeDescriptor(BaseModel):
@@ -130,24 +133,28 @@ def _readable(
     )
 
 
-def platform_facts(name: str, platform: str, tier: Tier, opts: pulumi.ResourceOptions) -> PlatformFacts:
+def platform_facts(name: str, platform: str, tier: Tier, kueue: Kueue, opts: pulumi.ResourceOptions) -> PlatformFacts:
     """Read a platform's descriptor and return what an environment of a tier needs of it.
 
     The engine fails with PlatformRefused's message at preview if the platform is another one, speaks another version of
-    the contract, or does not take the tier.
+    the contract, does not take the tier, or has queues where the environment says that there are none, or none.
 
     Args:
         name: Prefix of the logical name.
         platform: The platform's name, as the environment's settings give it.
         tier: The environment's tier.
+        kueue: Whether its cluster has Kueue, as the environment's settings give it.
         opts: Parent and provider.
     """
-    facts = _read_platform(name, opts).apply(lambda data: check_platform(data, platform, tier))
+    facts = _read_platform(name, opts).apply(
+        lambda data: check_queues(check_platform(data, platform, tier), kueue=kueue)
+    )
     return PlatformFacts(
         name=facts.apply(lambda f: f.name),
         namespace=facts.apply(lambda _: PLATFORM_NAMESPACE),
         tiers=frozenset({tier}),
         priority_class=facts.apply(lambda f: f.priority_classes[tier]),
+        compute=facts.apply(lambda f: f.compute),
     )
 
 
@@ -245,6 +252,32 @@ def check_platform(data: Mapping[str, str] | None, platform: str, tier: Tier) ->
         )
     if tier not in descriptor.priority_classes:
         raise _unreadable(platform)
+    return descriptor
+
+
+def check_queues(descriptor: PlatformDescriptor, *, kueue: Kueue) -> PlatformDescriptor:
+    """Return a platform's descriptor if it has queues where the environment counts on them, and none where it doesn't.
+
+    What an environment is made of stands in its own file: else a changed descriptor would take its queues away unseen.
+
+    Args:
+        descriptor: The platform's.
+        kueue: Whether the cluster has Kueue, as the environment's settings give it.
+
+    Raises:
+        PlatformRefused: Otherwise.
+    """
+    expected = kueue != "none"
+    if descriptor.compute.queues and not expected:
+        raise PlatformRefused(
+            f"jobs on platform {descriptor.name} wait in queues, and this stack file says that its cluster has no "
+            "Kueue: set `kueue: true` in the cloud's block"
+        )
+    if expected and not descriptor.compute.queues:
+        raise PlatformRefused(
+            f"platform {descriptor.name} has no queues, and this stack file counts on them: bring its stack up to date "
+            "first; or, if its cluster has no Kueue, set `kueue: false` in the cloud's block"
+        )
     return descriptor
 
 

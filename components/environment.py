@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components import descriptor
+from components import compute, descriptor
 from components.contract import CONTRACT_VERSION, CloudAdapter, Cluster, Ground, LakeFacts, PlatformFacts, Store
 from components.identity import identity
 from components.labels import environment_labels
@@ -90,6 +90,7 @@ class Environment(pulumi.ComponentResource):
             "network": {"kind": network.kind, "cidr": network.cidr, "egress": settings.network.egress},
             "namespace": self.namespace,
             "store": _described(store, settings, lake) if store else None,
+            "compute": facts.compute.apply(lambda found: compute.described(found, settings)),
             **({"registry": registry.url} if registry else {}),
             **({"image": settings.image.model_dump()} if settings.image else {}),
             **({"governance": dict(governance)} if governance else {}),
@@ -122,7 +123,7 @@ class Environment(pulumi.ComponentResource):
     ) -> PlatformFacts:
         settings = args.settings
         if cluster.platform is not None:
-            return descriptor.platform_facts(name, cluster.platform, settings.tier, opts)
+            return descriptor.platform_facts(name, cluster.platform, settings.tier, args.cloud.kueue, opts)
         platform = PlatformArgs(
             name=settings.id,
             tiers=frozenset({settings.tier}),
@@ -132,6 +133,8 @@ class Environment(pulumi.ComponentResource):
             cloud=args.cloud.name,
             cluster=cluster,
             lists=args.lists,
+            workers=args.cloud.workers(settings),
+            kueue=args.cloud.kueue,
         )
         return Platform(f"{name}-platform", platform, pulumi.ResourceOptions(parent=self)).facts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components import descriptor, isolation
+from components.compute import Compute, Kueue, Workers, ordered
 from components.contract import Cluster, PlatformFacts
 from components.descriptor import NAME, PLATFORM_NAMESPACE
 from components.labels import LABEL, ownership_labels
@@ -34,6 +36,8 @@ class PlatformArgs:
         cloud: Name of the cloud, for the descriptor.
         cluster: The cluster to equip.
         lists: What security approves, for its admission policies; None approves nothing.
+        workers: The cluster's pools.
+        kueue: Whether the cluster has Kueue, or is given it here.
     """
 
     name: str
@@ -44,6 +48,8 @@ class PlatformArgs:
     cloud: str
     cluster: Cluster
     lists: Lists | None
+    workers: Sequence[Workers] = ()
+    kueue: Kueue = "none"
 
 
 class Platform(pulumi.ComponentResource):
@@ -68,6 +74,7 @@ class Platform(pulumi.ComponentResource):
         classes = {tier: _priority_class(name, tier, labels, children) for tier in Tier if tier in args.tiers}
         isolation.closed(name, namespace.metadata.name, labels, children)
         _admission(name, labels, args.lists, children)
+        compute = Compute(queues=args.kueue != "none", pools=ordered(args.workers))
         published = descriptor.publish(
             name,
             {
@@ -76,6 +83,7 @@ class Platform(pulumi.ComponentResource):
                 "shared": args.shared,
                 "cloud": args.cloud,
                 "tiers": sorted(tier.value for tier in args.tiers),
+                "compute": compute.published,
                 "priorityClasses": {tier.value: item.metadata.name for tier, item in classes.items()},
             },
             called=NAME,
@@ -92,6 +100,7 @@ class Platform(pulumi.ComponentResource):
             namespace=namespace.metadata.name,
             tiers=args.tiers,
             priority_class=own.metadata.name,
+            compute=pulumi.Output.from_input(compute),
         )
         self.descriptor = published.id
         self.register_outputs({"descriptor": self.descriptor})

@@ -171,6 +171,12 @@ _NO_BUCKETS_OF_PEOPLE = HardRule(
     demand="buckets without users and groups",
     why="whoever has a bucket writes to it, and nobody writes to production's data by hand",
 )
+_NOTHING_BORROWED = HardRule(
+    key="quota.borrow_percent",
+    holds=lambda s: s.quota.borrow_percent == 0,
+    demand="0",
+    why="what is borrowed is taken back in mid-job, and a result must not depend on what others leave",
+)
 _VERSIONED = HardRule(
     key="store.versioned",
     holds=lambda s: s.store.versioned,
@@ -189,7 +195,10 @@ TIERS: Mapping[Tier, TierTable] = {
         defaults=Defaults(
             egress="open",
             pod_security="restricted",
-            quota={"cpu": "16", "memory": "64Gi", "gpu": 0, "pods": 100, "storage": "500Gi", "volumes": 20},
+            quota={
+                **{"cpu": "16", "memory": "64Gi", "gpu": 0, "pods": 100, "storage": "500Gi", "volumes": 20},
+                "borrow_percent": 100,
+            },
             container_default={"cpu": "500m", "memory": "1Gi"},
             container_maximum={"cpu": "8", "memory": "32Gi"},
             # A day's work may be lost, and half a day may pass until it goes on.
@@ -212,7 +221,10 @@ TIERS: Mapping[Tier, TierTable] = {
         defaults=Defaults(
             egress="listed",
             pod_security="restricted",
-            quota={"cpu": "32", "memory": "128Gi", "gpu": 0, "pods": 200, "storage": "1Ti", "volumes": 40},
+            quota={
+                **{"cpu": "32", "memory": "128Gi", "gpu": 0, "pods": 200, "storage": "1Ti", "volumes": 40},
+                "borrow_percent": 0,
+            },
             container_default={"cpu": "500m", "memory": "1Gi"},
             container_maximum={"cpu": "16", "memory": "64Gi"},
             store=StoreDefaults(
@@ -233,13 +245,16 @@ TIERS: Mapping[Tier, TierTable] = {
         store={"members": StoreRight.READ, "readers": StoreRight.READ, "automation": StoreRight.WRITE},
         priority=10_000,
         preempts=True,
-        rules=(_RESTRICTED, _EGRESS_LISTED, _NO_WORLD),
+        rules=(_RESTRICTED, _EGRESS_LISTED, _NO_WORLD, _NOTHING_BORROWED),
     ),
     Tier.PRODUCTION: TierTable(
         defaults=Defaults(
             egress="listed",
             pod_security="restricted",
-            quota={"cpu": "64", "memory": "256Gi", "gpu": 0, "pods": 500, "storage": "4Ti", "volumes": 80},
+            quota={
+                **{"cpu": "64", "memory": "256Gi", "gpu": 0, "pods": 500, "storage": "4Ti", "volumes": 80},
+                "borrow_percent": 0,
+            },
             container_default={"cpu": "500m", "memory": "1Gi"},
             container_maximum={"cpu": "32", "memory": "128Gi"},
             # Five minutes is what managed databases promise for their logs (Amazon RDS, "Point-in-time recovery").
@@ -262,6 +277,7 @@ TIERS: Mapping[Tier, TierTable] = {
             _RESTRICTED,
             _EGRESS_LISTED,
             _NO_WORLD,
+            _NOTHING_BORROWED,
             _NO_MEMBERS,
             _AUTOMATION_APART,
             _NO_BUCKETS_OF_PEOPLE,

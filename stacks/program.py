@@ -89,6 +89,8 @@ def _platform(
         cloud=adapter.name,
         cluster=cluster,
         lists=lists,
+        workers=adapter.workers(settings),
+        kueue=adapter.kueue,
     )
     platform = Platform(settings.name, args)
     governance = adapter.governance(settings.name, settings, Ground(network, cluster), opts)
@@ -100,6 +102,7 @@ def _platform(
         "cloud": adapter.name,
         "access": dict(cluster.access),
         "descriptor": platform.descriptor,
+        "compute": platform.facts.compute.apply(lambda found: found.published),
         **({"governance": dict(governance)} if governance else {}),
     }
 

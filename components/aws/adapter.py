@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from components.aws import preflight
 from components.aws.contradictions import contradictions
 from components.aws.place import login, owner_id
 from components.aws.settings import AwsSettings
+from components.aws.workers import workers
+from components.compute import Kueue, Workers
 from components.contract import Administration, Cluster, Ground, LakeFacts, Network, Registry, Store
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 
@@ -47,6 +50,16 @@ class AwsAdapter:
     def account(self) -> str:
         """The account; see the contract."""
         return f"account {self.settings.account}"
+
+    @property
+    def kueue(self) -> Kueue:
+        """Made with the cluster; see the contract. Of an adopted one's machines nothing is known to queue for."""
+        wanted = self.settings.kueue
+        return "made" if (not self.settings.adopt.cluster if wanted is None else wanted) else "none"
+
+    def workers(self, settings: AnySettings) -> Sequence[Workers]:
+        """Return the pools as jobs see them; see the contract."""
+        return workers(preflight.pools(settings, self.settings), self.settings.machines)
 
     @property
     def places(self) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from components import addressing, naming
-from components.aws import data, machines, preflight, regions, subnets
+from components.aws import data, machines, preflight, regions, subnets, workers
 from components.aws.place import role_name, role_path
 from components.aws.settings import AwsSettings, resolved
 from components.settings import slices
@@ -47,6 +47,7 @@ def contradictions(settings: AnySettings, block: AwsSettings) -> Found:
             yield f"{_KEY}.platform", "is missing: a lake is a slice of a platform, as environments come and go"
         yield from _not_made(block, "a lake lives on its platform's cluster")
         return
+    yield from _queues(block)
     if isinstance(settings, PlatformSettings) and block.platform:
         yield f"{_KEY}.platform", "a platform is not a slice of another platform; remove this key"
     if block.platform or block.adopt.cluster:
@@ -85,6 +86,11 @@ def _partitions(block: AwsSettings, partition: str) -> Found:
     for key, arn in named.items():
         if arn and not arn.startswith(f"arn:{partition}:"):
             yield key, f"{arn} is of another partition than {block.region}, where ARNs begin with arn:{partition}:"
+
+
+def _queues(block: AwsSettings) -> Found:
+    if block.kueue and block.adopt.cluster:
+        yield f"{_KEY}.kueue", "of an adopted cluster's machines nothing is known to queue for; remove this key"
 
 
 def _slice(settings: EnvironmentSettings | PlatformSettings, block: AwsSettings) -> Found:
@@ -159,6 +165,9 @@ def _pools(wanted: Mapping[str, PoolSettings]) -> Found:
             machines.machine(pool)
         except ValueError as error:
             yield f"pools.{name}", str(error)
+        else:
+            known = bool(pool.size) and workers.known(pool.size or "")
+            yield from ((f"pools.{name}.{key}", message) for key, message in pool.described(known=known))
         if name in _BUILT_IN:
             yield f"pools.{name}", f"EKS keeps {' and '.join(_BUILT_IN)} for itself; give the pool another name"
         if pool.min and f"{name}-base" in wanted:

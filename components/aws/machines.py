@@ -32,8 +32,7 @@ _FAMILIES: Mapping[MachineClass, tuple[str, ...]] = {
 _OLDEST = 5  # generation: older ones have other ratios and sizes
 _CORES = {2: "large", 4: "xlarge", 8: "2xlarge", 16: "4xlarge", 32: "8xlarge", 48: "12xlarge", 64: "16xlarge"}
 _CORES |= {96: "24xlarge", 192: "48xlarge"}
-# GPUs, cores and memory in GiB of each size of g5 and g6.
-_GPU_SIZES = {
+GPU_SIZES = {
     "xlarge": (1, 4, 16),
     "2xlarge": (1, 8, 32),
     "4xlarge": (1, 16, 64),
@@ -43,6 +42,7 @@ _GPU_SIZES = {
     "24xlarge": (4, 96, 384),
     "48xlarge": (8, 192, 768),
 }
+"""GPUs, cores and memory in GiB of each size of g5 and g6."""
 _SIZE = re.compile(r"(?P<family>[a-z]+[0-9]+[a-z0-9-]*)\.(?P<size>medium|large|[0-9]*xlarge)")
 # What comes before the number in the families that Auto Mode runs, and those of them with GPUs.
 _AUTO = {"c", "m", "r", "t", "z", "x", "i", "is", "im", "d", "p", "g", "gr", "inf", "trn", "hpc"}
@@ -125,10 +125,10 @@ def machine(pool: PoolSettings) -> Machine:
 
 
 def _gpu(gpus: int, cpu: int, memory: int) -> Machine:
-    for size, (has, cores, gib) in sorted(_GPU_SIZES.items(), key=lambda item: item[1]):
+    for size, (has, cores, gib) in sorted(GPU_SIZES.items(), key=lambda item: item[1]):
         if has >= gpus and cores >= cpu and gib >= memory:
             return _of_class("gpu", size, cores, has)
-    most = max(_GPU_SIZES.values())
+    most = max(GPU_SIZES.values())
     asked = " and ".join(filter(None, (f"{gpus} GPUs", _asked(cpu, memory))))
     raise ValueError(
         f"no machine of class gpu has {asked}; the largest has {most[0]} GPUs, {most[1]} cores and {most[2]}Gi. "

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, StrictBool, WithJsonSchema
 
 from components.naming import NameRule
 from components.settings.fields import Cidr, Group, Key, Line, NamespaceName, Settings
@@ -166,6 +166,8 @@ class AwsSettings(Settings):
     """The role to assume, which administers the cluster; by default whoever brought the stack up last does."""
     platform: NamespaceName | None = None
     """Name of the platform whose slice this is. Without it the environment has a cluster to itself."""
+    kueue: StrictBool | None = None
+    """Whether jobs wait in queues, by Kueue, which comes with a cluster that is made here; not on an adopted one."""
     adopt: AdoptSettings = AdoptSettings()
     """What exists already."""
     zones: Annotated[int, Field(ge=2, le=3)] = 3

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from components.compute import Kueue, Workers
 from components.contract import Administration, Cluster, Ground, LakeFacts, Network, Registry, Store
 from components.gcp.administration import administration
 from components.gcp.contradictions import contradictions
 from components.gcp.names import called, login, production
 from components.gcp.settings import GOOGLE, GcpSettings
+from components.gcp.workers import workers
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 
 if TYPE_CHECKING:
@@ -52,6 +54,16 @@ class GcpAdapter:
     def account(self) -> str:
         """The project; see the contract."""
         return f"project {self.settings.project}"
+
+    @property
+    def kueue(self) -> Kueue:
+        """Made with the cluster; see the contract. Of an adopted one's machines nothing is known to queue for."""
+        wanted = self.settings.kueue
+        return "made" if (not self.settings.adopt.cluster if wanted is None else wanted) else "none"
+
+    def workers(self, settings: AnySettings) -> Sequence[Workers]:
+        """Return the pools as jobs see them; see the contract."""
+        return workers(settings, self.settings)
 
     @property
     def places(self) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from components import addressing, naming
 from components.addressing import Network
-from components.gcp import machines, names, preflight, ranges
+from components.gcp import machines, names, preflight, ranges, workers
 from components.gcp.names import is_google
 from components.gcp.settings import GOOGLE, DatabaseSettings, GcpSettings
 from components.settings import slices
@@ -50,6 +50,7 @@ def contradictions(settings: AnySettings, block: GcpSettings) -> Found:
             yield f"{_KEY}.platform", "is missing: a lake is a slice of a platform, as environments come and go"
         yield from _not_made(block, "a lake lives on its platform's cluster")
         return
+    yield from _queues(block)
     if isinstance(settings, PlatformSettings) and block.platform:
         yield f"{_KEY}.platform", "a platform is not a slice of another platform; remove this key"
     yield from _money(settings, block)
@@ -71,6 +72,11 @@ def _project(settings: AnySettings, block: GcpSettings) -> Found:
         yield f"{_KEY}.create.seed", "is the project that is made here; name one that exists already"
     if not preflight.makes_network(settings, block):
         yield f"{_KEY}.create", "what is adopted, or a platform's, is in a project that exists; remove this key"
+
+
+def _queues(block: GcpSettings) -> Found:
+    if block.kueue and block.adopt.cluster:
+        yield f"{_KEY}.kueue", "of an adopted cluster's machines nothing is known to queue for; remove this key"
 
 
 def _slice(settings: EnvironmentSettings | PlatformSettings, block: GcpSettings) -> Found:
@@ -182,7 +188,7 @@ def _own_cluster(settings: EnvironmentSettings | PlatformSettings, block: GcpSet
         yield "name", str(error)
     yield from _api(block, production=settings.strictest is Tier.PRODUCTION)
     wanted = preflight.pools(settings, block)
-    yield from _pools(wanted)
+    yield from _pools(wanted, block)
     for name in block.machines:
         if name not in wanted:
             yield f"{_KEY}.machines.{name}", f"there is no such pool; there are {', '.join(sorted(wanted))}"
@@ -224,12 +230,15 @@ def _not_public(network: Network) -> str | None:
     return None
 
 
-def _pools(wanted: Mapping[str, PoolSettings]) -> Found:
+def _pools(wanted: Mapping[str, PoolSettings], block: GcpSettings) -> Found:
     for name, pool in wanted.items():
         try:
-            machines.chosen(pool)
+            kind = preflight.machine_type(name, pool, block)
         except machines.NoMachine as error:
             yield f"pools.{name}", str(error)
+        else:
+            known = workers.known(kind) is not None
+            yield from ((f"pools.{name}.{key}", message) for key, message in pool.described(known=known))
         if name == machines.SYSTEM:
             yield f"pools.{name}", "GKE's own things run in a pool of this name; give yours another"
 

@@ -43,13 +43,14 @@ class MachineType:
 
 
 _G2 = ((4, 16, 1), (8, 32, 1), (12, 48, 1), (16, 64, 1), (32, 128, 1), (24, 96, 2), (48, 192, 4), (96, 384, 8))
-_CLASSES: Mapping[str, Sequence[MachineType]] = {
+CLASSES: Mapping[str, Sequence[MachineType]] = {
     "general": [MachineType(f"n2-standard-{n}", n, 4 * n) for n in _N2_LARGE],
     "compute": [MachineType(f"n2-highcpu-{n}", n, n) for n in (*_N2, 96)],
     # The largest has less than eight GiB for each core.
     "memory": [*(MachineType(f"n2-highmem-{n}", n, 8 * n) for n in _N2), MachineType("n2-highmem-128", 128, 864)],
     "gpu": [MachineType(f"g2-standard-{n}", n, memory, gpus) for n, memory, gpus in _G2],
 }
+"""The machine types of each class, the smallest first."""
 
 
 class NoMachine(ValueError):  # noqa: N818 - reads as what it says
@@ -70,7 +71,7 @@ def chosen(pool: PoolSettings) -> str:
     cpus = quantities.parse(pool.cpu) if pool.cpu else Decimal(0)
     memory = quantities.parse(pool.memory) / _GIB if pool.memory else Decimal(0)
     gpus = max(pool.gpu, 1) if pool.machine == "gpu" else 0
-    types = _CLASSES[pool.machine]
+    types = CLASSES[pool.machine]
     for each in types:
         if each.cpus >= cpus and each.memory_gib >= memory and (each.gpus == gpus or not gpus):
             return each.name

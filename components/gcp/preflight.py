@@ -73,7 +73,7 @@ def offered(facts: Facts, settings: AnySettings, block: GcpSettings) -> dict[str
         offers = {zone: offer for zone, offer in facts.offers.get(kind, {}).items() if zone in _zones(facts, block)}
         if offers:
             offer = next(iter(offers.values()))
-            given = _attached(block.machines.get(name, {})) or (offer.accelerator, offer.gpus)
+            given = attached(block.machines.get(name, {})) or (offer.accelerator, offer.gpus)
             found[name] = Offered(kind, offer.cpus, *given, tuple(sorted(offers)))
     return found
 
@@ -160,8 +160,12 @@ def _quotas(facts: Facts, settings: AnySettings, block: GcpSettings) -> Iterator
             )
 
 
-def _attached(override: Mapping[str, object]) -> tuple[str, int] | None:
-    """Return the GPUs that a stack file attaches to machines that come without."""
+def attached(override: Mapping[str, object]) -> tuple[str, int] | None:
+    """Return type and number of the GPUs that a stack file attaches to machines that come without.
+
+    Args:
+        override: What it puts over the machines' configuration.
+    """
     found = override.get("guest_accelerators")
     if isinstance(found, list) and found and isinstance(found[0], Mapping) and "type" in found[0]:
         return str(found[0]["type"]), int(str(found[0].get("count") or 1))

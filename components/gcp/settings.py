@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StringConstraints, WithJsonSchema
 
 from components.settings.fields import Cidr, Key, Line, NamespaceName, Settings, one_line
 from components.tiers import Tier
@@ -126,6 +126,8 @@ class GcpSettings(Settings):
     """Addresses by which machines without a public one reach these APIs (private.googleapis.com)."""
     platform: NamespaceName | None = None
     """Name of the platform whose slice this is. Without it the environment has a cluster to itself."""
+    kueue: StrictBool | None = None
+    """Whether jobs wait in queues, by Kueue, which comes with a cluster that is made here; not on an adopted one."""
     adopt: AdoptSettings = AdoptSettings()
     """What exists already."""
     zones: Annotated[int, Field(ge=2, le=3)] = 3

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from components.compute import Kueue, Taint, Workers
 from components.contract import (
     RO,
     RW,
@@ -58,6 +59,29 @@ class KubernetesAdapter:
         return {"context": self.settings.context} | ({"kubeconfig": kubeconfig} if kubeconfig else {})
 
     @property
+    def kueue(self) -> Kueue:
+        """What the stack file says; see the contract."""
+        return "found" if self.settings.kueue else "none"
+
+    def workers(self, settings: AnySettings) -> Sequence[Workers]:
+        """Return the pools that the stack file says the cluster has; see the contract."""
+        del settings
+        return [
+            Workers(
+                name=name,
+                labels=pool.labels,
+                taints=tuple(Taint(key=each.key, value=each.value, effect=each.effect) for each in pool.taints),
+                cpu=pool.cpu,
+                memory=pool.memory,
+                gpu=pool.gpu,
+                gpu_resource=pool.gpu_resource,
+                max=pool.max,
+                spot=pool.spot,
+            )
+            for name, pool in self.settings.pools.items()
+        ]
+
+    @property
     def places(self) -> Mapping[str, str]:
         """What it all stands on; see the contract. The cluster stands for its account, which only its owner knows."""
         cluster, store = self.cluster_id, self.settings.store
@@ -78,7 +102,26 @@ class KubernetesAdapter:
                 "cloud.kubernetes.platform",
                 "is missing: a lake is a slice of a platform, as environments come and go",
             )
+        yield from self._pool_contradictions(settings)
         yield from self._store_contradictions(settings)
+
+    def _pool_contradictions(self, settings: AnySettings) -> Iterator[tuple[str, str]]:
+        key, pools = "cloud.kubernetes.pools", self.settings.pools
+        if self.settings.platform or isinstance(settings, LakeSettings):
+            if pools:
+                yield key, "a slice uses its platform's; remove this key"
+            return
+        if self.settings.kueue and not pools:
+            yield key, "is missing: say which machines the cluster has for jobs, or queues would lead nowhere"
+        for name, pool in pools.items():
+            for other, its in pools.items():
+                if name < other and (
+                    pool.labels.items() <= its.labels.items() or its.labels.items() <= pool.labels.items()
+                ):
+                    yield f"{key}.{other}.labels", f"select machines of pool {name}, too; name labels that only one has"
+        wanted = settings.quota.gpu if isinstance(settings, EnvironmentSettings) and pools else 0
+        if wanted and not any(pool.gpu for pool in pools.values()):
+            yield "quota.gpu", f"{wanted} GPUs, and no pool has any; set this to 0"
 
     def _not_made(self, settings: EnvironmentSettings | PlatformSettings) -> Iterator[tuple[str, str]]:
         """Yield what only whoever makes a cluster can make."""

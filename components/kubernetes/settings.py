@@ -7,8 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints, WithJsonSchema
 
-from components.settings.fields import Cidr, Key, Line, NamespaceName, Port, Settings
+from components.compute import GPU_RESOURCE
+from components.settings.fields import (
+    Cidr,
+    Count,
+    Key,
+    LabelValue,
+    Line,
+    NamespaceName,
+    Port,
+    Quantity,
+    Settings,
+)
 from components.settings.image import Repository
+from components.settings.pools import TaintSettings
 
 Feature = Literal["lifecycle", "encryption", "public_access_block"]
 # Verified against the system's certificate authorities (verify-full), or those of `sslrootcert` in the service file.
@@ -123,6 +135,27 @@ class StoreConnections(Settings):
                     yield "objects.accounts", f"two identities have one {field}, and would have each other's rights"
 
 
+class ExistingPool(Settings):
+    """Machines of one kind that the cluster has."""
+
+    labels: Annotated[dict[Line, LabelValue], Field(min_length=1)]
+    """Labels of these machines, and of no others."""
+    taints: tuple[TaintSettings, ...] = ()
+    """What a pod must tolerate to run there."""
+    cpu: Quantity
+    """Cores of one machine that pods may ask for (its `allocatable`, less what the cluster's own pods take)."""
+    memory: Quantity
+    """Memory of one machine that pods may ask for."""
+    gpu: Count = 0
+    """GPUs of one machine."""
+    gpu_resource: Line = GPU_RESOURCE
+    """What pods ask for them by."""
+    max: Annotated[int, Field(ge=1, le=100_000)]
+    """Machines at most."""
+    spot: StrictBool = False
+    """Whether a machine may be taken away at short notice."""
+
+
 class KubernetesSettings(Settings):
     """The cluster to use, and the data store beside it."""
 
@@ -134,5 +167,9 @@ class KubernetesSettings(Settings):
     """Name of the platform whose slice this environment is. Without it the environment owns the whole cluster."""
     registry: Repository | None = None
     """Registry with its path where the environment's images are, as registry.example/team."""
+    kueue: StrictBool = False
+    """Whether Kueue runs there, by which jobs wait in queues. A slice says what its platform says."""
+    pools: dict[Key, ExistingPool] = Field(default_factory=dict)
+    """The machines that jobs may run on, by a name of yours. A slice uses its platform's."""
     store: StoreConnections | None = None
     """Where the data store is made; without it the environment has none."""

@@ -66,6 +66,10 @@ def _label(value: str) -> str:
     return naming.LABEL_VALUE.check(value)
 
 
+def _label_value(value: str) -> str:
+    return naming.LABEL_VALUE.check(value) if value else value
+
+
 def one_line(value: str) -> str:
     """Return a text that stands in one line.
 
@@ -120,6 +124,10 @@ Label = Annotated[
     AfterValidator(_label),
     WithJsonSchema({**naming.LABEL_VALUE.json_schema(), "type": ["string", "number"]}),
 ]
+# Unlike a Label it may be empty, as labels that only have to be there are.
+LabelValue = Annotated[
+    str, AfterValidator(_label_value), WithJsonSchema({"type": ["string", "number"], "maxLength": 63})
+]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(one_line)]
 Group = Annotated[
     str,
@@ -134,6 +142,7 @@ NamespaceName = Annotated[str, AfterValidator(naming.NAMESPACE.check), WithJsonS
 # The bounds stand before the validator: behind it pydantic keeps them out of the JSON Schema.
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_whole_number_only)]
 Count = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_whole_number_only)]
+Percent = Annotated[int, Field(ge=0, le=1000), BeforeValidator(_whole_number_only)]
 Project = Annotated[str, AfterValidator(_PROJECT.check), WithJsonSchema(_PROJECT.json_schema())]
 BucketName = Annotated[str, AfterValidator(naming.BUCKET.check), WithJsonSchema(naming.BUCKET.json_schema())]
 User = Annotated[

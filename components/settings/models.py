@@ -28,6 +28,7 @@ from components.settings.fields import (
     Label,
     Line,
     NamespaceName,
+    Percent,
     Port,
     Project,
     Quantity,
@@ -100,6 +101,9 @@ class QuotaSettings(Settings):
     """Size of all volume claims together."""
     volumes: Count
     """Volume claims."""
+    borrow_percent: Percent
+    """How much more cores, memory and GPUs jobs may have while other experimentation environments of the platform leave
+    them unused, in percent of these. It is given back when they want it."""
 
 
 class ContainerResources(Settings):

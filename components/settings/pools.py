@@ -38,7 +38,7 @@ class PoolSettings(Settings):
     gpu: Count = 0
     """GPUs of one machine; by default none, or one in the class `gpu`."""
     size: Line | None = None
-    """The cloud's own name of a machine type, in place of class, cpu, memory and gpu."""
+    """The cloud's own name of a machine type, in place of a class. Of a rare one say cpu, memory and gpu, too."""
     min: Count = 0
     """Machines that are always there (default 0: scales to zero)."""
     max: Count
@@ -54,10 +54,24 @@ class PoolSettings(Settings):
             yield "max", "0 machines is no pool; leave the pool out"
         if self.min > self.max:
             yield "min", f"{self.min} is more than max, {self.max}"
-        if self.size and (self.cpu or self.memory or self.gpu or self.machine != "general"):
-            yield "size", "names the machine; remove machine, cpu, memory and gpu"
+        if self.size and self.machine != "general":
+            yield "size", "names the machine; remove machine"
         if self.gpu and not self.size and self.machine != "gpu":
             yield "gpu", f"a machine of class {self.machine} has none; say machine: gpu"
+
+    def described(self, *, known: bool) -> Iterator[tuple[str, str]]:
+        """Yield (key, message) for what is missing, or said twice, of a machine that `size` names.
+
+        Args:
+            known: Whether what machines of this type have is known, as it is of most.
+        """
+        if not self.size:
+            return
+        given = bool(self.cpu or self.memory or self.gpu)
+        if known and given:
+            yield "size", "names the machine, and what it has is known; remove cpu, memory and gpu"
+        if not known and not (self.cpu and self.memory):
+            yield "size", "what one has is not known here: say its cpu, memory and, if it has GPUs, gpu beside it"
 
 
 def contradictions(pools: Mapping[str, PoolSettings]) -> Iterator[tuple[str, str]]:

@@ -35,3 +35,21 @@ def parse(quantity: str) -> Decimal:
     if value > _LARGEST:
         raise ValueError(f"{quoted(quantity)} is more than Kubernetes can count, 2^63-1 ({_LARGEST:.1e})")
     return value
+
+
+def written(value: Decimal, *, binary: bool = False) -> str:
+    """Return a quantity as Kubernetes itself writes it: what is compared with an answer must not differ in form alone.
+
+    Args:
+        value: In its base unit. What is finer than a thousandth, or than a byte, is cut off.
+        binary: Whether it counts bytes.
+    """
+    if binary:
+        whole, steps = int(value), [(suffix, 1024**power) for suffix, power in _BINARY.items()]
+    elif value == int(value):
+        whole, steps = int(value), [(suffix, 1000**power) for suffix, power in _DECIMAL.items() if power > 0]
+    else:
+        return f"{int(value * 1000)}m"
+    fitting = [(suffix, size) for suffix, size in steps if whole and whole % size == 0]
+    suffix, size = fitting[-1] if fitting else ("", 1)
+    return f"{whole // size}{suffix}"

@@ -178,7 +178,7 @@ def test_an_unknown_region_names_the_likely_one(run: Run) -> None:
 def test_all_that_the_project_would_refuse_is_said_at_once_and_nothing_is_made(run: Run) -> None:
     pools = {
         "train": {"machine": "gpu", "max": 4},
-        "odd": {"size": "n2-standrad-4", "max": 1},
+        "odd": {"size": "n2-standrad-4", "cpu": "4", "memory": "16Gi", "max": 1},
         "web": {"cpu": "32", "max": 20},
     }
     over = {"web": {"disk_size": 100}}

@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pulumi
+import yaml
 from google.protobuf import json_format
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
 
@@ -27,6 +28,16 @@ PLATFORM = {
     "shared": True,
     "tiers": ["experimentation", "testing"],
     "priorityClasses": {"experimentation": "terrarium-experimentation", "testing": "terrarium-testing"},
+}
+POOL = {"name": "general", "labels": {"terrarium.dev/pool": "general"}, "cpu": "8", "memory": "32Gi", "max": 3}
+GPUS = {
+    **{"name": "training", "labels": {"terrarium.dev/pool": "training"}, "cpu": "4", "memory": "16Gi", "max": 2},
+    **{"gpu": 1, "taints": [{"key": "nvidia.com/gpu", "value": "present"}]},
+}
+COMPUTE = {
+    "queues": True,
+    "priorities": {"low": "terrarium-low", "normal": "terrarium-normal", "high": "terrarium-high"},
+    "pools": [POOL, GPUS],
 }
 
 
@@ -105,12 +116,13 @@ def no_answer(args: MockCallArgs) -> Mapping[str, Any]:
 class _Cloud(Mocks):
     """Gives every resource an id and its own inputs back; answers reads with a platform for all but production."""
 
-    def __init__(self, made: Made, answer: Answer) -> None:
+    def __init__(self, made: Made, answer: Answer, *, queues: bool) -> None:
+        self._platform = {**PLATFORM, **({"compute": COMPUTE} if queues else {})}
         self._made = made
         self._answer = answer
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        published = {f"{PLATFORM_NAMESPACE}/terrarium": PLATFORM, f"{PLATFORM_NAMESPACE}/lake--shared": LAKE}
+        published = {f"{PLATFORM_NAMESPACE}/terrarium": self._platform, f"{PLATFORM_NAMESPACE}/lake--shared": LAKE}
         if args.resource_id in published:
             return args.resource_id, {"data": {KEY: json.dumps(published[args.resource_id])}}
         made: dict[str, dict[str, str]] = {
@@ -199,12 +211,22 @@ def record(
     own = folder / f"Pulumi.{stack}.yaml"
     if not own.exists():
         own.write_text(json.dumps({"config": {"pulumi:disable-default-providers": ["*"], **blocks}}), encoding="utf-8")
+    declared = {**yaml.safe_load(own.read_text(encoding="utf-8"))["config"], **blocks}
     config = {key: json.dumps(block) for key, block in blocks.items()}
 
     def program() -> Mapping[str, Any]:
         return build(folder, stack, pulumi.Config("terrarium"))
 
-    return record_program(program, stack, config, preview=preview, made=made, answer=answer)
+    return record_program(program, stack, config, preview=preview, made=made, answer=answer, queues=_queues(declared))
+
+
+def _queues(declared: Mapping[str, Any]) -> bool:
+    """Tell whether a stack file counts on queues: its platform has them then."""
+    clouds = [block["cloud"] for key, block in declared.items() if key.startswith("terrarium:") and "cloud" in block]
+    usual = {"aws": True, "gcp": True}
+    return any(
+        (block or {}).get("kueue", usual.get(name, False)) for cloud in clouds for name, block in dict(cloud).items()
+    )
 
 
 def record_program(
@@ -215,6 +237,7 @@ def record_program(
     preview: bool = False,
     made: Made = nothing_more,
     answer: Answer = no_answer,
+    queues: bool = False,
 ) -> Recorded:
     """Run a program, a part of one for instance, and return what it asked for.
 
@@ -225,8 +248,9 @@ def record_program(
         preview: As for `record`.
         made: As for `record`.
         answer: As for `record`.
+        queues: Whether the platform that it reads has queues.
     """
-    recorded, cloud = Recorded(), _Cloud(made, answer)
+    recorded, cloud = Recorded(), _Cloud(made, answer, queues=queues)
     pulumi.runtime.set_mocks(cloud, "terrarium", stack, preview=preview, monitor=_Monitor(cloud, recorded))
     pulumi.runtime.set_all_config(dict(config or {}))
 

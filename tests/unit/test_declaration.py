@@ -44,7 +44,7 @@ def test_a_valid_stack_is_declared_with_what_it_inherits(project: Any) -> None:
     ("added", "line", "key", "says"),
     [
         ("ownr: me", 9, "ownr", "unknown key; did you mean `owner`? Allowed: buckets, budget, ci, cloud, container"),
-        ("quota:\n  cpus: 1", 10, "quota.cpus", "did you mean `cpu`? Allowed: cpu, gpu, memory, pods, storage, volumes"),
+        ("quota:\n  cpus: 1", 10, "quota.cpus", "did you mean `cpu`? Allowed: borrow_percent, cpu, gpu, memory, pods, storage, volumes"),
         ("network:\n  cidr: 10.64.0.1/20", 10, "network.cidr", "the network is 10.64.0.0/20"),
         ("network:\n  cidr: office", 10, "network.cidr", "is not a network in CIDR form, such as 10.64.0.0/20"),
         ("network:\n  egress: closed", 10, "network.egress", "must be 'open' or 'listed'"),

@@ -19,8 +19,7 @@ from components.tiers import TIERS, Tier
     [
         ({"max": 0}, "max", "0 machines is no pool"),
         ({"min": 3, "max": 2}, "min", "3 is more than max, 2"),
-        ({"max": 1, "size": "m7i.large", "cpu": "2"}, "size", "remove machine, cpu, memory and gpu"),
-        ({"max": 1, "size": "m7i.large", "machine": "gpu"}, "size", "remove machine, cpu, memory and gpu"),
+        ({"max": 1, "size": "m7i.large", "machine": "gpu"}, "size", "remove machine"),
         ({"max": 1, "gpu": 1}, "gpu", "a machine of class general has none; say machine: gpu"),
     ],
 )
@@ -78,3 +77,19 @@ def test_a_ci_that_would_let_more_than_one_branch_in_is_refused(bad: dict[str, s
     CiSettings.model_validate({"issuer": "github", "repository": "acme/churn"})
     with pytest.raises(ValidationError):
         CiSettings.model_validate({"issuer": "github", "repository": "acme/churn", **bad})
+
+
+@pytest.mark.parametrize(
+    ("pool", "known", "says"),
+    [
+        ({"size": "m7i.large"}, True, None),
+        ({"size": "m7i.large", "cpu": "2"}, True, "what it has is known; remove cpu, memory and gpu"),
+        ({"size": "p5.48xlarge"}, False, "say its cpu, memory and, if it has GPUs, gpu"),
+        ({"size": "p5.48xlarge", "cpu": "192", "memory": "2Ti", "gpu": 8}, False, None),
+        ({"cpu": "2"}, False, None),
+    ],
+)
+def test_what_a_named_machine_has_is_known_or_said(pool: dict[str, Any], known: bool, says: str | None) -> None:
+    found = list(PoolSettings.model_validate({"max": 1, **pool}).described(known=known))
+    assert [key for key, _ in found] == (["size"] if says else [])
+    assert all(says and says in message for _, message in found)

@@ -18,10 +18,8 @@ ALLOWANCE = {"cidr": "10.0.0.0/8", "ports": [443], "why": "test"}
 def _broken(tier: Tier, **changes: Any) -> list[tuple[str, str]]:
     settings = {"project": "churn", "name": "x", "tier": tier, "owner": "o", "cost_centre": "c", "cloud": {}}
     defaults: dict[str, Any] = TIERS[tier].defaults.as_settings()
-    store = {**defaults["store"], **changes.get("store", {})}
-    return list(
-        EnvironmentSettings.model_validate({**settings, **defaults, **changes, "store": store}).contradictions()
-    )
+    within = {key: {**defaults[key], **changes.get(key, {})} for key in ("store", "quota")}
+    return list(EnvironmentSettings.model_validate({**settings, **defaults, **changes, **within}).contradictions())
 
 
 @pytest.mark.parametrize("tier", Tier)
@@ -36,12 +34,13 @@ BREACHES: dict[str, dict[str, Any]] = {
     "people.members": {"people": {"members": ["team"]}},
     "people.automation": {"people": {"automation": ["ci"], "promoters": ["ci"]}},
     "buckets": {"buckets": {"alice": {"users": ["alice"]}}},
+    "quota.borrow_percent": {"quota": {"borrow_percent": 10}},
     "store.versioned": {"store": {"versioned": False}},
     "store.protected": {"store": {"protected": False}},
 }
 HARD = {
     EXPERIMENTATION: set[str](),
-    TESTING: {"pod_security", "network.egress", "network.egress_to"},
+    TESTING: {"pod_security", "network.egress", "network.egress_to", "quota.borrow_percent"},
     PRODUCTION: set(BREACHES),
 }
 

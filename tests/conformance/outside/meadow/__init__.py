@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 
+from components.compute import Kueue, Workers
 from components.contract import Cluster, Ground, LakeFacts, Network, NotReached, Store
 from components.settings.fields import Line, NamespaceName, Settings
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
@@ -38,6 +39,14 @@ class MeadowAdapter:
     def access(self, settings: AnySettings) -> Mapping[str, str]:
         del settings
         return {"context": f"meadow-{self.settings.region}"}
+
+    @property
+    def kueue(self) -> Kueue:
+        return "none"
+
+    def workers(self, settings: AnySettings) -> Sequence[Workers]:
+        del settings
+        return ()
 
     @property
     def places(self) -> Mapping[str, str]:
