@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from rehearsal import engine, nodes, paths, site, stacks
-from rehearsal.build import NODE_SETS
+from rehearsal.build import NODE_SETS, QUEUE_SETS
 from rehearsal.build import build as build_sets
 from rehearsal.errors import RehearsalError, explained
 from rehearsal.platform import Platform
@@ -123,13 +123,14 @@ def _prepare(report: Report, *, control_plane: bool) -> engine.EngineParts:
     # All that is missing in one call, so that the counts of what is left are true; and before the engine is laid out,
     # which takes kubectl from what is built.
     wanted = [*(["pulumi"] if engine.must_build(report) else []), *(BUILT if control_plane else [])]
-    build_sets([*wanted, *(NODE_SETS if control_plane and nodes.real() else ())], report)
+    further = [*QUEUE_SETS, *(NODE_SETS if nodes.real() else ())] if control_plane else []
+    build_sets([*wanted, *further], report)
     return engine.prepare(report)
 
 
 def _start_embedded(name: str, report: Report) -> None:
     real = nodes.real()
-    platform = Platform(name, nodes=0, real_node=True) if real else Platform(name)
+    platform = Platform(name, nodes=0, real_node=True, queues=True) if real else Platform(name, queues=True)
     platform.start(report)
     if why := nodes.why_simulated(platform):
         report.note(f"The nodes of '{name}' are simulated, no container runs: {why}.")

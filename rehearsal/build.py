@@ -35,6 +35,16 @@ class Step:
 
 
 @dataclass(frozen=True)
+class ChangedStep(Step):
+    """A `go build` of a program of one file in which a text is replaced: for what its settings can't say."""
+
+    dependency: str = ""
+    path: str = ""
+    old: str = ""
+    new: str = ""
+
+
+@dataclass(frozen=True)
 class Copy:
     """Files taken as they are out of a dependency: `path` inside it, to `to` inside the set's folder."""
 
@@ -102,6 +112,31 @@ def _recipes() -> Mapping[str, Recipe]:
             binaries=("kwok",),
             copies=(Copy("sigs.k8s.io/kwok", "kustomize/stage", "stage"),),
         ),
+        "kueue": Recipe(
+            steps=(
+                ChangedStep(
+                    (f"{versions.KUEUE}/cmd/kueue",),
+                    f"-s -w -X {versions.KUEUE}/pkg/version.GitVersion={versions.kueue()}",
+                    "kueue",
+                    versions.KUEUE,
+                    "cmd/kueue/main.go",
+                    # Else it serves metrics, which nobody asks for here, with a certificate from this folder of the
+                    # machine, and ends if there is none.
+                    'metricsCertPath := "/etc/kueue/metrics/certs"',
+                    "metricsCertPath := cfg.Webhook.CertDir",
+                ),
+            ),
+            binaries=("kueue",),
+            copies=tuple(
+                Copy(versions.KUEUE, f"config/components/{path}", to)
+                for path, to in (
+                    ("crd/bases", "definitions"),
+                    ("crd/patches", "conversions"),
+                    ("webhook/manifests.yaml", "webhooks.yaml"),
+                    ("rbac/role.yaml", "role.yaml"),
+                )
+            ),
+        ),
         "versitygw": Recipe(
             steps=(Step((f"{gateway}/cmd/versitygw",), f"-s -w -X main.Version={versions.versitygw()}", "versitygw"),),
             binaries=("versitygw",),
@@ -111,6 +146,8 @@ def _recipes() -> Mapping[str, Recipe]:
 
 SETS = ("pulumi", "kubernetes", "kwok", "versitygw")
 """What runs everywhere."""
+QUEUE_SETS = ("kueue",)
+"""What a platform with queues needs beside."""
 NODE_SETS = ("node", "kube-router", "coredns")
 """What a real node needs beside."""
 # The same paths and no repository state in the binaries: two checkouts make the same bytes.
@@ -245,8 +282,9 @@ def _fill(name: str, recipe: Recipe, fresh: Path, count: _Count) -> None:
         names = step.name or ", ".join(package.rsplit("/", 1)[-1] for package in step.packages)
         count.step(f"Building {names}")
         output = f"{fresh}{os.sep}{step.name}"
-        arguments = [*_FLAGS, "-ldflags", step.link, "-o", output, *step.packages]
-        golang.build(_module(name, recipe), arguments, scratch, count.report.detail)
+        flags = [*_FLAGS, "-ldflags", step.link, "-o", output]
+        changed = [str(_changed(_module(name, recipe), step, scratch))] if isinstance(step, ChangedStep) else None
+        golang.build(_module(name, recipe), flags, step.packages, scratch, count.report.detail, files=changed)
     shutil.rmtree(scratch)
     for copy in recipe.copies:
         _copy(golang.module_source(_module(name, recipe), copy.dependency) / copy.path, fresh / copy.to)
@@ -254,6 +292,15 @@ def _fill(name: str, recipe: Recipe, fresh: Path, count: _Count) -> None:
         (fresh / binary).chmod(0o755)
     files = {str(path.relative_to(fresh)): path.stat().st_size for path in sorted(fresh.rglob("*")) if path.is_file()}
     (fresh / _MANIFEST).write_text(json.dumps({"set": name, "files": files}, indent=1), encoding="utf-8")
+
+
+def _changed(module: str, step: ChangedStep, scratch: Path) -> Path:
+    text = (golang.module_source(module, step.dependency) / step.path).read_text(encoding="utf-8")
+    if step.old not in text:
+        raise RehearsalError(f"{step.path} of {step.dependency} does not say {step.old!r} any more; mend its recipe.")
+    file = scratch / "main.go"
+    file.write_text(text.replace(step.old, step.new), encoding="utf-8")
+    return file
 
 
 def _copy(source: Path, target: Path) -> None:

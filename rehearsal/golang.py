@@ -68,21 +68,31 @@ def settings(module: str) -> dict[str, str]:
     return values
 
 
-def build(module: str, arguments: Sequence[str], scratch: Path, progress: Callable[[str], None]) -> None:
+def build(
+    module: str,
+    flags: Sequence[str],
+    packages: Sequence[str],
+    scratch: Path,
+    progress: Callable[[str], None],
+    *,
+    files: Sequence[str] | None = None,
+) -> None:
     """Run `go build` in a module. Go's own cache keeps what an interrupted build had finished.
 
     Args:
         module: A folder of `rehearsal/modules`.
-        arguments: What follows `go build`.
+        flags: What follows `go build`.
+        packages: What is built.
         scratch: Folder for what a build needs meanwhile, up to some GB. Go deletes it at the end, unless it is killed.
         progress: Told what is being fetched or compiled, line by line.
+        files: Go files that take the place of a package's own.
 
     Raises:
         RehearsalError: The build failed; the text has Go's last lines and what to do.
     """
-    total = len(_run(module, ["list", "-deps", *_packages(arguments)]).splitlines())
+    total = len(_run(module, ["list", "-deps", *packages]).splitlines())
     process = subprocess.Popen(
-        ["go", "build", "-v", *arguments],
+        ["go", "build", "-v", *flags, *(files or packages)],
         cwd=module_folder(module),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -158,10 +168,6 @@ def _run(module: str, arguments: Sequence[str]) -> str:
     if done.returncode:
         raise RehearsalError(failure(module, done.stderr.strip().splitlines()))
     return done.stdout
-
-
-def _packages(arguments: Sequence[str]) -> list[str]:
-    return [word for word in arguments if re.fullmatch(r"[\w-]+(\.[\w-]+)+/[\w./-]+", word)]
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:

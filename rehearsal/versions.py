@@ -10,6 +10,8 @@ from rehearsal.paths import root
 
 KUBE_ROUTER = "github.com/cloudnativelabs/kube-router/v2"
 """Its module. Version 1 put IPv6 ranges into sets of IPv4 addresses, failed, and held no policy at all."""
+KUEUE = "sigs.k8s.io/kueue"
+"""Its module."""
 
 
 def module_folder(name: str) -> Path:
@@ -67,6 +69,11 @@ def kwok() -> str:
 def kube_router() -> str:
     """Return the version of kube-router, which filters a real node's packets by network policies."""
     return pinned("kube-router", KUBE_ROUTER)
+
+
+def kueue() -> str:
+    """Return the version of Kueue, by which jobs wait in queues."""
+    return pinned("kueue", KUEUE)
 
 
 def coredns() -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from rehearsal.errors import RehearsalError
 from rehearsal.platform.control import Platform
+from rehearsal.platform.pools import parse
 from rehearsal.platform.status import Status
 from rehearsal.progress import on_terminal
 
@@ -33,11 +34,17 @@ def start(
     *,
     nodes: Annotated[int, typer.Option(help="How many nodes are simulated.")] = 3,
     real_node: Annotated[bool, typer.Option("--real-node", help="Give a new platform a real node, too.")] = False,
+    queues: Annotated[bool, typer.Option("--queues", help="Let jobs wait in queues; it keeps them.")] = False,
+    pool: Annotated[
+        list[str] | None,
+        typer.Option(help="Simulated nodes: NAME:cpu=8,memory=32Gi,gpu=1,count=2,LABEL=VALUE; it keeps them."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start a platform, or what of it does not run."""
     with _errors_for_people(), on_terminal() as report:
-        found = Platform(name, nodes=nodes, real_node=real_node).start(report)
+        pools = [parse(text) for text in pool or ()]
+        found = Platform(name, nodes=nodes, real_node=real_node, queues=queues, pools=pools).start(report)
     _show(found, as_json=as_json)
 
 

@@ -7,10 +7,12 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
-from rehearsal.build import NODE_SETS, build
+from rehearsal.build import NODE_SETS, QUEUE_SETS, build
 from rehearsal.errors import RehearsalError, explained
+from rehearsal.files import write_json
 from rehearsal.locks import locked_folder
 from rehearsal.paths import local
 from rehearsal.platform import inspection, instance, postgresql
@@ -21,6 +23,7 @@ from rehearsal.platform.node import machine
 from rehearsal.platform.node import plan as node_plan
 from rehearsal.platform.parts import parts_of
 from rehearsal.platform.people import equip
+from rehearsal.platform.pools import Pool
 from rehearsal.platform.startup import Startup, TryAgainError
 from rehearsal.platform.status import Status
 from rehearsal.progress import Report, Silent
@@ -54,7 +57,16 @@ def _home() -> Path:
 class Platform:
     """One embedded platform. Several live side by side under different names."""
 
-    def __init__(self, name: str, home: Path | None = None, *, nodes: int = 3, real_node: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        home: Path | None = None,
+        *,
+        nodes: int = 3,
+        real_node: bool = False,
+        queues: bool = False,
+        pools: Sequence[Pool] = (),
+    ) -> None:
         """Name a platform; nothing is started or written.
 
         Args:
@@ -62,6 +74,8 @@ class Platform:
             home: Folder that holds a folder for each platform; default `<checkout>/.terrarium/platforms`.
             nodes: How many nodes are simulated.
             real_node: Whether it gets a real node at its first start; what it has then, it keeps.
+            queues: Whether jobs wait in queues (Kueue) from its next start on; it keeps them.
+            pools: Pools of its simulated nodes, from its next start on, in place of so many alike; it keeps them, too.
 
         Raises:
             RehearsalError: The name can't be one.
@@ -73,6 +87,7 @@ class Platform:
         self.name = name
         self._nodes = nodes
         self._real_node = real_node
+        self._queues, self._pools = queues, tuple(pools)
         self._layout = Layout((home or _home()).absolute() / name)
 
     @property
@@ -109,7 +124,9 @@ class Platform:
         own = {"postgresql": postgresql.programs(), "python": Path(sys.executable).parent}
         with self._held(report):
             self._choose_nodes()
-            built = {**build(BUILT, report), **own, **self._node_programs(report)}
+            self._choose_extras()
+            sets = (*BUILT, *(QUEUE_SETS if self._layout.queues else ()))
+            built = {**build(sets, report), **own, **self._node_programs(report)}
             for attempt in range(1, _ATTEMPTS + 1):
                 with suppress(*([TryAgainError] if attempt < _ATTEMPTS else [])):
                     Startup(self._layout, self._simulated, built, report).run()
@@ -128,8 +145,17 @@ class Platform:
                 raise RehearsalError(f"The platform '{self.name}' can have no real node here: {reason}.")
             machine.choose(layout.machine_file, self._nodes)
 
+    def _choose_extras(self) -> None:
+        layout = self._layout
+        if self._queues or self._pools:
+            pools = self._pools or layout.pools
+            known = {"queues": self._queues or layout.queues, "pools": [asdict(pool) for pool in pools]}
+            write_json(layout.extras_file, known)
+
     @property
     def _simulated(self) -> int:
+        if pools := self._layout.pools:
+            return sum(pool.count for pool in pools)
         found = self._layout.machine
         return found.simulated if found else self._nodes
 

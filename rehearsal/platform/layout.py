@@ -10,6 +10,7 @@ from rehearsal.files import read_json
 from rehearsal.platform.certificates import Authority, Pair, signing_key
 from rehearsal.platform.node import machine
 from rehearsal.platform.node.machine import Machine
+from rehearsal.platform.pools import Pool
 from rehearsal.platform.ports import LOOPBACK
 
 # Common names, and file names, of the two certificate authorities.
@@ -24,6 +25,7 @@ PORTS = (
     "postgresql",
     "postgresql-tls",
     "registry",
+    "kueue-controller",
 )
 # Kubernetes' own default (kubeadm) ranges; pod and service addresses are never routed here.
 SERVICES, PODS = "10.96.0.0/16", "10.244.0.0/16"
@@ -48,6 +50,8 @@ CLIENTS = {
 }
 # Those of a real node, and of the API server when it asks one for logs.
 NODE_CLIENTS = ("kubelet", "kube-proxy", "kube-router")
+# The part that lets jobs wait in queues, its port and its client certificate.
+QUEUES = "kueue-controller"
 KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 
 
@@ -71,6 +75,22 @@ class Layout:
     def machine(self) -> Machine | None:
         """Its real node; None if its nodes are all simulated."""
         return machine.read(self.machine_file)
+
+    @property
+    def extras_file(self) -> Path:
+        """Says what it has beside the usual: queues, and simulated nodes of several pools."""
+        return self.folder / "config" / "extras.json"
+
+    @property
+    def queues(self) -> bool:
+        """Whether jobs wait in queues."""
+        return bool((read_json(self.extras_file) or {}).get("queues"))
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """The pools of its simulated nodes; none, if they are all of one kind."""
+        found = (read_json(self.extras_file) or {}).get("pools")
+        return tuple(Pool(**pool) for pool in found) if isinstance(found, list) else ()
 
     @property
     def host(self) -> str:
@@ -255,6 +275,8 @@ class Layout:
             signing_key(self.tokens),
             *(cluster.issue(self.pair(name), user, groups) for name, (user, groups) in CLIENTS.items()),
             *(self._issue_node_certificates(cluster, found) if found else ()),
+            # It serves webhooks, and logs in.
+            *([cluster.issue(self.pair(QUEUES), "terrarium:kueue", hosts=[LOOPBACK])] if self.queues else []),
         ]
         return any(changed)
 

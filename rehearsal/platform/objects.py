@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from rehearsal.platform.pools import GENERAL, Pool
 
 NODES = "/api/v1/nodes"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _RBAC = "rbac.authorization.k8s.io/v1"
 _NAME = "terrarium:kwok"
-# A small cluster's worker: 8 processors, 32 GiB; pods as a kubelet's default.
-_SIZE = {"cpu": "8", "memory": "32Gi", "ephemeral-storage": "100Gi", "pods": "110"}
+# Disk of a small cluster's worker; pods as a kubelet's default.
+_SIZE = {"ephemeral-storage": "100Gi", "pods": "110"}
+GPU = "nvidia.com/gpu"
+"""What pods ask for GPUs by."""
 _ZONES = "abc"
 
 
-def node(number: int) -> dict[str, Any]:
+def nodes(pools: Sequence[Pool], usual: int) -> list[dict[str, Any]]:
+    """Return the simulated nodes of a platform.
+
+    Args:
+        pools: Their pools; without any, they are of one.
+        usual: How many there are without pools.
+    """
+    if not pools:
+        return [node(number) for number in range(1, usual + 1)]
+    return [node(number, pool, f"{pool.name}-{number}") for pool in pools for number in range(1, pool.count + 1)]
+
+
+def node(number: int, pool: Pool | None = None, called: str = "") -> dict[str, Any]:
     """Return a simulated node.
 
     Args:
         number: From 1; the nodes spread over three zones.
+        pool: What it is: by default a small cluster's worker, 8 processors and 32 GiB.
+        called: Its name, if not the usual one.
     """
-    name = f"simulated-{number}"
+    pool = pool or Pool(GENERAL)
+    name = called or f"simulated-{number}"
+    size = {**_SIZE, "cpu": pool.cpu, "memory": pool.memory, **({GPU: str(pool.gpu)} if pool.gpu else {})}
     labels = {
         "type": "kwok",
         "terrarium.dev/simulated": "true",
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": "amd64",
-        "node.kubernetes.io/instance-type": "simulated-8x32",
+        "node.kubernetes.io/instance-type": f"simulated-{pool.cpu}x{pool.memory.removesuffix('Gi')}",
+        "terrarium.dev/pool": pool.name,
         "topology.kubernetes.io/region": "local",
         "topology.kubernetes.io/zone": f"local-{_ZONES[(number - 1) % len(_ZONES)]}",
+        **pool.labels,
     }
+    taints = [{"key": GPU, "value": "present", "effect": "NoSchedule"}] if pool.gpu else []
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
-        "spec": {"providerID": f"kwok://{name}"},
-        "status": {"capacity": _SIZE, "allocatable": _SIZE},
+        "spec": {"providerID": f"kwok://{name}", "taints": taints},
+        "status": {"capacity": size, "allocatable": size},
     }
 
 

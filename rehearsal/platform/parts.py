@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rehearsal import versions
+from rehearsal.platform import queues
 from rehearsal.platform.layout import KUBELET_CLIENT, SERVICES, SIMULATED_PODS, Layout, server
+from rehearsal.platform.node.machine import Machine
 from rehearsal.platform.node.parts import NODE_PARTS
 from rehearsal.platform.part import Part
 from rehearsal.platform.ports import LOOPBACK
@@ -198,13 +200,17 @@ PARTS = (
     *STORE,
 )
 """What every platform has, in the order it is shown; each starts as soon as what it needs is there."""
-ALL = (*PARTS, *NODE_PARTS)
+ALL = (*PARTS, queues.PART, *NODE_PARTS)
 """What a platform may have."""
 
 
 def parts_of(layout: Layout) -> tuple[Part, ...]:
     """Return the parts that a platform has."""
     machine = layout.machine
-    if machine is None:
-        return PARTS
-    return tuple(part for part in ALL if machine.simulated or part.name != SIMULATOR)
+    left_out = {part.name for part in NODE_PARTS} if machine is None else {SIMULATOR} - _simulated(machine)
+    without = set() if layout.queues else {queues.PART.name}
+    return tuple(part for part in ALL if part.name not in left_out | without)
+
+
+def _simulated(machine: Machine) -> set[str]:
+    return {SIMULATOR} if machine.simulated else set()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rehearsal.errors import RehearsalError
 from rehearsal.files import size, tail, write
-from rehearsal.platform import archive, instance, keys, objects, ports, postgresql, store
+from rehearsal.platform import archive, instance, keys, objects, ports, postgresql, queues, store
 from rehearsal.platform.api import Api
 from rehearsal.platform.connections import write_connections
 from rehearsal.platform.kubeconfigs import write_kubeconfig
@@ -77,6 +77,8 @@ class Startup:
         if layout.machine:
             node_plan.prepare(layout, chosen, self._built)
             write_registry_settings(layout, chosen)
+        if layout.queues:
+            queues.write_settings(layout, chosen)
         self._parts = parts_of(layout)
         commands = {part.name: part.command(layout, chosen, self._built) for part in self._parts}
         self._retire(commands, renewed=renewed)
@@ -107,6 +109,8 @@ class Startup:
         self._spawn(commands, "kube-controller-manager", "kube-scheduler")
         self._await("postgresql", "the database to answer", lambda: postgresql.accepts(chosen["postgresql"]), deadline)
         with archive.kept_up(self._layout):
+            if self._layout.queues:
+                self._start_queues(commands, api, chosen, deadline)
             if SIMULATOR in commands:
                 self._start_nodes(commands, api, deadline)
             if self._layout.machine:
@@ -136,10 +140,29 @@ class Startup:
         self._await("versitygw-iam", "IAM to answer", lambda: store.healthy(iam), deadline)
         self._spawn(commands, "versitygw")
 
+    def _start_queues(
+        self, commands: Mapping[str, tuple[str, ...]], api: Api, chosen: Mapping[str, int], deadline: float
+    ) -> None:
+        layout, folder = self._layout, self._built["kueue"]
+        definitions = dict(queues.definitions(layout, chosen, folder))
+        for path, content in definitions.items():
+            queues.define(api, path, content)
+        for path, content in queues.permissions(folder):
+            api.apply(path, content)
+
+        def known() -> bool:
+            return all(queues.established(api.get(path)) for path in definitions)
+
+        self._await("kube-apiserver", "the API server to know queues", known, deadline)
+        self._spawn(commands, queues.PART.name)
+        self._await(queues.PART.name, "Kueue to answer", lambda: store.listens(chosen[queues.PART.port]), deadline)
+        for path, content in queues.webhooks(layout, chosen, folder):
+            api.apply(path, content)
+
     def _start_nodes(self, commands: Mapping[str, tuple[str, ...]], api: Api, deadline: float) -> None:
         for path, content in objects.permissions():
             api.apply(path, content)
-        nodes = [objects.node(number) for number in range(1, self._nodes + 1)]
+        nodes = objects.nodes(self._layout.pools, self._nodes)
         for node in nodes:
             api.create(objects.NODES, node)
         names = [node["metadata"]["name"] for node in nodes]

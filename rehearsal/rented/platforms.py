@@ -50,7 +50,10 @@ class Rehearsed:
     def platform(self) -> Platform:
         """The platform, started or not. Two clusters of one name, in two regions or accounts, have two."""
         identity = f"{self.account}/{self.region}/{self.cluster}" if self.cluster else ""
-        return Platform(_short(f"{self.cloud}-{self.cluster or self.account}", identity), home())
+        # What the stand-in of the Kubernetes plugin takes for the release of Kueue, which the stack declares.
+        return Platform(
+            _short(f"{self.cloud}-{self.cluster or self.account}", identity), home(), queues=bool(self.cluster)
+        )
 
     def start(self) -> Platform:
         """Start the platform, or what is missing of it, and return it. Quick when all of it runs.

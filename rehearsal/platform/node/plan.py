@@ -16,6 +16,7 @@ from rehearsal.images.layout import image_archive, layer
 from rehearsal.platform.kubeconfigs import write_kubeconfig
 from rehearsal.platform.layout import NODE_CLIENTS, NODE_PODS, PODS, REGISTRY, RESOLVER, SERVICES, Layout, server
 from rehearsal.platform.node.machine import ip
+from rehearsal.platform.pools import GENERAL
 from rehearsal.progress import Report
 
 PACKAGES = (
@@ -125,6 +126,7 @@ def _plan(layout: Layout, built: Mapping[str, Path], found: debian.Unpacked) -> 
 def _labels() -> str:
     labels = {
         "terrarium.dev/real": "true",
+        "terrarium.dev/pool": GENERAL,
         "topology.kubernetes.io/region": "local",
         "topology.kubernetes.io/zone": "local-a",
         "node.kubernetes.io/instance-type": "this-machine",
