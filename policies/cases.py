@@ -179,7 +179,7 @@ def _facts(changed: Mapping[str, Any], stack: tuple[Resource, ...]) -> Facts:
         said[key] = tuple(said[key])
     for key in ("cluster_admins", "deploying", "expiring", "inputs", "networks"):
         said[key] = frozenset(said[key])
-    for key in ("regions", "default_tags"):
+    for key in ("regions", "default_tags", "charts"):
         said[key] = {name: frozenset(listed) for name, listed in said[key].items()}
     said["evidence"] = {digest: Evidence(**known) for digest, known in said["evidence"].items()}
     said["deployment"] = Deployment(**said["deployment"])

@@ -50,6 +50,7 @@ def facts(
         today=today,
         registries=approved.registries,
         base_images=approved.base_images,
+        charts={chart: frozenset(values) for chart, values in approved.charts.items()},
         evidence=book.evidence,
         scan_days=approved.scan_days,
         cluster_admins=frozenset(approved.cluster_admins),

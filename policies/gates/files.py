@@ -117,6 +117,8 @@ class Approved(Settings):
     """Images that others may be built on."""
     signers: dict[Key, Line] = Field(default_factory=dict)
     """Whose signature on an image counts: a name, and the file of a public key (PEM) below policies/waivers."""
+    charts: dict[Line, tuple[Line, ...]] = Field(default_factory=dict)
+    """Charts that may be installed as a release, REFERENCE@VERSION, each with the values that a stack may set."""
     scan_days: Annotated[int, Field(ge=1, le=365)] = 30
     """How many days a scan counts."""
     cluster_admins: tuple[Line, ...] = ()

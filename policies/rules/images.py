@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from policies.rules import imageref
@@ -17,7 +17,7 @@ from policies.rules.model import (
     Tier,
     rule,
 )
-from policies.rules.reading import Node
+from policies.rules.reading import Node, root
 from policies.rules.records import Evidence
 from policies.rules.workloads import ANY_KUBERNETES, EVERY_KIND, images, unlisted_images
 
@@ -171,6 +171,10 @@ def unlisted_kind(resource: Resource, _facts: Facts) -> Iterator[Finding]:
         yield image.fault("looks like an image, in a kind or at a place that the rules don't know")
 
 
+_OPAQUE = "renders a chart where no rule can see what it makes"
+_OF_A_RELEASE = ("chart", "version", "values", "name", "namespace", "createNamespace", "timeout", "compat")
+
+
 @rule(
     "no-opaque-helm",
     title="Charts are rendered before they are deployed.",
@@ -178,17 +182,41 @@ def unlisted_kind(resource: Resource, _facts: Facts) -> Iterator[Finding]:
     severity=Severity.HIGH,
     tiers=SHARED_TIERS,
     sources=("pulumi-kubernetes #3054",),
-    remedy="Use kubernetes:helm.sh/v4:Chart, or commit the rendered manifests to what Flux pulls.",
+    remedy="Use kubernetes:helm.sh/v4:Chart, commit the rendered manifests to what Flux pulls, or have security list "
+    "this version of the chart.",
     types=_ANY,
     kinds=EVERY_KIND,
+    unknown=True,
 )
-def no_opaque_helm(resource: Resource, _facts: Facts) -> Iterator[Finding]:
-    """There is no Helm release, neither of the provider's nor of Flux'."""
+def no_opaque_helm(resource: Resource, facts: Facts) -> Iterator[Finding]:
+    """There is no Helm release, neither of the provider's nor of Flux', but of a chart and with values on the list."""
     version, _, kind = resource.type.removeprefix("kubernetes:").rpartition(":")
-    if (version.startswith("helm.sh/") and kind == "Release") or (
-        version.startswith("helm.toolkit.fluxcd.io/") and kind.startswith("HelmRelease")
-    ):
-        yield Finding("", "renders a chart where no rule can see what it makes")
+    if version.startswith("helm.toolkit.fluxcd.io/") and kind.startswith("HelmRelease"):
+        yield Finding("", _OPAQUE)
+    elif version.startswith("helm.sh/") and kind == "Release":
+        yield from _release(root(resource), facts)
+
+
+def _release(release: Node, facts: Facts) -> Iterator[Finding]:
+    values = facts.charts.get(f"{release.get('chart').text}@{release.get('version').text}")
+    if values is None:
+        yield Finding("", _OPAQUE)
+        return
+    # With values from files, another repository or a program's changes it is not what security looked at.
+    for key, given in release.fields():
+        if key not in _OF_A_RELEASE and not given.absent:
+            yield given.fault("changes what an approved chart makes")
+    yield from _values(release.get("values"), (), values)
+
+
+def _values(node: Node, path: tuple[str, ...], allowed: frozenset[str]) -> Iterator[Finding]:
+    if ".".join(path) in allowed or node.absent:
+        return
+    if not isinstance(node.value, Mapping):
+        yield node.fault("is no value that the approved chart may be given")
+        return
+    for key, below in node.fields():
+        yield from _values(below, (*path, key), allowed)
 
 
 def _read(resource: Resource) -> tuple[tuple[Node, imageref.ImageReference | None, str], ...]:

@@ -128,6 +128,8 @@ class Facts:
         resources: All resources of the stack, for the rules about it.
         registries: Approved registries with their path, as `registry.example/team`. Security's list.
         base_images: Approved base images, as `registry.example/base/python`. Security's list.
+        charts: Charts that may be installed as a release, as `oci://registry.example/chart@1.2.3`, each with the values
+            that a stack may set, as `controller.nodeSelector`. Security's list.
         evidence: What is known of images, by digest (`sha256:…`).
         scan_days: How many days a scan counts.
         cluster_admins: Subjects that may be cluster-admin, as `Group:platform`.
@@ -152,6 +154,7 @@ class Facts:
     resources: tuple[Resource, ...] = ()
     registries: tuple[str, ...] = ()
     base_images: tuple[str, ...] = ()
+    charts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
     scan_days: int = 30
     cluster_admins: frozenset[str] = frozenset()
