@@ -21,6 +21,7 @@ from pulumi_kubernetes.admissionregistration.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
 
+from components.queues import QUEUE_LABEL
 from policies.rules.cluster_gate import AdmissionPolicy, Lists, policies
 from policies.rules.namespaces import ENVIRONMENT_LABEL
 
@@ -61,6 +62,37 @@ def services(name: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions)
         validations=list(_VALIDATIONS),
     )
     _in_force(name, "services", labels, spec, opts)
+
+
+def queued(name: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions) -> None:
+    """Make the policy that a job in an environment stands in a queue, and put it in force.
+
+    Kueue puts a job that names none into `default` before this is asked, where it was told to; a cluster's owner may
+    have told it otherwise.
+
+    Args:
+        name: Prefix of the logical names.
+        labels: Labels of the platform.
+        opts: Parent and provider.
+    """
+    rule = NamedRuleWithOperationsArgs(
+        api_groups=["batch"], api_versions=["v1"], operations=_WRITES, resources=["jobs"], scope="Namespaced"
+    )
+    named = f"has({{of}}.metadata.labels) && {{of}}.metadata.labels[?'{QUEUE_LABEL}'].orValue('') != ''"
+    spec = ValidatingAdmissionPolicySpecArgs(
+        failure_policy="Fail",
+        match_constraints=MatchResourcesArgs(namespace_selector=_ENVIRONMENTS, resource_rules=[rule]),
+        validations=[
+            ValidationArgs(
+                # A job from before there were queues can still end, and be deleted.
+                expression=f"{named.format(of='object')} || (oldObject != null && !({named.format(of='oldObject')}))",
+                message=f"a Job waits in a queue until there is room for it: name one by the label {QUEUE_LABEL}, such "
+                "as default",
+                reason="Forbidden",
+            )
+        ],
+    )
+    _in_force(name, "queued", labels, spec, opts)
 
 
 def rules(name: str, labels: Mapping[str, str], lists: Lists | None, opts: pulumi.ResourceOptions) -> None:

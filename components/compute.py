@@ -14,6 +14,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
 from components import naming
 from components.settings import quantities
 from components.settings.fields import Key, Quantity
+from components.tiers import Tier
 
 if TYPE_CHECKING:
     from components.settings.models import EnvironmentSettings
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Kueue = Literal["made", "found", "none"]
 """Whether a cluster has Kueue (kueue.sigs.k8s.io), by which jobs wait in queues: `made` here with the platform, `found`
 there, or not."""
+KUEUE_REGISTRY = "registry.k8s.io/kueue"
+"""Where the images of a Kueue that is made here come from."""
 GPU_RESOURCE = "nvidia.com/gpu"
 """What pods ask for GPUs by, where a pool does not say otherwise."""
 PRIORITIES = ("low", "normal", "high")
@@ -111,6 +114,16 @@ def ordered(pools: Iterable[Workers]) -> tuple[Workers, ...]:
 def bucket_queue(bucket: str) -> str:
     """Return the name of a bucket's queue."""
     return f"bucket-{bucket}"
+
+
+def cohort_of(platform: str, tier: Tier) -> str | None:
+    """Return the cohort of an environment: those that lend each other what they don't use; None for none.
+
+    Args:
+        platform: The platform that it shares with others.
+        tier: The environment's tier. Only experiments share: testing and production borrow nothing, and lend nothing.
+    """
+    return f"{platform}-{tier.value}" if tier is Tier.EXPERIMENTATION else None
 
 
 def described(compute: Compute, settings: EnvironmentSettings) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from components.compute import Compute, Kueue, Workers
+from components.compute import Compute, Kueue, Taint, Workers
 from components.settings.fields import Settings
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.tiers import Tier
@@ -37,6 +37,19 @@ class Network:
 
 
 @dataclass(frozen=True)
+class SystemMachines:
+    """Machines that are there for what the cluster itself needs, whatever pools scale to.
+
+    Args:
+        labels: Select them.
+        taints: What must be tolerated there.
+    """
+
+    labels: Mapping[str, str]
+    taints: Sequence[Taint]
+
+
+@dataclass(frozen=True)
 class Cluster:
     """A Kubernetes cluster, or a slice of one. As with networks, a cloud may keep more in a subclass.
 
@@ -45,12 +58,14 @@ class Cluster:
         provider: The one provider through which everything in the cluster is made.
         platform: Name of the platform that the cluster belongs to; None if the environment owns its cluster.
         access: How a person reaches it, without credentials: for example the kubeconfig context.
+        system: The machines for what the platform itself runs; None lets it run anywhere.
     """
 
     name: str
     provider: pulumi.ProviderResource
     platform: str | None
     access: Mapping[str, str]
+    system: SystemMachines | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from components import compute, descriptor
+from components.compute import cohort_of
 from components.contract import CONTRACT_VERSION, CloudAdapter, Cluster, Ground, LakeFacts, PlatformFacts, Store
 from components.identity import identity
 from components.labels import environment_labels
@@ -67,8 +68,12 @@ class Environment(pulumi.ComponentResource):
         self.uid = identity(name, fixed, children)
         in_cluster = pulumi.ResourceOptions(parent=self, provider=cluster.provider)
         facts = self._platform(name, args, cluster, in_cluster)
-        workspace = Workspace(name, settings, facts, in_cluster)
+        shared = cluster.platform
+        cohort = cohort_of(shared, settings.tier) if shared and cloud.kueue != "none" else None
+        workspace = Workspace(name, settings, facts, in_cluster, borrows=cohort is not None)
         self.namespace = workspace.namespace
+        if cloud.kueue != "none":
+            workspace.queue(settings, facts, cohort)
         lake = self._lake(name, settings, in_cluster)
         store = self._store(name, args, facts, lake, ground)
         if store:

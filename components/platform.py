@@ -11,7 +11,7 @@ from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components import descriptor, isolation
-from components.compute import Compute, Kueue, Workers, ordered
+from components.compute import PRIORITIES, Compute, Kueue, Workers, ordered
 from components.contract import Cluster, PlatformFacts
 from components.descriptor import NAME, PLATFORM_NAMESPACE
 from components.labels import LABEL, ownership_labels
@@ -74,7 +74,7 @@ class Platform(pulumi.ComponentResource):
         classes = {tier: _priority_class(name, tier, labels, children) for tier in Tier if tier in args.tiers}
         isolation.closed(name, namespace.metadata.name, labels, children)
         _admission(name, labels, args.lists, children)
-        compute = Compute(queues=args.kueue != "none", pools=ordered(args.workers))
+        compute = self._compute(name, args, labels, children)
         published = descriptor.publish(
             name,
             {
@@ -83,7 +83,7 @@ class Platform(pulumi.ComponentResource):
                 "shared": args.shared,
                 "cloud": args.cloud,
                 "tiers": sorted(tier.value for tier in args.tiers),
-                "compute": compute.published,
+                "compute": compute.apply(lambda found: found.published),
                 "priorityClasses": {tier.value: item.metadata.name for tier, item in classes.items()},
             },
             called=NAME,
@@ -100,10 +100,27 @@ class Platform(pulumi.ComponentResource):
             namespace=namespace.metadata.name,
             tiers=args.tiers,
             priority_class=own.metadata.name,
-            compute=pulumi.Output.from_input(compute),
+            compute=compute,
         )
         self.descriptor = published.id
         self.register_outputs({"descriptor": self.descriptor})
+
+    def _compute(
+        self, name: str, args: PlatformArgs, labels: dict[str, str], opts: pulumi.ResourceOptions
+    ) -> pulumi.Output[Compute]:
+        pools = ordered(args.workers)
+        if args.kueue == "none":
+            return pulumi.Output.from_input(Compute(queues=False, pools=pools))
+        # Imported here: a slice makes none, and must not pay for it.
+        from components import admission, queues  # noqa: PLC0415
+
+        installed = [queues.release(name, args.cluster.system, opts)] if args.kueue == "made" else []
+        after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=installed))
+        priorities = {called: queues.priority(name, called, labels, after).called for called in PRIORITIES}
+        flavors = [queues.flavor(name, pool, labels, after).called for pool in pools]
+        admission.queued(name, labels, opts)
+        # An environment's queue waits for all of it.
+        return pulumi.Output.all(priorities, flavors).apply(lambda made: queues.offered(pools, made[0]))
 
 
 def _namespace(name: str, args: PlatformArgs, labels: dict[str, str], opts: pulumi.ResourceOptions) -> Namespace:

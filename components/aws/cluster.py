@@ -24,7 +24,8 @@ from components.aws.network import protected
 from components.aws.place import Eks, Vpc, login, narrowed, owner_id
 from components.aws.pools import kubeconfig, pools
 from components.aws.settings import AwsSettings
-from components.contract import Network
+from components.compute import Taint
+from components.contract import Network, SystemMachines
 from components.inside import MANNER
 from components.labels import environment_labels, ownership_labels
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
@@ -42,6 +43,7 @@ _METRICS = "v0.8.0-eksbuild.6"
 """Version of the add-on metrics-server; `aws eks describe-addon-versions --addon-name metrics-server` lists them."""
 _API = 443
 _SYSTEM = "system"  # Auto Mode's own pool, for what runs the cluster
+_MACHINES = SystemMachines({"karpenter.sh/nodepool": _SYSTEM}, [Taint(key="CriticalAddonsOnly")])
 
 
 def cluster(
@@ -129,6 +131,7 @@ def _made(
         arn=made.arn,
         security_group=group,
         owned=True,
+        system=_MACHINES,
     )
 
 
@@ -195,8 +198,8 @@ def _cluster(
 def _metrics(shop: Shop, made: eks.Cluster) -> None:
     """Make what `kubectl top` and autoscaling by load ask; on the nodes that run the cluster."""
     where = {
-        "nodeSelector": {"karpenter.sh/nodepool": _SYSTEM},
-        "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
+        "nodeSelector": dict(_MACHINES.labels),
+        "tolerations": [{"key": taint.key, "operator": "Exists"} for taint in _MACHINES.taints],
     }
     eks.Addon(
         f"{shop.name}-metrics-server",

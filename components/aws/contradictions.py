@@ -8,6 +8,7 @@ from components import addressing, naming
 from components.aws import data, machines, preflight, regions, subnets, workers
 from components.aws.place import role_name, role_path
 from components.aws.settings import AwsSettings, resolved
+from components.compute import KUEUE_REGISTRY
 from components.settings import slices
 from components.settings.models import AnySettings, EnvironmentSettings, LakeSettings, PlatformSettings
 from components.settings.pools import PoolSettings
@@ -91,6 +92,9 @@ def _partitions(block: AwsSettings, partition: str) -> Found:
 def _queues(block: AwsSettings) -> Found:
     if block.kueue and block.adopt.cluster:
         yield f"{_KEY}.kueue", "of an adopted cluster's machines nothing is known to queue for; remove this key"
+    made = not (block.platform or block.adopt.cluster or block.kueue is False)
+    if made and block.nat == "none":
+        yield f"{_KEY}.kueue", f"without a way out its image can't be had from {KUEUE_REGISTRY}; set it to false"
 
 
 def _slice(settings: EnvironmentSettings | PlatformSettings, block: AwsSettings) -> Found:

@@ -14,6 +14,7 @@ import pulumi
 from pulumi_gcp import binaryauthorization, container, projects, serviceaccount
 from pulumi_kubernetes import Provider
 
+from components.compute import KUEUE_REGISTRY
 from components.gcp import pools
 from components.gcp.facts import FoundCluster
 from components.gcp.names import SERVICE_ACCOUNT, called, login, production
@@ -119,6 +120,7 @@ def _made(
         nodes={"nodes": account.email},
         owned=True,
         made=(made,),
+        system=pools.SYSTEM_MACHINES,
     )
 
 
@@ -210,6 +212,7 @@ def _images(name: str, block: GcpSettings, project: Project) -> binaryauthorizat
     # A domain's prefix stands before a slash there: artifact-registry/docs/docker/names.
     path = block.project.replace(":", "/")
     own = [f"{block.region}-docker.pkg.dev/{path}/**"] if block.universe_domain == GOOGLE else []
+    own += [] if block.kueue is False else [f"{KUEUE_REGISTRY}/**"]
     return binaryauthorization.Policy(
         f"{name}-images",
         project=project.id,

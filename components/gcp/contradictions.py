@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from components import addressing, naming
 from components.addressing import Network
+from components.compute import KUEUE_REGISTRY
 from components.gcp import machines, names, preflight, ranges, workers
 from components.gcp.names import is_google
 from components.gcp.settings import GOOGLE, DatabaseSettings, GcpSettings
@@ -77,6 +78,9 @@ def _project(settings: AnySettings, block: GcpSettings) -> Found:
 def _queues(block: GcpSettings) -> Found:
     if block.kueue and block.adopt.cluster:
         yield f"{_KEY}.kueue", "of an adopted cluster's machines nothing is known to queue for; remove this key"
+    made = not (block.platform or block.adopt.cluster or block.kueue is False)
+    if made and block.nat == "none":
+        yield f"{_KEY}.kueue", f"without a way out its image can't be had from {KUEUE_REGISTRY}; set it to false"
 
 
 def _slice(settings: EnvironmentSettings | PlatformSettings, block: GcpSettings) -> Found:

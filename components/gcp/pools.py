@@ -14,6 +14,8 @@ from typing import Any
 import pulumi
 from pulumi_gcp import container
 
+from components.compute import Taint
+from components.contract import SystemMachines
 from components.gcp import machines
 from components.gcp.facts import Offered
 from components.gcp.place import Project
@@ -25,7 +27,9 @@ _EFFECTS = {
     "NoExecute": "NO_EXECUTE",
 }
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"  # IAM roles of the nodes' account limit it, GKE's own advice
-_SYSTEM_TAINT = "components.gke.io/gke-managed-components"
+_SYSTEM_TAINT = Taint(key="components.gke.io/gke-managed-components", value="true")
+SYSTEM_MACHINES = SystemMachines({"cloud.google.com/gke-nodepool": machines.SYSTEM}, [_SYSTEM_TAINT])
+"""Where what the platform itself runs stands."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,9 @@ def system(nodes: Nodes) -> container.NodePool:
     Args:
         nodes: What all machines have in common.
     """
-    taint = container.NodePoolNodeConfigTaintArgs(key=_SYSTEM_TAINT, value="true", effect="NO_SCHEDULE")
+    taint = container.NodePoolNodeConfigTaintArgs(
+        key=_SYSTEM_TAINT.key, value=_SYSTEM_TAINT.value, effect=_EFFECTS[_SYSTEM_TAINT.effect]
+    )
     config = nodes.config(machine_type=machines.SYSTEM_TYPE, taints=[taint])
     return _pool(nodes, machines.SYSTEM, config, least=1, most=machines.SYSTEM_MAX, zones=nodes.zones, spot=False)
 

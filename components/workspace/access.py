@@ -33,6 +33,8 @@ _READ = (
     _rule("batch", ["jobs", "cronjobs"], _SEE),
     _rule("networking.k8s.io", ["networkpolicies", "ingresses"], _SEE),
     _rule("events.k8s.io", ["events"], _SEE),
+    # Why a job waits. Nobody changes one: a workload is Kueue's word that a job may run.
+    _rule("kueue.x-k8s.io", ["localqueues", "workloads"], _SEE),
 )
 _DEPLOY = (
     *_READ,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pulumi
 from pulumi_kubernetes.core.v1 import (
     LimitRange,
@@ -13,11 +15,12 @@ from pulumi_kubernetes.core.v1 import (
     ScopeSelectorArgs,
 )
 
+from components.settings import quantities
 from components.settings.models import ContainerSettings, QuotaSettings
 from components.workspace.scope import Scope
 
 
-def quota(scope: Scope, settings: QuotaSettings) -> ResourceQuota:
+def quota(scope: Scope, settings: QuotaSettings, *, borrows: bool = False) -> ResourceQuota:
     """Make the quota of the whole environment; load balancers and node ports are ways in, and closed.
 
     Jobs, ConfigMaps and secrets are counted because all environments of a cluster share one API server: a loop that
@@ -27,16 +30,20 @@ def quota(scope: Scope, settings: QuotaSettings) -> ResourceQuota:
     Args:
         scope: Where.
         settings: The most that the environment may hold.
+        borrows: Whether its jobs may have more than that while others leave it unused. Their queue tells when; this
+            only lets it.
     """
+    factor = 1 + Decimal(settings.borrow_percent if borrows else 0) / 100
+    memory = _times(settings.memory, factor, binary=True)
     return ResourceQuota(
         scope.logical("quota"),
         metadata=scope.metadata("quota"),
         spec=ResourceQuotaSpecArgs(
             hard={
-                "requests.cpu": settings.cpu,
-                "requests.memory": settings.memory,
-                "limits.memory": settings.memory,
-                "requests.nvidia.com/gpu": str(settings.gpu),
+                "requests.cpu": _times(settings.cpu, factor),
+                "requests.memory": memory,
+                "limits.memory": memory,
+                "requests.nvidia.com/gpu": _times(str(settings.gpu), factor),
                 "pods": str(settings.pods),
                 "requests.storage": settings.storage,
                 "persistentvolumeclaims": str(settings.volumes),
@@ -49,6 +56,11 @@ def quota(scope: Scope, settings: QuotaSettings) -> ResourceQuota:
         ),
         opts=scope.opts,
     )
+
+
+def _times(amount: str, factor: Decimal, *, binary: bool = False) -> str:
+    # As the stack file says it, where nothing is added.
+    return amount if factor == 1 else quantities.written(quantities.parse(amount) * factor, binary=binary)
 
 
 def foreign_priorities(scope: Scope, own: pulumi.Input[str]) -> ResourceQuota:

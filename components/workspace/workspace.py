@@ -10,7 +10,7 @@ from components import naming
 from components.contract import PlatformFacts, Store
 from components.labels import LABEL, environment_labels
 from components.settings.models import EnvironmentSettings
-from components.workspace import access, limits, network, store
+from components.workspace import access, limits, network, queues, store
 from components.workspace.scope import Scope
 
 
@@ -25,6 +25,7 @@ class Workspace(pulumi.ComponentResource):
         settings: The environment.
         facts: What the platform below offers.
         opts: Parent and the one provider of the cluster.
+        borrows: Whether its jobs may have more than its quota while others leave it unused.
     """
 
     namespace: pulumi.Output[str]
@@ -33,7 +34,13 @@ class Workspace(pulumi.ComponentResource):
     """For further objects of the same environment."""
 
     def __init__(
-        self, name: str, settings: EnvironmentSettings, facts: PlatformFacts, opts: pulumi.ResourceOptions
+        self,
+        name: str,
+        settings: EnvironmentSettings,
+        facts: PlatformFacts,
+        opts: pulumi.ResourceOptions,
+        *,
+        borrows: bool = False,
     ) -> None:
         super().__init__("terrarium:index:Workspace", name, None, opts)
         children = pulumi.ResourceOptions(parent=self)
@@ -41,12 +48,24 @@ class Workspace(pulumi.ComponentResource):
         self.namespace = namespace.metadata.name
         self.scope = Scope(name, self.namespace, environment_labels(settings), children)
         network.network_policies(self.scope, settings.network)
-        limits.quota(self.scope, settings.quota)
+        limits.quota(self.scope, settings.quota, borrows=borrows)
         limits.foreign_priorities(self.scope, facts.priority_class)
         limits.container_limits(self.scope, settings.container)
         access.runner(self.scope)
         access.rights(self.scope, settings.tier, settings.people)
         self.register_outputs({"namespace": self.namespace})
+
+    def queue(self, settings: EnvironmentSettings, facts: PlatformFacts, cohort: str | None) -> None:
+        """Let the environment's jobs wait in queues.
+
+        Makes: a ClusterQueue, the LocalQueue `default`, and one for each bucket.
+
+        Args:
+            settings: The environment.
+            facts: What the platform below offers.
+            cohort: With whom it shares what it does not use; None shares nothing.
+        """
+        queues.queued(self.scope, settings, facts, cohort=cohort)
 
     def connect(self, made: Store, settings: EnvironmentSettings) -> None:
         """Bring a store's keys into the namespace, and let people and pods through to it.

@@ -14,7 +14,7 @@ MODULES = {
     "pulumi-language-python": "language_python",
     "pulumi-resource-aws": "aws_or_cloud",
     "pulumi-resource-gcp": "gcp",
-    "pulumi-resource-kubernetes": "kubernetes.provider",
+    "pulumi-resource-kubernetes": "helm",
     "pulumi-resource-postgresql": "postgresql",
     "pulumi-resource-random": "random",
 }

@@ -23,6 +23,9 @@ STACKS = ("platform", "dev", "test", "prod")
 CLUSTER_SCOPED = {
     *("Namespace", "PriorityClass", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"),
     *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+    "ClusterQueue",
+    "ResourceFlavor",
+    "WorkloadPriorityClass",
 }
 Block = Callable[..., dict[str, Any]]
 
@@ -70,11 +73,11 @@ def test_every_object_bears_the_labels_that_cost_is_tracked_by(reference: Any) -
         assert owners & set(labels), item.name
 
 
-def test_a_slice_makes_nothing_cluster_scoped_but_its_namespace(run: Any) -> None:
+def test_a_slice_makes_nothing_cluster_scoped_but_its_namespace_and_its_queue(run: Any) -> None:
     for stack in ("dev", "test"):
         recorded = run(stack)
         scoped = [r.name for r in recorded.objects if r.short in CLUSTER_SCOPED or "namespace" not in r.metadata]
-        assert scoped == [f"churn-{stack}-namespace"]
+        assert sorted(scoped) == [f"churn-{stack}-namespace", f"churn-{stack}-queue"]
 
 
 def test_every_object_of_an_environment_lives_in_its_namespace_but_its_descriptor(run: Any) -> None:
@@ -141,7 +144,8 @@ def test_a_platform_puts_the_rules_in_force_that_the_api_server_can_judge(stack:
         registered, binding = _admission(recorded, policy.topic)
         assert registered.inputs["spec"] == policy_spec(policy)
         assert binding.inputs["spec"] == {"policyName": registered.metadata["name"], "validationActions": ["Deny"]}
-    assert len(recorded.of("ValidatingAdmissionPolicy")) == len(made) + 1
+    # Beside them, what no rule reads: Services, and jobs that stand in no queue.
+    assert len(recorded.of("ValidatingAdmissionPolicy")) == len(made) + 2
 
 
 def test_the_labels_of_namespaces_are_those_that_admission_goes_by(run: Any) -> None:

@@ -11,7 +11,7 @@ from rehearsal.plugins.changes import Change, changes, kept, merged_inputs
 from rehearsal.plugins.kubernetes import apply, diff, kubeconfig, objects, ready
 from rehearsal.plugins.kubernetes.client import ApiError, Client, MissingError, NoSuchKindError, Object
 from rehearsal.plugins.properties import UNKNOWN, Properties, Unknown, holds
-from rehearsal.plugins.resource import InputError, PartlyDoneError, ProviderError, ResourceProvider, Step, run
+from rehearsal.plugins.resource import InputError, PartlyDoneError, ProviderError, ResourceProvider, Step
 from rehearsal.plugins.serving import EngineLog
 from rehearsal.plugins.web import UnreachableError
 
@@ -216,8 +216,3 @@ class Provider(ResourceProvider):
             # The object is there; without this the engine would forget it, because the server went away meanwhile.
             reasons = (str(error),)
         raise PartlyDoneError(objects.identifier(live), objects.checkpoint(inputs, live, manager), inputs, reasons)
-
-
-def main() -> None:
-    """Serve one engine."""
-    run(Provider)
