@@ -92,6 +92,15 @@ outputs = {
     "network": {"kind": "network policies", "cidr": None, "egress": "open"},
     "namespace": namespace_name,
     "store": store(place),
+    "compute": facts.apply(
+        lambda found: {
+            "queues": None,
+            "priorities": found["compute"]["priorities"],
+            "pools": found["compute"]["pools"],
+            "quota": {"cpu": "8", "memory": "32Gi", "gpu": 0, "pods": 100, "borrowPercent": 100},
+            "container": {"cpu": "8", "memory": "32Gi"},
+        }
+    ),
 }
 ConfigMap(
     f"{name}-descriptor",

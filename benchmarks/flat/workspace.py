@@ -256,6 +256,7 @@ def rights(name: str, namespace: pulumi.Output[str], labels: dict[str, str], opt
         PolicyRuleArgs(api_groups=["batch"], resources=["jobs", "cronjobs"], verbs=see),
         PolicyRuleArgs(api_groups=["networking.k8s.io"], resources=["networkpolicies", "ingresses"], verbs=see),
         PolicyRuleArgs(api_groups=["events.k8s.io"], resources=["events"], verbs=see),
+        PolicyRuleArgs(api_groups=["kueue.x-k8s.io"], resources=["localqueues", "workloads"], verbs=see),
     ]
     deploy = [
         *read,

@@ -14,6 +14,7 @@ from benchmarks.flat_aws.network import network
 from benchmarks.flat_aws.nodes import nodes
 from benchmarks.flat_aws.place import CIDR, LABELS, NAME, OWNER, REGION
 from benchmarks.flat_aws.platform import RBAC, platform, publish
+from benchmarks.flat_aws.queues import described, queues
 from benchmarks.flat_aws.store import Namespace, store
 from benchmarks.flat_aws.workspace import limits, make_namespace, network_policies, rights
 
@@ -35,7 +36,7 @@ def environment() -> dict[str, Any]:
         keepers={"project": "churn", "name": "aws", "tier": "production"},
         opts=pulumi.ResourceOptions(parent=parent, provider=random, protect=True),
     )
-    system, priority_class = platform(parent, eks)
+    system, priority_class, offered = platform(parent, eks)
     workspace = pulumi.ComponentResource("terrarium:index:Workspace", NAME, opts=in_cluster)
     within = pulumi.ResourceOptions(parent=workspace)
     namespace = make_namespace(within)
@@ -43,6 +44,7 @@ def environment() -> dict[str, Any]:
     limits(namespace, priority_class, within)
     rights(namespace, within)
     workspace.register_outputs({"namespace": namespace})
+    queues(namespace, offered, within)
     uid = pulumi.Output.all(identity.hex, system).apply(lambda pair: str(pair[0]))
     outputs = {
         "contractVersion": 1,
@@ -62,6 +64,7 @@ def environment() -> dict[str, Any]:
         "network": {"kind": "VPC", "cidr": CIDR, "egress": "listed"},
         "namespace": namespace,
         "store": store(place, vpc, eks, uid, data, namespace=Namespace(namespace, within)),
+        "compute": described(offered),
         "registry": registry(place, data),
         "governance": governance(place, eks),
     }

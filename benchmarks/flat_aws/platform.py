@@ -23,6 +23,7 @@ from pulumi_kubernetes.scheduling.v1 import PriorityClass
 
 from benchmarks.flat_aws.cluster import Cluster
 from benchmarks.flat_aws.place import NAME, OWNER
+from benchmarks.flat_aws.queues import kueue
 from policies.rules.cluster_gate import Lists, policies
 
 RBAC = "rbac.authorization.k8s.io"
@@ -33,8 +34,10 @@ LABELS = {
 }
 
 
-def platform(parent: pulumi.Resource, cluster: Cluster) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
-    """Make it, and return its namespace and its PriorityClass."""
+def platform(
+    parent: pulumi.Resource, cluster: Cluster
+) -> tuple[pulumi.Output[str], pulumi.Output[str], pulumi.Output[dict[str, Any]]]:
+    """Make it, and return its namespace, its PriorityClass, and what it offers to jobs."""
     name = f"{NAME}-platform"
     component = pulumi.ComponentResource("terrarium:index:Platform", name, opts=pulumi.ResourceOptions(parent=parent))
     opts = pulumi.ResourceOptions(parent=component, provider=cluster.provider)
@@ -63,6 +66,7 @@ def platform(parent: pulumi.Resource, cluster: Cluster) -> tuple[pulumi.Output[s
     )
     services(name, opts)
     rules(name, opts)
+    offered = kueue(name, LABELS, opts)
     content = {
         "contractVersion": 1,
         "kind": "platform",
@@ -71,10 +75,11 @@ def platform(parent: pulumi.Resource, cluster: Cluster) -> tuple[pulumi.Output[s
         "cloud": "aws",
         "tiers": ["production"],
         "priorityClasses": {"production": priority},
+        "compute": offered,
     }
     published = publish(name, "terrarium", namespace, content, readers=[], labels=LABELS, opts=opts)
     component.register_outputs({"descriptor": published.id})
-    return namespace, priority
+    return namespace, priority, offered
 
 
 def rules(name: str, opts: pulumi.ResourceOptions) -> None:

@@ -186,6 +186,7 @@ def rights(namespace: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
             ("batch", ["jobs", "cronjobs"]),
             ("networking.k8s.io", ["networkpolicies", "ingresses"]),
             ("events.k8s.io", ["events"]),
+            ("kueue.x-k8s.io", ["localqueues", "workloads"]),
         )
     ]
     deploy = [

@@ -18,6 +18,7 @@ import yaml
 
 from rehearsal import __main__ as commands
 from rehearsal import engine, paths, site, stacks
+from rehearsal.build import NODE_SETS
 from rehearsal.cloud.state import State
 from rehearsal.errors import RehearsalError
 from rehearsal.platform import Connections, Platform
@@ -86,7 +87,8 @@ def test_a_build_writes_no_tier(root: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(engine, "prepare", lambda _: None)
     commands.build()
     # One call: the counts of what is left would start anew with each.
-    assert asked == ["pulumi", "kubernetes", "kwok", "versitygw"]
+    assert asked[:5] == ["pulumi", "kubernetes", "kwok", "versitygw", "kueue"]
+    assert set(asked[5:]) <= set(NODE_SETS)
     assert not (root / ".terrarium").exists() or not list((root / ".terrarium").glob("*.env"))
 
 
