@@ -17,6 +17,8 @@ from rehearsal import engine, nodes, paths, site, stacks
 from rehearsal.build import NODE_SETS, QUEUE_SETS
 from rehearsal.build import build as build_sets
 from rehearsal.errors import RehearsalError, explained
+from rehearsal.images import base
+from rehearsal.images.push import Registry
 from rehearsal.platform import Platform
 from rehearsal.platform import cli as platform_cli
 from rehearsal.platform import names as platform_names
@@ -132,6 +134,9 @@ def _start_embedded(name: str, report: Report) -> None:
     real = nodes.real()
     platform = Platform(name, nodes=0, real_node=True, queues=True) if real else Platform(name, queues=True)
     platform.start(report)
+    if platform.has_real_node:
+        # Another platform's containers can't be had: it is made here, once per machine.
+        base.provide(Registry(platform.registry), report)
     if why := nodes.why_simulated(platform):
         report.note(f"The nodes of '{name}' are simulated, no container runs: {why}.")
 

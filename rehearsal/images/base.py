@@ -27,7 +27,7 @@ _SUITE = "bookworm"
 _PACKAGES = ("python3", "ca-certificates", "libstdc++6")
 _WITHOUT = ("doc", "man", "info", "locale", "lintian")
 _USER = 65532
-_PASSWD = f"nonroot:x:{_USER}:{_USER}:nonroot:/home/nonroot:/usr/sbin/nologin"
+_PASSWD = f"nonroot:x:{_USER}:{_USER}:nonroot:/srv/nonroot:/usr/sbin/nologin"
 _HOOKS = (
     f'echo "{_PASSWD}" >> "$1/etc/passwd"',
     f'echo "nonroot:x:{_USER}:" >> "$1/etc/group"',

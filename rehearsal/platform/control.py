@@ -171,6 +171,11 @@ class Platform:
         """Whether it has a real node; known from its first start on."""
         return self._layout.machine is not None
 
+    @property
+    def registry(self) -> str:
+        """Host and port of its image registry; only a platform with a real node has one."""
+        return f"{self._layout.host}:{self.port('registry')}"
+
     def whole(self) -> bool:
         """Return whether every part runs. Quicker than `status`, which asks them whether they work, too."""
         return not self._missing()

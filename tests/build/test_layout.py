@@ -15,7 +15,7 @@ from rehearsal.images.layout import image_archive, layer
 
 def members(path: Path) -> dict[str, bytes]:
     with tarfile.open(path) as tar:
-        return {entry.name: tar.extractfile(entry).read() for entry in tar if entry.isfile()}  # type: ignore[union-attr]
+        return {entry.name: stream.read() for entry in tar if (stream := tar.extractfile(entry))}
 
 
 def blob(found: dict[str, bytes], descriptor: dict[str, Any]) -> bytes:
