@@ -60,7 +60,7 @@ def build(
 ) -> None:
     """Build an image of a script or package and its locked requirements, and push it by digest."""
     # Imported here, as everywhere below: `--help` needs none of it.
-    from terrarium.images.building import build as carry_out  # noqa: PLC0415
+    from terrarium.images.building import build as carry_out  # noqa: PLC0415 - `--help` needs none of it
 
     screen, begun = Screen(as_json=as_json), time.monotonic()
     built = carry_out(
@@ -91,8 +91,8 @@ def build(
 @app.command()
 def show(reference: Reference, *, env: Env = None, as_json: AsJson = False, root: Root = None) -> None:
     """Say what is known of an image, and print the record that security keeps of it."""
-    from terrarium.images.known import find  # noqa: PLC0415
-    from terrarium.images.target import target  # noqa: PLC0415
+    from terrarium.images.known import find  # noqa: PLC0415 - as above
+    from terrarium.images.target import target  # noqa: PLC0415 - as above
 
     screen = Screen(as_json=as_json)
     found = find(reference, target(env, root))
@@ -127,9 +127,9 @@ def verify(
     root: Root = None,
 ) -> None:
     """Check that an image's papers are whole, speak of it, and are signed by somebody who counts."""
-    from terrarium.images.known import find, public_key  # noqa: PLC0415
-    from terrarium.images.known import verify as check  # noqa: PLC0415
-    from terrarium.images.target import target  # noqa: PLC0415
+    from terrarium.images.known import find, public_key  # noqa: PLC0415 - as above
+    from terrarium.images.known import verify as check  # noqa: PLC0415 - as above
+    from terrarium.images.target import target  # noqa: PLC0415 - as above
 
     wanted = target(env, root)
     if key is None and not wanted.book.signers:

@@ -84,8 +84,8 @@ def _build(job: Job, by: Signer | None) -> Built:
             # Noted by another release: built anew.
             pass
     # Imported here: an unchanged image is not delivered again.
-    from terrarium.images import delivery  # noqa: PLC0415
-    from terrarium.images.signing import identity  # noqa: PLC0415
+    from terrarium.images import delivery  # noqa: PLC0415 - an unchanged image is not delivered again
+    from terrarium.images.signing import identity  # noqa: PLC0415 - as above
 
     begun = datetime.now(UTC)
     image = _image(job)
@@ -106,7 +106,7 @@ def _again(job: Job, known: Mapping[str, Any], by: Signer | None) -> Built:
         _check_tier(job.target, found)
         return job.built(digest, found, signer, cached=True)
     from terrarium.images import delivery  # noqa: PLC0415 - see _build
-    from terrarium.images.signing import identity  # noqa: PLC0415
+    from terrarium.images.signing import identity  # noqa: PLC0415 - as above
 
     image = _image(job)
     found = found if fresh else _scanned(job, image)

@@ -20,7 +20,7 @@ from terrarium.images.source import APP, Source
 
 CLIENT = "/opt/terrarium"
 DEPENDENCIES = "/opt/dependencies"
-HOME = "/home/nonroot"
+HOME = "/srv/nonroot"
 """Where a container begins, and may write."""
 USER = 65532
 

@@ -93,7 +93,7 @@ def verify(image: Image, wanted: Target) -> None:
         Refused: With everything that is missing or wrong.
     """
     told = image.papers
-    problems = list(told.wrong)
+    problems: list[str] = []
     if told.provenance is None:
         problems.append("it has no provenance: nobody says where it comes from")
     elif told.signer is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from terrarium.images import referrers, sbom, scan, statements
 from terrarium.images.referrers import Paper
-from terrarium.images.registry import RegistryFailed, Repository, digest_of
+from terrarium.images.registry import Repository, digest_of
 from terrarium.images.scan import Scan
 from terrarium.images.signing import ENVELOPE, opened, seal
 
@@ -29,7 +29,7 @@ class Known:
         scan: The newest scan, of those whose signer counts if there are any.
         scan_signer: Who vouches for that.
         components: What it is made of: names and versions of packages.
-        wrong: What is not as it should be.
+        wrong: Papers that are not believed, and why. Whoever may push can attach some: they change nothing.
     """
 
     provenance: Mapping[str, Any] | None = None
@@ -93,7 +93,7 @@ def read(repository: Repository, digest: str, signers: Mapping[str, str]) -> Kno
         signer=signer,
         scan=scan.read(newest) if newest else None,
         scan_signer=scan_signer,
-        components=_vouched(bills, provenance, wrong),
+        components=_vouched(bills, provenance),
         wrong=wrong,
     )
 
@@ -105,29 +105,16 @@ def _best(told: Sequence[tuple[Mapping[str, Any], str | None]]) -> tuple[Mapping
     return ([one for one in told if one[1]] or told)[-1]
 
 
-def _vouched(
-    bills: Mapping[str, Sequence[str]], provenance: Mapping[str, Any] | None, wrong: list[str]
-) -> Sequence[str]:
-    """Return the packages of the bill of materials that the provenance names."""
+def _vouched(bills: Mapping[str, Sequence[str]], provenance: Mapping[str, Any] | None) -> Sequence[str]:
+    """Return the packages of the bill of materials that the provenance names: its signer vouches for no other."""
     named = [
         f"sha256:{one['digest']['sha256']}"
         for one in (provenance or {}).get("runDetails", {}).get("byproducts", [])
         if one.get("name") == "sbom"
     ]
-    wrong.extend(f"a bill of materials, {digest}, is not the provenance's" for digest in bills if digest not in named)
     return next((bills[digest] for digest in named if digest in bills), ())
 
 
 def _components(data: bytes) -> Sequence[str]:
     listed = json.loads(data).get("components", [])
     return [f"{one['name']} {one.get('version', '')}".strip() for one in listed]
-
-
-def refuse_missing(known: Known, what: str) -> None:
-    """End if an image has no provenance.
-
-    Raises:
-        RegistryFailed: It has none.
-    """
-    if known.provenance is None:
-        raise RegistryFailed(f"{what} has no provenance in its registry: nobody can say where it comes from")

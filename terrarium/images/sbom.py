@@ -30,12 +30,12 @@ def sbom(
         made: When.
     """
     # 0.5 s: imported only where a document is made.
-    from cyclonedx.contrib.license.factories import LicenseFactory  # noqa: PLC0415
-    from cyclonedx.model import Property  # noqa: PLC0415
-    from cyclonedx.model.bom import Bom, BomMetaData  # noqa: PLC0415
-    from cyclonedx.model.component import Component, ComponentType  # noqa: PLC0415
-    from cyclonedx.output.json import JsonV1Dot6  # noqa: PLC0415
-    from packageurl import PackageURL  # noqa: PLC0415
+    from cyclonedx.contrib.license.factories import LicenseFactory  # noqa: PLC0415 - 0.5 s, where a document is made
+    from cyclonedx.model import Property  # noqa: PLC0415 - as above
+    from cyclonedx.model.bom import Bom, BomMetaData  # noqa: PLC0415 - as above
+    from cyclonedx.model.component import Component, ComponentType  # noqa: PLC0415 - as above
+    from cyclonedx.output.json import JsonV1Dot6  # noqa: PLC0415 - as above
+    from packageurl import PackageURL  # noqa: PLC0415 - as above
 
     licences = LicenseFactory()
     name, _, digest = reference.partition("@")

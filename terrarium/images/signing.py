@@ -31,8 +31,8 @@ def signer(key: str, public: str | None) -> Signer:
         InvalidInput: There is no such key, or it can't sign.
     """
     # 0.1 s: imported only where something is signed.
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
-    from securesystemslib.signer import CryptoSigner, Signer  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - 0.1 s, where something is signed
+    from securesystemslib.signer import CryptoSigner, Signer  # noqa: PLC0415 - as above
 
     if key.startswith(_KMS):
         if not public:
@@ -77,7 +77,7 @@ def opened(data: bytes, keys: Mapping[str, str]) -> tuple[dict[str, Any], str | 
         ValueError: It is neither.
     """
     from securesystemslib.dsse import Envelope  # noqa: PLC0415 - see signer
-    from securesystemslib.exceptions import VerificationError  # noqa: PLC0415
+    from securesystemslib.exceptions import VerificationError  # noqa: PLC0415 - as above
 
     told = json.loads(data)
     if not isinstance(told, dict):
@@ -107,7 +107,7 @@ def identity(by: Signer | None) -> str:
 
 def _public(pem: str) -> Key:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415 - see signer
-    from securesystemslib.signer import SSlibKey  # noqa: PLC0415
+    from securesystemslib.signer import SSlibKey  # noqa: PLC0415 - as above
 
     try:
         return SSlibKey.from_crypto(load_pem_public_key(pem.encode()))

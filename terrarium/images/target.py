@@ -121,7 +121,7 @@ def _declaration(name: str | None, root: Path) -> Declaration:
             found[declaration.settings.id] = declaration
     if name in found:
         return found[str(name)]
-    known = ", ".join(f"{one.stack} ({key})" for key, one in found.items()) or "none"
+    known = ", ".join(f"{one.stack} ({key})" for key, one in sorted(found.items())) or "none"
     if name is None:
         if len(found) == 1:
             return next(iter(found.values()))
