@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
 
-from tests.support.image_registry import BASE, Served, served
+from rehearsal.images.loopback import BASE, Served, served
+
+# A shared runner stalls now and then; a deadline would make that a failure. No database: a run depends on nothing old.
+settings.register_profile("terrarium", deadline=None, database=None, derandomize=True)
+settings.load_profile("terrarium")
 
 ROOT = Path(__file__).resolve().parents[2]
 Build = Callable[..., Any]

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import urllib3
 
+from rehearsal.images.loopback import Served
 from terrarium.images import build
 from terrarium.images.known import find
 from terrarium.images.target import target
 from tests.images.conftest import script
-from tests.support.image_registry import Served
+from tests.support.image_registry import document
 
 pytestmark = pytest.mark.usefixtures("advisories")
 
@@ -40,7 +41,7 @@ def test_a_script_becomes_an_image(project: Path, registry: Served) -> None:
     assert built.entrypoint == ("python3", "-m", "terrarium.inside", "--", "python3", "/app/train.py")
     assert built.base == f"registry.internal/base/python@{registry.base}"
     assert built.scan.clean
-    manifest = registry.get(f"churn-dev/train/manifests/{built.digest}")
+    manifest = document(registry, f"churn-dev/train/manifests/{built.digest}")
     config = json.loads(blob(registry, "churn-dev/train", manifest["config"]["digest"]))["config"]
     assert config["Entrypoint"] == list(built.entrypoint)
     assert config["User"] == "65532"
@@ -55,7 +56,7 @@ def test_a_script_becomes_an_image(project: Path, registry: Served) -> None:
     assert {"app/train.py", "app/helper.py", "opt/terrarium-lock/requirements.txt"} <= code.keys()
     # Nothing that a container runs as its user can be changed by it.
     assert {entry.uid for entry in (client | dependencies).values()} == {0}
-    assert code["home/nonroot"].uid == 65532
+    assert code["srv/nonroot"].uid == 65532
 
 
 def test_unchanged_code_is_not_built_again(project: Path, registry: Served) -> None:
@@ -75,7 +76,7 @@ def test_what_a_registry_lost_is_pushed_again(project: Path, registry: Served) -
     assert urllib3.request("DELETE", url).status == 202
     again = build("train.py", environment="dev")
     assert (again.cached, again.reference) == (False, built.reference)
-    assert registry.get(f"churn-dev/train/manifests/{built.digest}")["config"]
+    assert document(registry, f"churn-dev/train/manifests/{built.digest}")["config"]
 
 
 def test_its_papers_are_attached(project: Path) -> None:

@@ -1,0 +1,158 @@
+"""Who signed what: keys, envelopes, and what is not believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from policies.rules import Evidence
+from rehearsal.images.loopback import Served
+from terrarium.errors import CommandFailed, Exit, InvalidInput, Refused
+from terrarium.images import build, referrers, statements
+from terrarium.images.known import find, verify
+from terrarium.images.papers import Paper
+from terrarium.images.places import place
+from terrarium.images.registry import Repository
+from terrarium.images.signing import opened, seal, signer
+from terrarium.images.target import target
+from tests.images.conftest import approve, script
+
+pytestmark = pytest.mark.usefixtures("advisories")
+
+
+def key_pair(folder: Path, name: str, key: Any = None) -> tuple[Path, Path]:
+    """A private and a public key's file."""
+    made = key or Ed25519PrivateKey.generate()
+    private, public = folder / f"{name}.pem", folder / f"{name}.pub"
+    private.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(made.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return private, public
+
+
+@pytest.fixture
+def ci(project: Path) -> Path:
+    """The private key of a signer whom security approves."""
+    private, public = key_pair(project, "ci")
+    (project / "policies" / "waivers" / "ci.pub").write_bytes(public.read_bytes())
+    approve(project, signers={"ci": "ci.pub"})
+    return private
+
+
+def test_what_ci_signed_is_vouched_for(project: Path, ci: Path) -> None:
+    script(project, "print('signed')\n")
+    built = build("train.py", environment="dev", sign_key=str(ci))
+    wanted = target("dev", None)
+    found = find(built.reference, wanted)
+    verify(found, wanted)
+    assert found.papers.signer == found.papers.scan_signer == "ci"
+    assert found.record["signed"] is True
+    # The record is what security's file takes, and the rules read.
+    evidence = Evidence(**found.record)
+    assert (evidence.base, evidence.clean, evidence.signed) == (built.base, True, True)
+
+
+def test_what_nobody_signed_is_not(project: Path, ci: Path) -> None:
+    script(project, "print('unsigned')\n")
+    built = build("train.py", environment="dev")
+    wanted = target("dev", None)
+    with pytest.raises(CommandFailed, match="its provenance is signed by nobody who counts") as refused:
+        verify(find(built.reference, wanted), wanted)
+    assert refused.value.code == Exit.REFUSED
+    # The same build, with a key: only the papers are new.
+    signed = build("train.py", environment="dev", sign_key=str(ci))
+    assert (signed.reference, signed.cached) == (built.reference, True)
+    verify(find(built.reference, wanted), wanted)
+
+
+def test_another_signer_does_not_count(project: Path, ci: Path) -> None:
+    private, public = key_pair(project, "mallory")
+    script(project, "print('mallory')\n")
+    built = build("train.py", environment="dev", sign_key=str(private))
+    wanted = target("dev", None)
+    with pytest.raises(Refused, match="nobody who counts"):
+        verify(find(built.reference, wanted), wanted)
+    verify(find(built.reference, wanted, {"mallory": public.read_text()}), wanted)
+
+
+def test_papers_of_another_image_are_not_believed(project: Path, ci: Path, registry: Served) -> None:
+    script(project, "print('one')\n")
+    one = build("train.py", environment="dev", sign_key=str(ci))
+    script(project, "print('other')\n")
+    other = build("train.py", environment="dev")
+    wanted = target("dev", None)
+    repository = Repository(place("registry.internal/churn-dev/train", wanted.variables))
+    manifest, _ = repository.manifest(other.digest)
+    stolen = [
+        Paper(statements.MEDIA_TYPE, "application/vnd.dsse.envelope.v1+json", referrers.read(repository, paper), {})
+        for paper in referrers.listed(repository, one.digest)
+        if paper["artifactType"] == statements.MEDIA_TYPE
+    ]
+    referrers.attach(repository, manifest, stolen)
+    found = find(other.reference, wanted)
+    assert found.papers.signer is None
+    assert sum("speaks of another image" in wrong for wrong in found.papers.wrong) == 2
+    with pytest.raises(Refused, match="signed by nobody who counts"):
+        verify(found, wanted)
+
+
+def test_an_altered_statement_is_not_believed(tmp_path: Path) -> None:
+    private, public = key_pair(tmp_path, "key")
+    envelope = seal(b'{"is": "so"}', signer(str(private), None))
+    keys = {"me": public.read_text()}
+    assert opened(envelope, keys) == ({"is": "so"}, "me")
+    # "is" is base64 within; the same length.
+    altered = envelope.replace(b"eyJpcyI6ICJzbyJ9", b"eyJpcyI6ICJubyJ9")
+    assert altered != envelope
+    assert opened(altered, keys) == ({"is": "no"}, None)
+
+
+def test_other_kinds_of_keys(tmp_path: Path) -> None:
+    private, public = key_pair(tmp_path, "ec", generate_private_key(SECP256R1()))
+    assert opened(seal(b"{}", signer(f"file:{private}", None)), {"me": public.read_text()}) == ({}, "me")
+
+
+def test_keys_that_can_not_sign(tmp_path: Path) -> None:
+    secret = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password")
+    )
+    (tmp_path / "encrypted.pem").write_bytes(secret)
+    (tmp_path / "text.pem").write_text("no key at all")
+    for key, said in (
+        (tmp_path / "gone.pem", "can't be read"),
+        (tmp_path / "encrypted.pem", "is encrypted"),
+        (tmp_path / "text.pem", "is no private key in PEM"),
+        ("awskms:alias/ci", "name its public key too"),
+    ):
+        with pytest.raises(InvalidInput, match=said):
+            signer(str(key), None)
+
+
+def test_a_hole_that_is_found_later(project: Path, advisories: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(project, "import six\n", "six==1.16.0")
+    build("train.py", environment="dev")
+    advisory = advisories / "PYSEC-2099-1.yaml"
+    advisory.write_text(advisory.read_text().replace("1.16.0", "1.17.0"))
+    # On another day, or with other data, it is looked at again.
+    moved = advisories.rename(advisories.with_name("tomorrow"))
+    monkeypatch.setenv("TERRARIUM_ADVISORIES", str(moved))
+    with pytest.raises(Refused, match=r"six 1\.16\.0: PYSEC-2099-1 \(CVE-2099-0001\), fixed in 1\.17\.0"):
+        build("train.py", environment="dev")
+
+
+@pytest.mark.parametrize("name", ["nowhere.pub", "../../Pulumi.yaml", "approved.yaml"])
+def test_signers_that_security_can_not_mean(project: Path, name: str) -> None:
+    approve(project, signers={"ci": name})
+    script(project)
+    with pytest.raises(Exception, match=r"signers\.ci"):
+        build("train.py", environment="dev")

@@ -1,0 +1,126 @@
+"""What code goes into an image, and where it is from."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from terrarium.errors import InvalidInput
+from terrarium.images.git import origin
+from terrarium.images.source import opened
+
+GIT = [
+    "-c",
+    "user.name=t",
+    "-c",
+    "user.email=t@example.org",
+    "-c",
+    "commit.gpgsign=false",
+    "-c",
+    "init.defaultBranch=main",
+]
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *GIT, "-C", str(folder), *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache_folder: Path) -> Path:
+    folder = tmp_path / "code"
+    (folder / "jobs").mkdir(parents=True)
+    (folder / "jobs" / "train.py").write_text("import helper\nprint(1)\n")
+    (folder / "jobs" / "helper.py").write_text("")
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "one")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_modules_beside_a_script_come_along(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import os, a\nfrom package.part import x\ndef f():\n    import late\n")
+    (tmp_path / "a.py").write_text("import b, train\n")
+    for name in ("b", "late", "unused"):
+        (tmp_path / f"{name}.py").write_text("")
+    (tmp_path / "package").mkdir()
+    for name in ("__init__.py", "part.py", "data.csv"):
+        (tmp_path / "package" / name).write_text("")
+    with opened(str(tmp_path / "train.py"), "3.11") as found:
+        assert set(found.files) == {
+            *("train.py", "a.py", "b.py", "late.py"),
+            *("package/__init__.py", "package/part.py", "package/data.csv"),
+        }
+        assert found.command == ("python3", "/app/train.py")
+
+
+def test_a_script_of_a_newer_python_is_not_judged_by_this_one(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("x = 1 1\n")
+    with opened(str(tmp_path / "train.py"), "3.99") as found:
+        assert found.name == "train"
+    with pytest.raises(InvalidInput, match=r"train\.py:1 is no Python"), opened(str(tmp_path / "train.py"), "3.11"):
+        pass
+
+
+def test_code_as_committed_is_the_commits(repository: Path) -> None:
+    head = git(repository, "rev-parse", "HEAD")
+    git(repository, "remote", "add", "origin", "https://user:secret@git.example/team/code.git")
+    told = origin(repository / "jobs" / "train.py", "00")
+    assert told == {
+        "uri": "git+https://git.example/team/code.git#jobs/train.py",
+        "digest": {"gitCommit": head, "sha256": "00"},
+    }
+    (repository / "jobs" / "train.py").write_text("print(2)\n")
+    assert origin(repository / "jobs" / "train.py", "00") == {"uri": "train.py", "digest": {"sha256": "00"}}
+
+
+def test_a_commit_of_this_repository(repository: Path) -> None:
+    head = git(repository, "rev-parse", "HEAD")
+    (repository / "jobs" / "train.py").write_text("print(2)\n")
+    with opened("HEAD:jobs/train.py", "3.11") as found:
+        assert found.files["train.py"].read_text() == "import helper\nprint(1)\n"
+        assert set(found.files) == {"train.py", "helper.py"}
+        assert found.origin["digest"] == {"gitCommit": head}
+    with pytest.raises(InvalidInput, match=r"jobs/gone\.py does not exist"), opened("HEAD:jobs/gone.py", "3.11"):
+        pass
+    with pytest.raises(InvalidInput, match=r"no commit, tag or branch `v9`"), opened("v9:jobs/train.py", "3.11"):
+        pass
+    with pytest.raises(InvalidInput, match=r"leads out of the repository"), opened("HEAD:../x.py", "3.11"):
+        pass
+
+
+@pytest.mark.parametrize("rev", ["main", "v1", "commit"])
+def test_a_commit_of_another_repository(repository: Path, rev: str) -> None:
+    git(repository, "tag", "v1")
+    head = git(repository, "rev-parse", "HEAD")
+    (repository / "jobs" / "train.py").write_text("print(3)\n")
+    git(repository, "commit", "-qam", "two")
+    wanted = git(repository, "rev-parse", "HEAD") if rev == "main" else head
+    name = head if rev == "commit" else rev
+    for _ in range(2):
+        with opened(f"git+file://{repository}@{name}#jobs/train.py", "3.11") as found:
+            assert found.origin["digest"] == {"gitCommit": wanted}
+            assert ("print(1)" in found.files["train.py"].read_text()) == (rev != "main")
+
+
+def test_a_repository_that_is_not_there(cache_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"can't be read"), opened(f"git+file://{tmp_path}/gone@main#x.py", "3.11"):
+        pass
+
+
+def test_a_package_is_all_that_is_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "My.Package"\nversion = "1"\n')
+    with opened(str(tmp_path), "3.11") as found:
+        assert (found.name, found.command) == ("my-package", ("python3", "-m", "my_package"))
+        before = found.digest
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "x.py").write_text("")
+    with opened(str(tmp_path), "3.11") as found:
+        assert found.digest == before
+    (tmp_path / "data.txt").write_text("")
+    with opened(str(tmp_path), "3.11") as found:
+        assert found.digest != before
