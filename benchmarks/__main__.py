@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import fresh, platforms, programs, rules, store, table
+from benchmarks import fresh, images, platforms, programs, rules, store, table
 from benchmarks.figures import Figure, missed
 from benchmarks.workshop import CommandFailedError
 from rehearsal.errors import RehearsalError
@@ -33,6 +33,7 @@ class Name(StrEnum):
     PLATFORM = "platform"
     UP = "up"
     STORE = "store"
+    IMAGE = "image"
 
 
 def bench(
@@ -70,6 +71,8 @@ def _figures(names: set[Name], pairs: int, report: Report) -> Iterator[Figure]:
         yield from platforms.measure(report)
     if Name.STORE in names:
         yield from store.measure(pairs, report)
+    if Name.IMAGE in names:
+        yield from images.measure(pairs, report)
     if Name.UP in names:
         yield from fresh.measure(report)
 
