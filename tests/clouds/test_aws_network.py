@@ -71,7 +71,9 @@ def _ways_out(recorded: Recorded) -> list[Registration]:
 
 
 def test_without_gateways_nothing_is_public(run: Run) -> None:
-    recorded = run(environment(aws={"nat": "none", "endpoints": ["ec2", "ecr.api", "ecr.dkr", "eks-auth"]}))
+    recorded = run(
+        environment(aws={"nat": "none", "kueue": False, "endpoints": ["ec2", "ecr.api", "ecr.dkr", "eks-auth"]})
+    )
     assert not of(recorded, "Route")
     assert not of(recorded, "InternetGateway")
     assert {r.inputs["tags"]["terrarium.dev/subnets"] for r in of(recorded, "Subnet").values()} == {"nodes", "data"}

@@ -46,7 +46,16 @@ def test_platform_lake_and_slice_are_declared(tmp_path: Path) -> None:
         ({"api": {"cidrs": ["0.0.0.0/0"]}}, "api.cidrs", "at least /16"),
         ({"api": {"cidrs": ["203.0.0.0/16", "203.1.0.0/16"]}}, "api.cidrs", "at least /16"),
         ({"api": {"cidrs": ["10.0.0.0/16"]}}, "api.cidrs", "is not of the internet"),
-        ({"nat": "none", "endpoints": ["ecr.api", "ecr.dkr"]}, "endpoints", "also need ec2, eks-auth"),
+        (
+            {"nat": "none", "kueue": False, "endpoints": ["ecr.api", "ecr.dkr"]},
+            "endpoints",
+            "also need ec2, eks-auth",
+        ),
+        (
+            {"nat": "none", "endpoints": ["ec2", "ecr.api", "ecr.dkr", "eks-auth"]},
+            "kueue",
+            "can't be had from registry.k8s.io/kueue; set it to false",
+        ),
         ({"deploy_from": ["203.0.113.0/24"]}, "deploy_from", "is no private range"),
         ({"deploy_from": ["fd00::/64"]}, "deploy_from", "is no private range"),
         ({"api": {"cidrs": ["2001:db8::/48"]}}, "api.cidrs", "is of IPv6"),

@@ -72,7 +72,9 @@ def test_production_is_reached_from_inside_and_runs_its_own_images_alone(run: Ru
     policy = one(recorded, "Policy")
     assert policy["defaultAdmissionRule"]["evaluationMode"] == "ALWAYS_DENY"
     patterns = [each["namePattern"] for each in policy["admissionWhitelistPatterns"]]
-    assert patterns == [f"{REGION}-docker.pkg.dev/fraud-prod/**", "quay.io/example/**"]
+    # And Kueue's, without which no job would run.
+    own = f"{REGION}-docker.pkg.dev/fraud-prod/**"
+    assert patterns == [own, "registry.k8s.io/kueue/**", "quay.io/example/**"]
     assert len(of(recorded, "Address")) == 2
     assert recorded.outputs["access"]["login"].endswith("--internal-ip")
 
@@ -296,7 +298,7 @@ def test_the_peering_with_cloud_sql_keeps_no_network_that_is_deleted(run: Run) -
 
 
 def test_production_s_images_are_found_under_a_project_with_a_domain(run: Run) -> None:
-    recorded = run(declared.environment("production", {"project": "example.org:fraud-prod"}))
+    recorded = run(declared.environment("production", {"project": "example.org:fraud-prod", "kueue": False}))
     [pattern] = one(recorded, "Policy")["admissionWhitelistPatterns"]
     assert pattern["namePattern"] == f"{REGION}-docker.pkg.dev/example.org/fraud-prod/**"
 
