@@ -15,7 +15,7 @@ from rehearsal.platform import Platform, cli
 @pytest.fixture
 def _here(monkeypatch: pytest.MonkeyPatch, embedded_platform: Platform) -> None:
     home = embedded_platform.folder.parent
-    monkeypatch.setattr(cli, "Platform", lambda name: Platform(name, home))
+    monkeypatch.setattr(cli, "Platform", lambda name, **more: Platform(name, home, **more))
 
 
 @pytest.mark.usefixtures("_here")
@@ -48,7 +48,7 @@ def test_stop_and_reset_of_what_does_not_run_are_fine(command: str) -> None:
 
 def test_an_error_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
-        def __init__(self, name: str) -> None:
+        def __init__(self, name: str, **_: object) -> None:
             raise RehearsalError(f"nothing to be done about {name}")
 
     monkeypatch.setattr(cli, "Platform", Broken)

@@ -1,0 +1,143 @@
+"""Queues and pools of an embedded platform: the real Kueue beside the API server, and nodes of several kinds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from rehearsal.errors import RehearsalError
+from rehearsal.platform import Platform
+from rehearsal.platform.pools import Pool, parse
+from tests.support.cluster import kubectl, try_kubectl
+
+PART = "kueue-controller"
+POOLS = (Pool("general", count=2), Pool("training", gpu=2, cpu="16", memory="64Gi", labels={"example.org/team": "a"}))
+PATIENCE = 30
+
+
+@pytest.fixture(scope="module")
+def queues(platform_home: Path) -> Platform:
+    platform = Platform("queues", platform_home, queues=True, pools=POOLS)
+    platform.start()
+    for name, labels in (("works", {"terrarium.dev/environment": "works"}), ("apart", {})):
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+        kubectl(platform.kubeconfig, "apply", "--server-side", "-f", "-", manifest=space)
+    return platform
+
+
+def job(name: str) -> dict[str, Any]:
+    container = {"name": "it", "image": "registry.invalid/it", "resources": {"requests": {"cpu": "1"}}}
+    pod = {"restartPolicy": "Never", "containers": [container]}
+    spec = {"template": {"spec": pod}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def suspended(platform: Platform, name: str, namespace: str) -> bool:
+    said = kubectl(platform.kubeconfig, "get", "job", name, "-n", namespace, "-o", "jsonpath={.spec.suspend}")
+    return said == "true"
+
+
+def test_a_job_in_an_environment_waits_until_there_is_a_queue_for_it(queues: Platform) -> None:
+    kubectl(queues.kubeconfig, "create", "-n", "works", "-f", "-", manifest=job("waits"))
+    assert suspended(queues, "waits", "works")
+
+
+def test_jobs_of_the_cluster_itself_are_left_alone(queues: Platform) -> None:
+    kubectl(queues.kubeconfig, "create", "-n", "apart", "-f", "-", manifest=job("runs"))
+    assert not suspended(queues, "runs", "apart")
+    kubectl(queues.kubeconfig, "wait", "-n", "apart", "job/runs", "--for=condition=Complete", f"--timeout={PATIENCE}s")
+
+
+def test_an_old_version_of_its_kinds_is_understood_too(queues: Platform) -> None:
+    """What others wrote for an earlier Kueue is converted by it."""
+    old = {"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "ClusterQueue", "metadata": {"name": "old"}}
+    spec = {"cohort": "together", "resourceGroups": []}
+    kubectl(queues.kubeconfig, "create", "-f", "-", manifest={**old, "spec": spec})
+    found = json.loads(kubectl(queues.kubeconfig, "get", "clusterqueues.v1beta2.kueue.x-k8s.io", "old", "-o", "json"))
+    assert found["spec"]["cohortName"] == "together"
+    kubectl(queues.kubeconfig, "delete", "clusterqueue", "old")
+
+
+def test_what_kueue_would_refuse_is_refused(queues: Platform) -> None:
+    queue = {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ClusterQueue", "metadata": {"name": "wrong"}}
+    resources = [{"name": "cpu", "nominalQuota": "-1"}]
+    group = {"coveredResources": ["cpu"], "flavors": [{"name": "x", "resources": resources}]}
+    done = try_kubectl(queues.kubeconfig, "create", "-f", "-", manifest={**queue, "spec": {"resourceGroups": [group]}})
+    assert done.returncode
+    assert "nominalQuota" in done.stderr
+
+
+def test_nodes_are_what_their_pools_say(queues: Platform) -> None:
+    found = {
+        node["metadata"]["name"]: node
+        for node in json.loads(kubectl(queues.kubeconfig, "get", "nodes", "-o", "json"))["items"]
+    }
+    assert set(found) == {"general-1", "general-2", "training-1"}
+    machine = found["training-1"]
+    assert {"terrarium.dev/pool": "training", "example.org/team": "a"}.items() <= machine["metadata"]["labels"].items()
+    assert machine["status"]["allocatable"]["nvidia.com/gpu"] == "2"
+    assert machine["status"]["allocatable"]["cpu"] == "16"
+    assert [taint["key"] for taint in machine["spec"]["taints"]] == ["nvidia.com/gpu"]
+    assert "taints" not in found["general-1"]["spec"]
+
+
+def test_a_killed_kueue_comes_back_alone_and_no_job_gets_past_it(queues: Platform) -> None:
+    before = {part.name: part.pid for part in queues.status().parts}
+    victim = before[PART]
+    assert victim
+    os.kill(victim, signal.SIGKILL)
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(victim).wait(PATIENCE)
+    assert not queues.status().ready
+    refused = try_kubectl(queues.kubeconfig, "create", "-n", "works", "-f", "-", manifest=job("sneaks-in"))
+    assert "failed calling webhook" in refused.stderr
+    after = {part.name: part.pid for part in queues.start().parts}
+    assert {name for name in before if before[name] != after[name]} == {PART}
+    kubectl(queues.kubeconfig, "create", "-n", "works", "-f", "-", manifest=job("later"))
+    assert suspended(queues, "later", "works")
+
+
+def test_it_keeps_queues_and_pools_however_it_is_named_later(queues: Platform) -> None:
+    same = Platform(queues.name, queues.folder.parent)
+    same.stop()
+    assert same.start().ready
+    assert PART in {part.name for part in same.status().parts}
+    assert len(kubectl(same.kubeconfig, "get", "nodes", "-o", "name").split()) == 3
+    eventually(lambda: suspended(same, "waits", "works"))
+
+
+@pytest.mark.parametrize(
+    ("text", "pool"),
+    [
+        ("general", Pool("general")),
+        ("general:count=3", Pool("general", count=3)),
+        (
+            "training:cpu=16,memory=64Gi,gpu=2,example.org/team=a",
+            Pool("training", cpu="16", memory="64Gi", gpu=2, labels={"example.org/team": "a"}),
+        ),
+    ],
+)
+def test_a_pool_is_named_on_the_command_line(text: str, pool: Pool) -> None:
+    assert parse(text) == pool
+
+
+@pytest.mark.parametrize("text", ["", "General", "x:count", "x:count=many", "x:gpu=-1", "x:,", "-x:count=1"])
+def test_what_names_no_pool_is_told_how_to(text: str) -> None:
+    with pytest.raises(RehearsalError, match="write NAME:KEY=VALUE"):
+        parse(text)
