@@ -14,13 +14,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import fresh, images, platforms, programs, rules, store, table
+from benchmarks import fresh, images, platforms, programs, queues, rules, store, table
 from benchmarks.figures import Figure, missed
 from benchmarks.workshop import CommandFailedError
 from rehearsal.errors import RehearsalError
 from rehearsal.progress import Report, on_terminal
 
 _PAIRS = 15
+_QUEUE_PAIRS = 2
 
 
 class Name(StrEnum):
@@ -34,16 +35,22 @@ class Name(StrEnum):
     UP = "up"
     STORE = "store"
     IMAGE = "image"
+    QUEUES = "queues"
 
 
 def bench(
     only: Annotated[list[Name] | None, typer.Option(help="Measure this alone; may be repeated.")] = None,
     pairs: Annotated[int, typer.Option(help="Pairs of ours and the reference.", min=1)] = _PAIRS,
+    jobs: Annotated[int, typer.Option(help="Jobs of each run of `queues`.", min=10)] = 10_000,
+    nodes: Annotated[int, typer.Option(help="Simulated nodes of `queues`.", min=10)] = 1_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every sample.")] = False,
 ) -> None:
     """Measure against the targets in benchmarks/README.md."""
     with on_terminal() as report:
         figures = list(_figures(set(only or Name), pairs, report))
+        if Name.QUEUES in (only or Name):
+            # A run takes minutes: fewer pairs, as ratios of so long runs hardly differ.
+            figures += queues.measure(report, jobs=jobs, nodes=nodes, pairs=min(pairs, _QUEUE_PAIRS))
     if as_json:
         content = {"machine": _machine(), "figures": [figure.as_json() for figure in figures]}
         sys.stdout.write(json.dumps(content, indent=1) + "\n")
