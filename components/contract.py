@@ -125,6 +125,7 @@ class Identity:
         generation: Which generation its keys are of.
         files: What a pod mounts, by file name: standard files that every S3 and PostgreSQL client reads. Secret.
         service_account: Name of the service account whose tokens the store takes in place of keys, if it takes them.
+        audience: What a pod has such a token made for; None where the cloud itself brings it into the pod.
     """
 
     name: str
@@ -132,11 +133,18 @@ class Identity:
     generation: int
     files: Mapping[str, pulumi.Output[str]]
     service_account: str | None = None
+    audience: str | None = None
 
     @property
     def secret(self) -> str:
         """Name of the Secret that holds the files; a new generation is a new Secret, so that both are there at once."""
         return f"store-{self.name}-{self.generation}"
+
+    @property
+    def published(self) -> dict[str, str]:
+        """What descriptors say of it: all that a pod must have to use it."""
+        said = {"secret": self.secret, "serviceAccount": self.service_account, "audience": self.audience}
+        return {key: value for key, value in said.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,7 @@ class Store:
             "objects": self.objects,
             "database": self.database or None,
             # Of several generations, the one given out is the last.
-            "identities": {identity.name: {"secret": identity.secret} for identity in self.identities},
+            "identities": {identity.name: identity.published for identity in self.identities},
         }
 
 

@@ -15,7 +15,7 @@ from components.settings.check import check_project
 from components.settings.declaration import Declaration, declare, stack_files
 from components.settings.problems import InvalidSettings, Problem
 from policies.gates import book
-from terrarium import backup_commands, image_commands, rule_commands, store_commands
+from terrarium import backup_commands, image_commands, job_commands, rule_commands, store_commands
 from terrarium.errors import CommandFailed, Exit, InvalidInput, Refused
 from terrarium.explanation import explanation, shown
 from terrarium.interruption import Interrupted, Interruption
@@ -38,6 +38,8 @@ app = typer.Typer(
 
 app.add_typer(store_commands.app, name="store")
 app.add_typer(rule_commands.app, name="policies")
+app.command("run")(job_commands.run)
+app.add_typer(job_commands.app, name="jobs")
 app.add_typer(image_commands.app, name="image")
 app.command()(backup_commands.backup)
 app.command()(backup_commands.restore)

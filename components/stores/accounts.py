@@ -160,7 +160,7 @@ def roles(place: Place, endpoint: Endpoint, rights: Rights, issuer: TokenIssuer)
         config = role.arn.apply(
             lambda arn: files.aws_config(endpoint.url, endpoint.region, arn, endpoint.sts, authorities=own)
         )
-        return {number: Key({files.CONFIG: config}, account) for number in generations}
+        return {number: Key({files.CONFIG: config}, account, audience=issuer.audience) for number in generations}
 
     return make
 

@@ -62,4 +62,4 @@ class Known:
             made[files.SERVICE] = every.apply(
                 lambda v: files.pg_service(v["database"], v["user"], v["password"], authorities=own)
             )
-        return Identity(who.name, who.bucket, generation, made, key.service_account)
+        return Identity(who.name, who.bucket, generation, made, key.service_account, key.audience)

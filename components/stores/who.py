@@ -45,8 +45,10 @@ class Key:
         files: Standard files, by name: `config`, and `credentials` where there are keys.
         service_account: The service account whose tokens the store takes in place of keys.
         told: What `store.json` says of it, beside where the objects are; nothing secret.
+        audience: What a pod has a token made for; None where it is not the pod that has it made.
     """
 
     files: Mapping[str, pulumi.Output[str]]
     service_account: str | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
+    audience: str | None = None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from components.stores import layout
 from components.stores.files import MOUNT
@@ -17,6 +17,7 @@ from terrarium.errors import InvalidInput
 
 if TYPE_CHECKING:
     from components.settings.declaration import Declaration
+    from terrarium.jobs.handle import Job
 
 FOLDER_VARIABLE = "TERRARIUM_STORE"
 """The variable that names another folder."""
@@ -57,6 +58,31 @@ class Environment:
     def __getitem__(self, bucket: str) -> Environment:
         """Return the same for one bucket (of a person, of a sub-project), by that bucket's own identity."""
         return Environment(self._source, self._identities, bucket)
+
+    def run(self, source: str | os.PathLike[str] | None = None, args: Sequence[object] = (), **wishes: Any) -> Job:
+        """Run a script or package as a job of this environment, or bucket, and return it; see `terrarium run`.
+
+        Args:
+            source: The script, the package's folder, or either at a git commit. None with `image`.
+            args: What it is given.
+            wishes: As the command takes them: `needs` (a mapping, or text), `array`, `inputs`, `outputs`, `name`,
+                `retries`, `timeout`, `schedule`, `image`.
+
+        Raises:
+            InvalidInput: If something that was asked for is wrong; nothing was made.
+            Refused: If it is not allowed, or could never run; nothing was made.
+        """
+        from terrarium.jobs.asking import asked  # noqa: PLC0415 - whoever runs nothing pays nothing
+        from terrarium.jobs.handle import submitted  # noqa: PLC0415 - as above
+
+        wish = asked(None if source is None else os.fspath(source), args, bucket=self._bucket, **wishes)
+        return submitted(self._source, wish)
+
+    def job(self, name: str) -> Job:
+        """Return a job of this environment by its name; nothing is asked before it is used."""
+        from terrarium.jobs.handle import known  # noqa: PLC0415 - see run
+
+        return known(self._source, name, self._bucket)
 
     def __repr__(self) -> str:
         return f"<environment {self.id}{f', bucket {self._bucket}' if self._bucket else ''}>"
@@ -128,7 +154,7 @@ def _declared(name: str, root: Path | None) -> InCluster:
     if isinstance(settings, PlatformSettings):
         raise InvalidInput(f"stack {name} is a platform: it has no store to connect to")
     owner = layout.lake_id(settings.name) if isinstance(settings, LakeSettings) else settings.id
-    return InCluster(owner, declaration.adapter.access(settings), site(found, declaration.tiers).kubeconfig)
+    return InCluster(owner, declaration.adapter.access(settings), site(found, declaration.tiers).kubeconfig, found)
 
 
 def _mounted() -> Folder:

@@ -78,12 +78,18 @@ class InCluster:
         environment: The environment's id.
         access: How to reach the cluster: `context`, and `kubeconfig` if it is not the site's.
         kubeconfig: The site's kubeconfig; None for the one that kubectl would take.
+        root: The project's checkout; None outside of one.
     """
 
-    def __init__(self, environment: str, access: Mapping[str, str], kubeconfig: str | None) -> None:
+    def __init__(
+        self, environment: str, access: Mapping[str, str], kubeconfig: str | None, root: Path | None = None
+    ) -> None:
         self._id = environment
         self._context = access["context"]
-        self._cluster = Cluster(access, kubeconfig)
+        self.cluster = Cluster(access, kubeconfig)
+        """The cluster, by this person's rights."""
+        self.root = root
+        """The project's checkout; None outside of one."""
 
     @property
     def environment(self) -> str:
@@ -92,7 +98,22 @@ class InCluster:
 
     def connection(self, bucket: str | None, wanted: Sequence[str]) -> Connection:
         """Return the way; see `Source`. Whoever may use the whole store reaches each bucket by that."""
-        descriptor = self._descriptor()
+        files, where = self.files(bucket, wanted)
+        found = parse(files, where)
+        return found if bucket is None else found.narrowed(bucket)
+
+    def files(self, bucket: str | None, wanted: Sequence[str]) -> tuple[dict[str, str], str]:
+        """Return the files that say the way, and where they are from, for messages. They hold keys.
+
+        Args:
+            bucket: As for `connection`.
+            wanted: As for `connection`.
+
+        Raises:
+            Refused: As `connection`.
+            InvalidInput: As `connection`.
+        """
+        descriptor = self.descriptor()
         store = descriptor.get("store")
         if not store:
             raise InvalidInput(
@@ -110,7 +131,7 @@ class InCluster:
         for identity in candidates:
             secret = store["identities"][identity]["secret"]
             try:
-                files = self._cluster.secret(secret, descriptor["namespace"])
+                files = self.cluster.secret(secret, descriptor["namespace"])
             except Denied:
                 continue
             if files is None:
@@ -118,8 +139,7 @@ class InCluster:
                     f"Secret {descriptor['namespace']}/{secret} of {identity} is missing: somebody deleted it, "
                     "and `terrarium up` makes it anew"
                 )
-            found = parse(files, f"Secret {descriptor['namespace']}/{secret}")
-            return found if bucket is None else found.narrowed(bucket)
+            return files, f"Secret {descriptor['namespace']}/{secret}"
         raise Refused(self._denied(candidates, descriptor, bucket))
 
     def _denied(self, candidates: Sequence[str], descriptor: Mapping[str, Any], bucket: str | None) -> str:
@@ -132,9 +152,15 @@ class InCluster:
             )
         return f"you may not use the store of {self._id} as {' or '.join(candidates)}: {reasons}{hint}"
 
-    def _descriptor(self) -> dict[str, Any]:
+    def descriptor(self) -> dict[str, Any]:
+        """Return what the environment publishes about itself.
+
+        Raises:
+            Refused: If this person has no right in the environment.
+            InvalidInput: If there is no such environment, or what it publishes can't be read.
+        """
         try:
-            data = self._cluster.config_map(self._id, DESCRIPTOR_NAMESPACE)
+            data = self.cluster.config_map(self._id, DESCRIPTOR_NAMESPACE)
         except Denied:
             raise Refused(
                 f"you have no right in environment {self._id}: ask its owner to add a group of yours under `people`, "

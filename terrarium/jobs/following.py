@@ -1,0 +1,126 @@
+"""Follows a job from outside: prints what its pods print, says why it waits, until it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from terrarium.errors import CommandFailed
+from terrarium.jobs import waiting
+from terrarium.jobs.state import begun, index_of, state
+from terrarium.jobs.workloads import NoLog, Workloads
+
+# Seconds between two questions: at first often, as most that goes wrong does so at once.
+_OFTEN, _SELDOM, _EAGER = 0.2, 1.0, 60.0
+# Logs that are read at a time; others follow when these have ended.
+_LOGS = 16
+# How often a log is asked for that is not there, or was cut off, and seconds between.
+_TRIES, _PAUSE = 5, 0.5
+
+Write = Callable[[int | None, bytes], None]
+"""Takes a line of an index, or of the one pod there is."""
+
+
+class Gone(CommandFailed):
+    """The job was deleted while somebody looked."""
+
+
+def ended(
+    workloads: Workloads,
+    name: str,
+    write: Write | None,
+    say: Callable[[str], None],
+    *,
+    timeout: float | None = None,
+) -> dict[str, Any]:
+    """Wait for the end of a job, and return it.
+
+    Args:
+        workloads: Where it is.
+        name: Its name.
+        write: Takes its log; None to leave the log alone.
+        say: Takes sentences about what goes on.
+        timeout: Seconds to wait at most; None for as long as it takes.
+
+    Raises:
+        Gone: If it was deleted.
+        TimeoutError: If it is not over by then.
+    """
+    logs = _Logs(workloads, write, say)
+    begin, said = time.monotonic(), ""
+    while True:
+        job = workloads.job(name)
+        if job is None:
+            logs.finish()
+            raise Gone(f"job {name} was cancelled: somebody deleted it")
+        pods = workloads.pods(name)
+        logs.look(pods)
+        if state(job).phase.over:
+            logs.finish()
+            return job
+        why = waiting.why(job, pods, workloads.queued() if job["spec"].get("suspend") else None)
+        if why and why != said:
+            say(f"{name} {why}")
+        said = why
+        if timeout is not None and time.monotonic() - begin > timeout:
+            raise TimeoutError(f"job {name} was not over after {timeout:g} s; it goes on")
+        time.sleep(_OFTEN if time.monotonic() - begin < _EAGER and len(pods) < _LOGS else _SELDOM)
+
+
+class _Logs:
+    """The logs of a job's pods, each followed once."""
+
+    def __init__(self, workloads: Workloads, write: Write | None, say: Callable[[str], None]) -> None:
+        self._workloads = workloads
+        self._write = write
+        self._say = say
+        self._seen: set[str] = set()
+        self._threads: list[threading.Thread] = []
+        self._room = threading.Semaphore(_LOGS)
+        self._lock = threading.Lock()
+
+    def look(self, pods: Sequence[dict[str, Any]]) -> None:
+        """Follow the logs of pods that have begun by now."""
+        for pod in pods if self._write else ():
+            name = pod["metadata"]["name"]
+            if name in self._seen or not begun(pod):
+                continue
+            self._seen.add(name)
+            # A daemon: whoever interrupts the command does not wait for a log's next line.
+            thread = threading.Thread(target=self._follow, args=(name, index_of(pod)), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def finish(self) -> None:
+        """Wait until what the pods have printed was written."""
+        for thread in self._threads:
+            thread.join()
+
+    def _follow(self, pod: str, index: int | None) -> None:
+        with self._room:
+            last, tries = "", 0
+            while True:
+                try:
+                    for moment, line in self._workloads.log(pod, since=last or None, follow=True):
+                        # Times are asked for by the second: what was read is not written again.
+                        if moment > last:
+                            last, tries = moment, 0
+                            self._put(index, line)
+                except NoLog as error:
+                    tries += 1
+                    if tries == _TRIES:
+                        self._say(str(error))
+                        return
+                    time.sleep(_PAUSE)
+                except CommandFailed as error:
+                    self._say(str(error))
+                    return
+                else:
+                    return
+
+    def _put(self, index: int | None, line: bytes) -> None:
+        with self._lock:
+            if self._write:
+                self._write(index, line)

@@ -1,0 +1,149 @@
+"""From what is asked for to a job in the cluster: looked at, built, judged, made. In this order."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from terrarium.errors import Refused
+from terrarium.jobs import judging, source
+from terrarium.jobs.asking import Wish
+from terrarium.jobs.checks import Found, checked
+from terrarium.jobs.manifest import NAME, Spec, manifest
+from terrarium.jobs.place import Place
+
+Say = Callable[[str], None]
+
+
+class Build(Protocol):
+    """Makes an image of a source."""
+
+    def __call__(self, source: str, *, environment: str, root: Path | None, say: Say) -> str:
+        """Return the image's reference, by digest."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What was made.
+
+    Args:
+        kind: `Job` or `CronJob`.
+        name: Its name.
+        image: The image that it runs.
+        pool: The pool that it was sent to; None where there is none to choose.
+        queue: Its queue; None where nothing queues.
+    """
+
+    kind: str
+    name: str
+    image: str
+    pool: str | None
+    queue: str | None
+
+
+def built(source: str, *, environment: str, root: Path | None, say: Say) -> str:
+    """Return the reference of an image of a source; see `Build`."""
+    # Imported here: a job of an image that there is builds none.
+    from terrarium.images import build  # noqa: PLC0415
+
+    return build(source, environment=environment, root=root, say=say).reference
+
+
+def submit(place: Place, wish: Wish, say: Say, build: Build = built) -> Submitted:
+    """Run a job, or refuse it before anything is made.
+
+    Args:
+        place: Where.
+        wish: What is asked for.
+        say: Takes sentences about what goes on.
+        build: Makes the image.
+
+    Raises:
+        InvalidInput: If something that was asked for is wrong.
+        Refused: If it is not allowed, or could never run.
+    """
+    called, found = looked_at(place, wish)
+    if found.identity is None:
+        say(f"environment {place.environment} has no store: the job's log and outputs are kept nowhere")
+    image = wish.image or build(wish.source or "", environment=place.environment, root=place.root, say=say)
+    made = manifest(spec(place, wish, found, image, called))
+    judging.judge(made, place.tier, place.root)
+    if wish.schedule and place.workloads.schedule(called):
+        raise Refused(
+            f"{place.environment} has a schedule {called} already: end it (`terrarium jobs cancel {called} -e "
+            f"{place.environment}`), or give this one another --name"
+        )
+    place.workloads.create(made)
+    return Submitted(made["kind"], called, image, found.placement.pool, found.placement.queue)
+
+
+def looked_at(place: Place, wish: Wish, *, here: bool = False) -> tuple[str, Found]:
+    """Return what the job is to be called, and what the checks found; nothing is made.
+
+    Args:
+        place: Where.
+        wish: What is asked for.
+        here: Whether it runs on this machine.
+
+    Raises:
+        InvalidInput: As `submit`.
+        Refused: As `submit`.
+    """
+    if wish.image is not None:
+        judging.pinned(wish.image)
+        stem = wish.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    else:
+        stem = source.examined(wish.source or "")
+    return _name(wish.name or stem, once=wish.schedule is None), checked(place, wish, here=here)
+
+
+def spec(place: Place, wish: Wish, found: Found, image: str, name: str) -> Spec:
+    """Return all that the job is made of.
+
+    Args:
+        place: Where.
+        wish: What is asked for.
+        found: What the checks found.
+        image: The image.
+        name: What to call it.
+    """
+    return Spec(
+        name=name,
+        environment=place.environment,
+        namespace=place.namespace,
+        tier=place.tier,
+        labels=_labels(place),
+        placement=found.placement,
+        image=image,
+        arguments=wish.arguments,
+        tasks=wish.array.count if wish.array else None,
+        retries=wish.retries,
+        timeout=wish.timeout,
+        schedule=wish.schedule,
+        identity=found.identity,
+        inputs=found.inputs,
+        references=found.references,
+        outputs=wish.outputs,
+        bucket=wish.bucket,
+    )
+
+
+def _name(stem: str, *, once: bool) -> str:
+    """Return a job's name: no other job of the environment has or had it, but a schedule keeps its own."""
+    kept = "".join(letter if letter.isalnum() else "-" for letter in stem.lower()).strip("-") or "job"
+    return NAME.fit(kept, secrets.token_hex(3)) if once else NAME.fit(kept)
+
+
+def _labels(place: Place) -> dict[str, Any]:
+    from components.labels import LABEL  # noqa: PLC0415 - with what it labels
+
+    said = place.descriptor
+    return {
+        "app.kubernetes.io/managed-by": "terrarium-run",
+        f"{LABEL}/environment": place.environment,
+        f"{LABEL}/project": str(said["project"]),
+        f"{LABEL}/tier": place.tier,
+    }

@@ -1,0 +1,108 @@
+"""Why a job does not run yet, in people's words. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from terrarium.jobs.state import Phase, container, state
+
+_UID = "kueue.x-k8s.io/job-uid"
+_UNUSED = re.compile(r"insufficient unused quota for (\S+) in flavor (\S+), (\S+) more needed")
+_NEVER = re.compile(r"insufficient quota for (\S+) in flavor (\S+),.* > maximum capacity \((\S+)\)")
+_QUEUE = re.compile(r"(?:Local|Cluster)Queue (\S+) (doesn't exist|is inactive|is stopped|is terminating or missing)")
+_PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+_NOT_MADE = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+_EVICTED = {
+    "Preempted": "another job had the right to its place",
+    "PodsReadyTimeout": "its pods did not start in time",
+}
+Object = Mapping[str, Any]
+
+
+def why(job: Object, pods: Sequence[Object], queued: Iterable[Object] | None) -> str:
+    """Return why a job does not run yet; empty if it does, or if nobody knows.
+
+    Args:
+        job: The Job.
+        pods: Its pods.
+        queued: What Kueue holds of the namespace; None if that is not known.
+    """
+    phase = state(job).phase
+    if phase is Phase.QUEUED:
+        return _queued(job, list(queued or ()))
+    if phase is Phase.STARTING:
+        return next((found for found in map(_pod, pods) if found), "")
+    return ""
+
+
+def _queued(job: Object, queued: list[Object]) -> str:
+    uid = job["metadata"]["uid"]
+    mine = next((one for one in queued if (one["metadata"].get("labels") or {}).get(_UID) == uid), None)
+    if mine is None:
+        return "waits for its turn"
+    conditions = {one["type"]: one for one in (mine.get("status") or {}).get("conditions") or ()}
+    if conditions.get("Admitted", {}).get("status") == "True":
+        return ""
+    parts = [f"waits for its turn, {_place(mine, queued)}"]
+    evicted = conditions.get("Evicted", {})
+    if evicted.get("status") == "True":
+        parts = [f"was stopped for others ({_evicted(evicted)}) and waits for its turn, {_place(mine, queued)}"]
+    said = _reserved(conditions.get("QuotaReserved", {}).get("message", ""))
+    return ": ".join([*parts, *([said] if said else [])])
+
+
+def _place(mine: Object, queued: list[Object]) -> str:
+    """Return the place in the queue: first whoever has the higher priority, then whoever came first."""
+    queue = mine["spec"].get("queueName")
+    waiting = sorted((one for one in queued if one["spec"].get("queueName") == queue and _waits(one)), key=_order)
+    names = [one["metadata"]["name"] for one in waiting]
+    place = names.index(mine["metadata"]["name"]) + 1 if mine["metadata"]["name"] in names else 1
+    return f"place {place} of {max(len(names), 1)} in queue {queue}"
+
+
+def _waits(workload: Object) -> bool:
+    conditions = (workload.get("status") or {}).get("conditions") or ()
+    return not any(one["type"] in ("QuotaReserved", "Finished") and one["status"] == "True" for one in conditions)
+
+
+def _order(workload: Object) -> tuple[int, str, str]:
+    metadata = workload["metadata"]
+    return -int(workload["spec"].get("priority") or 0), metadata["creationTimestamp"], metadata["name"]
+
+
+def _reserved(message: str) -> str:
+    """Return what Kueue says of a quota it has not reserved, of the last pool that it looked at."""
+    for pattern, form in (
+        (_UNUSED, "{2} more {0} must become free in pool {1}"),
+        (_NEVER, "it asks for more {0} than pool {1} may ever give it, {2}"),
+        (_QUEUE, "queue {0} {1}: bring the environment's stack up to date (`terrarium up`), or ask its owner"),
+    ):
+        found = pattern.findall(message)
+        if found:
+            resource, *others = found[-1]
+            return form.format(_words(resource), *others)
+    return message.removeprefix("couldn't assign flavors to pod set main: ").strip()
+
+
+def _words(resource: str) -> str:
+    return {"nvidia.com/gpu": "GPUs", "cpu": "cores", "memory": "memory"}.get(resource, resource)
+
+
+def _evicted(condition: Object) -> str:
+    reason = str(condition.get("reason"))
+    return _EVICTED.get(reason, str(condition.get("message") or reason))
+
+
+def _pod(pod: Object) -> str:
+    waiting = (container(pod).get("state") or {}).get("waiting") or {}
+    reason, message = waiting.get("reason", ""), waiting.get("message", "")
+    if reason in _PULL:
+        return f"its image can't be had: {message or reason}"
+    if reason in _NOT_MADE:
+        return f"its container can't be started: {message or reason}"
+    for one in (pod.get("status") or {}).get("conditions") or ():
+        if one["type"] == "PodScheduled" and one["status"] == "False":
+            return f"waits for a machine: {one.get('message') or one.get('reason')}"
+    return "its image is fetched" if reason == "ContainerCreating" else ""
