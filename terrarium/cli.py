@@ -172,7 +172,9 @@ def explain(
 
 def main() -> None:
     """Run the command; every ending is a message and an exit code, never a trace."""
-    screen = Screen(as_json="--json" in sys.argv)
+    # What stands behind `--` is a script's own.
+    words = sys.argv[: sys.argv.index("--")] if "--" in sys.argv else sys.argv
+    screen = Screen(as_json="--json" in words)
     interruption = Interruption(screen.say)
     interruption.watch()
     try:
