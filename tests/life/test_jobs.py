@@ -1,0 +1,167 @@
+"""Jobs on a real node that dies under them, and the same image and command on this machine.
+
+What a job does on a node that lives: tests/jobs/test_real_node.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import shlex
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from rehearsal import debian
+from rehearsal.images import base
+from rehearsal.images.push import Registry
+from rehearsal.platform import Platform
+from rehearsal.progress import Silent
+from tests.support import nodes
+from tests.support.checkout import ROOT, Checkout
+from tests.support.cluster import kubectl
+from tests.support.declared import environment, with_store
+from tests.support.waiting import PATIENCE, until
+
+POOL = {"labels": {"terrarium.dev/pool": "general"}, "cpu": 2, "memory": "4Gi", "max": 1}
+FIRST_ROWS = 400
+
+
+class World:
+    """A platform with a real node and queues, and the environment churn-dev with its store."""
+
+    def __init__(self, checkout: Checkout, platform: Platform) -> None:
+        self.checkout, self.platform = checkout, platform
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        return self.checkout.terrarium("run", "-e", "dev", *arguments, code=code)
+
+    def job(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.checkout.terrarium("run", "-e", "dev", "--json", *arguments, code=code))
+        return found
+
+    def store(self, *arguments: str) -> str:
+        return self.checkout.terrarium("store", *arguments, "-e", "dev")
+
+    def script(self, name: str, text: str) -> str:
+        (self.checkout.folder / name).write_text(text, encoding="utf-8")
+        return name
+
+    def results(self, job: str, index: int = 0) -> dict[str, Any]:
+        """Return the record that counts of one index, as the store has it."""
+        key = f"results:jobs/{job}/{index}/done.json"
+        found: dict[str, Any] = json.loads(self.checkout.terrarium("store", "cat", key, "-e", "dev"))
+        return found
+
+    def kept(self, job: str) -> list[str]:
+        """Return everything that a job left in the store."""
+        rows = self.checkout.answer("store", "ls", f"results:jobs/{job}/", "--recursive", "-e", "dev")
+        return [str(row["name"]) for row in rows["objects"]]
+
+
+@pytest.fixture(scope="module")
+def world(platform_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    nodes.demand()
+    platform = Platform("workers", platform_home, nodes=0, real_node=True, queues=True)
+    try:
+        platform.start()
+        base.provide(Registry(platform.registry), Silent())
+        checkout = Checkout(tmp_path_factory.mktemp("checkout"), {"experimentation": platform, "testing": platform})
+        cluster = {"context": platform.context, "kueue": True}
+        tiers = ["experimentation", "testing"]
+        cloud = {"kubernetes": {**cluster, "pools": {"general": POOL}}}
+        checkout.declare("platform", "platform", name="shared", tiers=tiers, cloud=cloud)
+        own = {**with_store(platform), **cluster, "registry": "registry.internal/churn-dev"}
+        checkout.declare("dev", "environment", **environment("churn", "dev", "experimentation", own))
+        checkout.bring_up("platform")
+        checkout.bring_up("dev")
+        world = World(checkout, platform)
+        _data(world)
+        yield world
+    finally:
+        platform.reset()
+
+
+def _data(world: World) -> None:
+    chance = random.Random(7)  # noqa: S311 - data to learn from
+    lines = ["calls,months,churned"]
+    for _ in range(FIRST_ROWS):
+        calls, months = chance.gauss(0, 1), chance.gauss(0, 1)
+        lines.append(f"{calls:.3f},{months:.3f},{int(2 * calls - months + chance.gauss(0, 0.5) > 0)}")
+    (world.checkout.folder / "churn.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    world.store("cp", "churn.csv", "datasets:churn.csv")
+    shutil.copy(ROOT / "examples" / "train.py", world.checkout.folder / "train.py")
+
+
+def test_the_same_image_and_command_run_on_this_machine(world: World, podman: None) -> None:
+    del podman
+    here = world.job("train.py", "--input", "datasets:churn.csv", "--local", "--", "churn.csv", "--epochs", "30")
+    there = world.job("train.py", "--input", "datasets:churn.csv", "--", "churn.csv", "--epochs", "30")
+    assert here["image"] == there["image"]
+    assert world.results(here["job"])["metrics"] == world.results(there["job"])["metrics"]
+
+
+def test_a_node_that_dies_in_mid_job_repeats_it_and_doubles_nothing(world: World) -> None:
+    world.script("slow.py", "import time, pathlib\npathlib.Path('out.txt').write_text('once')\ntime.sleep(8)\n")
+    name = world.job("--detach", "slow.py")["job"]
+    ask = world.platform.kubeconfig
+    phase = (
+        "-n",
+        "churn-dev",
+        "get",
+        "pods",
+        "-l",
+        f"terrarium.dev/job={name}",
+        "-o",
+        "jsonpath={.items[*].status.phase}",
+    )
+    until(lambda: kubectl(ask, *phase) == "Running")
+    time.sleep(2)
+    [node] = [part for part in world.platform.status().parts if part.name == "node"]
+    assert node.pid
+    victim = psutil.Process(node.pid)
+    victim.kill()
+    victim.wait(PATIENCE)
+    world.platform.start()
+    world.checkout.terrarium("jobs", "logs", name, "-e", "dev", "--follow")
+    outputs = [key for key in world.kept(name) if key.endswith("/out.txt")]
+    assert len(outputs) == 1, outputs
+    assert world.results(name)["attempt"] in outputs[0]
+
+
+@pytest.fixture(scope="module")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Debian's podman on PATH, unpacked, with all its state in a folder of the test's."""
+    packages = ("podman", "conmon", "crun", "golang-github-containers-common", "golang-github-containers-image")
+    found = debian.unpacked("podman", packages, Silent())
+    home = tmp_path_factory.mktemp("podman")
+    policy = home / ".config" / "containers" / "policy.json"
+    policy.parent.mkdir(parents=True)
+    policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}', encoding="utf-8")
+    options = [
+        *(f"--root={home / 'root'}", f"--runroot={home / 'run'}", f"--tmpdir={home / 'tmp'}"),
+        *(f"--conmon={found.program('conmon')}", f"--runtime={found.program('crun')}"),
+        # The overlay driver leaves a mount behind.
+        *("--cgroup-manager=cgroupfs", "--events-backend=none", "--storage-driver=vfs"),
+    ]
+    variables = found.variables() | {"HOME": str(home), "CONTAINERS_CONF": str(home / "containers.conf")}
+    # This machine's control groups are its owner's to arrange.
+    limit = "{}:{}".format(*resource.getrlimit(resource.RLIMIT_NOFILE))
+    settings = f'[containers]\ncgroups = "disabled"\ndefault_ulimits = ["nofile={limit}"]\n'
+    (home / "containers.conf").write_text(settings, encoding="utf-8")
+    exports = [f"export {key}={shlex.quote(value)}" for key, value in variables.items()]
+    program = home / "podman"
+    line = f'exec {found.program("podman")} {shlex.join(options)} "$@"'
+    program.write_text("\n".join(["#!/bin/sh", *exports, line, ""]), encoding="utf-8")
+    program.chmod(0o755)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PATH", f"{home}{os.pathsep}{os.environ['PATH']}")
+    yield
+    patch.undo()
