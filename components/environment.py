@@ -96,6 +96,7 @@ class Environment(pulumi.ComponentResource):
             "namespace": self.namespace,
             "store": _described(store, settings, lake) if store else None,
             "compute": facts.compute.apply(lambda found: compute.described(found, settings)),
+            **({"lifetime": lifetime} if (lifetime := _lifetime(settings)) else {}),
             **({"registry": registry.url} if registry else {}),
             **({"image": settings.image.model_dump()} if settings.image else {}),
             **({"governance": dict(governance)} if governance else {}),
@@ -142,6 +143,15 @@ class Environment(pulumi.ComponentResource):
             kueue=args.cloud.kueue,
         )
         return Platform(f"{name}-platform", platform, pulumi.ResourceOptions(parent=self)).facts
+
+
+def _lifetime(settings: EnvironmentSettings) -> dict[str, object]:
+    """Return what is published of when an environment ends and sleeps."""
+    expires, sleep = settings.expires, settings.sleep
+    return {
+        **({"expires": expires.isoformat()} if expires else {}),
+        **({"idleHours": sleep.idle_hours} if sleep else {}),
+    }
 
 
 def _described(store: Store, settings: EnvironmentSettings, lake: LakeFacts | None) -> dict[str, object]:

@@ -189,6 +189,18 @@ _PROTECTED = HardRule(
     demand="true",
     why="one command would destroy the data together with the environment",
 )
+_NO_END = HardRule(
+    key="expires",
+    holds=lambda s: s.expires is None,
+    demand="nothing; destroy it by hand, by its name",
+    why="what others rely on must not end by a date that nobody looks at any more",
+)
+_NO_SLEEP = HardRule(
+    key="sleep",
+    holds=lambda s: s.sleep is None,
+    demand="nothing",
+    why="production answers whenever it is asked",
+)
 
 TIERS: Mapping[Tier, TierTable] = {
     Tier.EXPERIMENTATION: TierTable(
@@ -245,7 +257,7 @@ TIERS: Mapping[Tier, TierTable] = {
         store={"members": StoreRight.READ, "readers": StoreRight.READ, "automation": StoreRight.WRITE},
         priority=10_000,
         preempts=True,
-        rules=(_RESTRICTED, _EGRESS_LISTED, _NO_WORLD, _NOTHING_BORROWED),
+        rules=(_RESTRICTED, _EGRESS_LISTED, _NO_WORLD, _NOTHING_BORROWED, _NO_END),
     ),
     Tier.PRODUCTION: TierTable(
         defaults=Defaults(
@@ -283,6 +295,8 @@ TIERS: Mapping[Tier, TierTable] = {
             _NO_BUCKETS_OF_PEOPLE,
             _VERSIONED,
             _PROTECTED,
+            _NO_END,
+            _NO_SLEEP,
         ),
     ),
 }

@@ -38,6 +38,7 @@ _WORDS: tuple[tuple[object, str], ...] = (
     (fields.Group, "group"),
     (fields.Key, "key"),
     (fields.NamespaceName, "namespace"),
+    (fields.Day, "day, as `2027-01-31`"),
     (fields.Port, "port, 1 to 65535"),
     (fields.Count, "whole number from 0"),
     (bool, "true or false"),

@@ -15,7 +15,14 @@ from components.settings.check import check_project
 from components.settings.declaration import Declaration, declare, stack_files
 from components.settings.problems import InvalidSettings, Problem
 from policies.gates import book
-from terrarium import backup_commands, image_commands, job_commands, rule_commands, store_commands
+from terrarium import (
+    backup_commands,
+    image_commands,
+    job_commands,
+    lifetime_commands,
+    rule_commands,
+    store_commands,
+)
 from terrarium.errors import CommandFailed, Exit, InvalidInput, Refused
 from terrarium.explanation import explanation, shown
 from terrarium.interruption import Interrupted, Interruption
@@ -43,6 +50,9 @@ app.add_typer(job_commands.app, name="jobs")
 app.add_typer(image_commands.app, name="image")
 app.command()(backup_commands.backup)
 app.command()(backup_commands.restore)
+app.command()(lifetime_commands.sleep)
+app.command()(lifetime_commands.wake)
+app.command()(lifetime_commands.tidy)
 
 StackName = Annotated[str, typer.Argument(help="The stack, as in Pulumi.<stack>.yaml.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; progress stays on stderr.")]

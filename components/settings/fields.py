@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -100,12 +102,26 @@ def _user(value: str) -> str:
     return value
 
 
-def _whole_number_only(value: object) -> object:
+def whole_number_only(value: object) -> object:
+    """Return a value that is not a truth value, which Python counts among the numbers.
+
+    Raises:
+        ValueError: If it is one.
+    """
     if isinstance(value, bool):
         raise ValueError("must be a number, not true or false")  # noqa: TRY004 - pydantic takes ValueError
     return value
 
 
+def _day(value: object) -> object:
+    # The engine reads a bare date as midnight of that day.
+    text = value.isoformat() if isinstance(value, date) else value
+    if isinstance(text, str) and _DAY.fullmatch(text):
+        return text[:10]
+    raise ValueError("must be a day, as 2027-01-31")
+
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T00:00:00(?:Z|\+00:00)?)?", re.ASCII)
 _QUANTITY_SCHEMA = {
     "type": ["string", "number"],
     "pattern": f"^(?:{quantities.PATTERN})$",
@@ -116,7 +132,7 @@ _CIDR_SCHEMA = {"type": "string", "pattern": "^[0-9A-Fa-f.:]+/[0-9]{1,3}$", "exa
 Cidr = Annotated[str, AfterValidator(_cidr), WithJsonSchema(_CIDR_SCHEMA)]
 Destination = Annotated[str, AfterValidator(_destination), WithJsonSchema(_CIDR_SCHEMA)]
 Quantity = Annotated[
-    str, BeforeValidator(_whole_number_only), AfterValidator(_quantity), WithJsonSchema(_QUANTITY_SCHEMA)
+    str, BeforeValidator(whole_number_only), AfterValidator(_quantity), WithJsonSchema(_QUANTITY_SCHEMA)
 ]
 # YAML reads a bare 4711 as a number; settings take it as text.
 Label = Annotated[
@@ -140,9 +156,9 @@ Key = Annotated[str, AfterValidator(_KEY.check), WithJsonSchema(_KEY.json_schema
 ShortName = Annotated[str, AfterValidator(_NAME.check), WithJsonSchema(_NAME.json_schema())]
 NamespaceName = Annotated[str, AfterValidator(naming.NAMESPACE.check), WithJsonSchema(naming.NAMESPACE.json_schema())]
 # The bounds stand before the validator: behind it pydantic keeps them out of the JSON Schema.
-Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_whole_number_only)]
-Count = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_whole_number_only)]
-Percent = Annotated[int, Field(ge=0, le=1000), BeforeValidator(_whole_number_only)]
+Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(whole_number_only)]
+Count = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(whole_number_only)]
+Percent = Annotated[int, Field(ge=0, le=1000), BeforeValidator(whole_number_only)]
 Project = Annotated[str, AfterValidator(_PROJECT.check), WithJsonSchema(_PROJECT.json_schema())]
 BucketName = Annotated[str, AfterValidator(naming.BUCKET.check), WithJsonSchema(naming.BUCKET.json_schema())]
 User = Annotated[
@@ -152,6 +168,7 @@ User = Annotated[
     AfterValidator(_user),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 253, "pattern": r"^(?!system:|\s).*\S$"}),
 ]
-Days = Annotated[int, Field(ge=1, le=3650), BeforeValidator(_whole_number_only)]
-Minutes = Annotated[int, Field(ge=1, le=525_600), BeforeValidator(_whole_number_only)]
-Generation = Annotated[int, Field(ge=1, le=99_999), BeforeValidator(_whole_number_only)]
+Day = Annotated[date, BeforeValidator(_day)]
+Days = Annotated[int, Field(ge=1, le=3650), BeforeValidator(whole_number_only)]
+Minutes = Annotated[int, Field(ge=1, le=525_600), BeforeValidator(whole_number_only)]
+Generation = Annotated[int, Field(ge=1, le=99_999), BeforeValidator(whole_number_only)]

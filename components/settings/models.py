@@ -22,6 +22,7 @@ from components.settings.fields import (
     BucketName,
     Cidr,
     Count,
+    Day,
     Destination,
     Group,
     Key,
@@ -36,6 +37,7 @@ from components.settings.fields import (
     ShortName,
 )
 from components.settings.image import ImageSettings
+from components.settings.lifetime import SleepSettings
 from components.settings.money import BudgetSettings
 from components.settings.pools import PoolSettings
 from components.settings.store import BucketSettings, LakeStoreSettings, StoreSettings
@@ -176,6 +178,10 @@ class EnvironmentSettings(Settings):
     """The CI whose tokens the cloud takes for deploying, where the cloud makes the cluster."""
     sovereignty: Key | None = None
     """Under which sovereignty its data is, as `eu`: no service outside that list may reach it. Security lists them."""
+    expires: Day | None = None
+    """The last day on which it exists: then `terrarium tidy` destroys it, at least a week after it was announced."""
+    sleep: SleepSettings | None = None
+    """When it is put to sleep; by default never by itself."""
 
     @property
     def id(self) -> str:

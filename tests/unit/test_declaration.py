@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from textwrap import dedent, indent
 from typing import Any
 
@@ -295,3 +296,17 @@ def test_an_allowance_of_the_organisation_can_be_changed_and_taken_back(project:
         "projects: {churn: {network: {egress_to: {b: null, a: {ports: [80]}}}}}\n",
     )
     assert {k: a.ports for k, a in project.declare().settings.network.egress_to.items()} == {"a": (80,)}
+
+
+@pytest.mark.parametrize("written", ["2027-01-31", '"2027-01-31"', "2027-01-31T00:00:00Z"])
+def test_a_day_is_read_as_people_and_engines_write_it(project: Any, written: str) -> None:
+    project.write("Pulumi.dev.yaml", f"{HEAD}    expires: {written}\n")
+    settings = project.declare().settings
+    assert isinstance(settings, EnvironmentSettings)
+    assert settings.expires == date(2027, 1, 31)
+
+
+@pytest.mark.parametrize("written", ["20270131", "true", "tomorrow", '"2027-02-31"', "2027-01-31T12:00:00Z", "[1]"])
+def test_what_is_no_day_is_refused(project: Any, written: str) -> None:
+    [(line, key, _)] = _with(project, f"expires: {written}")
+    assert (line, key) == (9, "expires")

@@ -37,10 +37,12 @@ BREACHES: dict[str, dict[str, Any]] = {
     "quota.borrow_percent": {"quota": {"borrow_percent": 10}},
     "store.versioned": {"store": {"versioned": False}},
     "store.protected": {"store": {"protected": False}},
+    "expires": {"expires": "2027-01-31"},
+    "sleep": {"sleep": {"idle_hours": 12}},
 }
 HARD = {
     EXPERIMENTATION: set[str](),
-    TESTING: {"pod_security", "network.egress", "network.egress_to", "quota.borrow_percent"},
+    TESTING: {"pod_security", "network.egress", "network.egress_to", "quota.borrow_percent", "expires"},
     PRODUCTION: set(BREACHES),
 }
 

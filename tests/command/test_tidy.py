@@ -1,0 +1,131 @@
+"""A round over several environments: what fails for one stops no other, and what holds protected data stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from components.settings.declaration import declare
+from components.settings.models import EnvironmentSettings
+from terrarium.errors import CommandFailed, Exit, Refused
+from terrarium.lifetimes import marks, tidying
+from terrarium.lifetimes.activity import Seen
+from terrarium.lifetimes.decisions import Action
+from terrarium.lifetimes.marks import Announcement
+from terrarium.lifetimes.places import Environment
+from terrarium.lifetimes.tidying import Line, Tidy
+from terrarium.plan import Watch
+
+NOW = datetime(2027, 2, 10, 3, tzinfo=UTC)
+ENDED = date(2027, 1, 31)
+ANNOUNCED = {marks.ENDS: marks.announced(Announcement(ENDED, date(2027, 1, 20)))}
+
+
+@dataclass
+class Fake:
+    """An environment, its cluster and its stack at once.
+
+    Args:
+        annotations: What is noted on its namespace.
+        held: Why it is not destroyed.
+    """
+
+    annotations: dict[str, str] = field(default_factory=lambda: dict(ANNOUNCED))
+    held: CommandFailed | None = None
+    destroyed: bool = False
+
+    def get(self, _path: str) -> dict[str, Any] | None:
+        made = marks.written(NOW - timedelta(days=90))
+        return {"metadata": {"annotations": self.annotations, "creationTimestamp": made}}
+
+    def change(self, _path: str, how: Any) -> bool:
+        found = {"metadata": {"annotations": dict(self.annotations)}}
+        changed = bool(how(found))
+        self.annotations = found["metadata"]["annotations"]
+        return changed
+
+    def seen(self) -> Seen:
+        return Seen([], [], [], [])
+
+    def would_be_lost(self) -> list[str]:
+        return ["3 objects"]
+
+    def destroy(self, _watch: Watch) -> None:
+        if self.held:
+            raise self.held
+        self.destroyed = True
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "Pulumi.yaml").write_text("name: terrarium\n", encoding="utf-8")
+    for name in ("one", "two", "three"):
+        _declare(tmp_path, name, expires=ENDED.isoformat())
+    _declare(tmp_path, "prod", tier="production")
+    return tmp_path
+
+
+def _declare(root: Path, name: str, **more: Any) -> None:
+    usual = {"project": "churn", "name": name, "tier": "experimentation", "owner": f"{name}@x", "cost_centre": "c"}
+    block = {**usual, "cloud": {"kubernetes": {"context": "c", "platform": "shared"}}, **more}
+    document = {"config": {"pulumi:disable-default-providers": ["*"], "terrarium:environment": block}}
+    (root / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+
+
+def _round(
+    monkeypatch: pytest.MonkeyPatch, root: Path, found: dict[str, Fake | CommandFailed], *, act: bool = True
+) -> dict[str, Line]:
+    def environment(where: Path, stack: str, _say: Any) -> Environment:
+        fake = found[stack]
+        if isinstance(fake, CommandFailed):
+            raise fake
+        settings = declare(where, stack).settings
+        assert isinstance(settings, EnvironmentSettings)
+        stands_for = cast("Any", fake)
+        return Environment(stack, settings, stands_for, stands_for, stands_for)
+
+    monkeypatch.setattr(tidying, "environment", environment)
+    lines = Tidy(root, NOW, 14, 0, lambda _: None, Watch).lines((), act=act)
+    return {line.stack: line for line in lines}
+
+
+def test_what_fails_or_is_refused_stops_no_other(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+    held = Fake(held=Refused("the store of environment churn-one is protected and holds 3 objects"))
+    last = Fake()
+    lines = _round(monkeypatch, project, {"one": held, "two": last, "three": CommandFailed("does not answer")})
+    assert set(lines) == {"one", "two", "three"}
+    assert (lines["one"].code, lines["one"].done) == (Exit.REFUSED, [])
+    assert "protected" in lines["one"].error
+    assert (lines["two"].code, lines["two"].done) == (Exit.DONE, [Action.DESTROY])
+    assert last.destroyed
+    assert lines["three"].code is Exit.FAILED
+    assert not held.destroyed
+
+
+def test_what_is_only_said_is_not_done(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+    fresh = Fake(annotations={})
+    lines = _round(monkeypatch, project, {"one": Fake(), "two": fresh, "three": Fake()}, act=False)
+    assert lines["one"].as_dict()["actions"] == ["destroy"]
+    assert lines["two"].as_dict()["actions"] == ["announce"]
+    assert lines["two"].facts["destroyedOn"] == "2027-02-17"
+    assert lines["two"].facts["owner"] == "two@x"
+    assert fresh.annotations == {}
+
+
+def test_a_stack_that_can_t_be_read_is_said(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+    (project / "Pulumi.three.yaml").write_text("config: [", encoding="utf-8")
+
+    def environment(where: Path, stack: str, _say: Any) -> Environment:
+        declare(where, stack)
+        raise Refused("never brought up", absent=True)
+
+    monkeypatch.setattr(tidying, "environment", environment)
+    lines = {line.stack: line for line in Tidy(project, NOW, 14, 0, lambda _: None, Watch).lines((), act=True)}
+    assert lines["three"].code is Exit.INVALID
+    assert lines["one"].facts == {"note": "not there"}
+    assert lines["one"].code is Exit.DONE
