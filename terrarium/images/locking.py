@@ -12,7 +12,7 @@ from terrarium.images.requirements import Pin
 from terrarium.images.source import Source
 
 _COMPILE = ("--generate-hashes", "--no-annotate", "--no-header", "--no-emit-index-url", "--quiet")
-_EXPORT = ("--locked", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate", "--quiet")
+_EXPORT = ("--locked", "--no-dev", "--no-header", "--no-annotate", "--quiet")
 _KIND = "locks"
 
 
@@ -80,7 +80,9 @@ def _beside(source: Source) -> Sequence[Path]:
 def _exported(source: Source, file: Path, target: Sequence[str]) -> Lock:
     if file.name == "pylock.toml":
         return _given(file, target, anew=False)
-    what = ("--project", str(source.package)) if source.package else ("--script", str(source.where))
+    # The package itself is built here, and is no requirement of its own.
+    package = ("--project", str(source.package), "--no-emit-project")
+    what = package if source.package else ("--script", str(source.where))
     try:
         text = uv.run("export", *what, "--format", "requirements.txt", *_EXPORT)
     except uv.UvRefused as error:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +117,6 @@ def refuse(found: Scan, what: str) -> None:
             "requirements, and lock them anew (--upgrade)",
             holes=[asdict(hole) for hole in found.holes],
         )
-
-
-def age(found: Scan) -> int | None:
-    """Return how many days ago a scan counts as; None if there was none."""
-    return (datetime.now(UTC).date() - date.fromisoformat(found.day)).days if found.day else None
 
 
 def _audited(versions: Mapping[str, str], asked: str, today: str) -> Scan:
