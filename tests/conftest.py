@@ -12,7 +12,13 @@ ROOT = Path(__file__).parent
 # What takes minutes begins first, longest first: one long file begun last kept a core idle for as long as it took.
 LONG = (
     *("life/test_kill.py", "docs/test_commands.py", "conformance/test_life_aws.py", "conformance/test_life_gcp.py"),
-    *("life/test_store_faults.py", "backup", "life/test_store_life.py"),
+    *(
+        "life/test_store_faults.py",
+        "backup",
+        "jobs/test_real_node.py",
+        "jobs/test_cluster.py",
+        "life/test_store_life.py",
+    ),
     *("life/test_store_matrix.py", "life/test_life.py", "platform/test_faults.py", "build", "benchmarks", "plugins"),
     "gates",
     "cloud_rehearsal",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +17,7 @@ import pytest
 from kubernetes import client
 
 from rehearsal.platform import Platform
+from rehearsal.platform.pools import Pool
 from terrarium.client.environment import Environment
 from terrarium.client.sources import InCluster
 from terrarium.errors import CommandFailed, Exit, InvalidInput, Refused
@@ -28,12 +33,13 @@ from tests.support.declared import environment, with_store
 from tests.support.waiting import PATIENCE, until
 
 IMAGE = "registry.k8s.io/churn/train@sha256:" + "0" * 64
-_LABELS = {"type": "kwok"}
-# Of the second no machine exists: what is sent there stays pending until a test says what became of it.
+_LABELS = {"terrarium.dev/pool": "general"}
+# Of the second no machine exists: what is sent there is let in, and stays pending until a test says what became of it.
 POOLS = {
     "general": {"labels": _LABELS, "cpu": "8", "memory": "30Gi", "max": 2},
-    "absent": {"labels": {"pool": "absent"}, "cpu": "16", "memory": "60Gi", "max": 2},
+    "absent": {"labels": {"terrarium.dev/pool": "absent"}, "cpu": "16", "memory": "60Gi", "max": 9},
 }
+QUOTA = {"cpu": 64, "memory": "200Gi"}
 
 
 @dataclass
@@ -86,15 +92,16 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(platform_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    platform = Platform("jobs", platform_home, nodes=2)
+    platform = Platform("jobs", platform_home, queues=True, pools=[Pool("general", count=2)])
     platform.start()
     tiers = ["experimentation", "testing"]
     checkout = Checkout(tmp_path_factory.mktemp("checkout"), dict.fromkeys(tiers, platform))
-    cloud = {"kubernetes": {"context": platform.context, "pools": POOLS}}
+    cloud = {"kubernetes": {"context": platform.context, "kueue": True, "pools": POOLS}}
     checkout.declare("platform", "platform", name="shared", tiers=tiers, cloud=cloud)
     buckets = {"alice": {"users": ["alice@example.org"]}}
-    own = environment("churn", "dev", "experimentation", with_store(platform), buckets=buckets)
-    checkout.declare("dev", "environment", **own, container={"maximum": {"cpu": "8", "memory": "30Gi"}})
+    slice_ = with_store(platform) | {"kueue": True}
+    own = environment("churn", "dev", "experimentation", slice_, buckets=buckets, quota=QUOTA)
+    checkout.declare("dev", "environment", **own, container={"maximum": {"cpu": 8, "memory": "30Gi"}})
     checkout.bring_up("platform")
     checkout.bring_up("dev")
     yield World(checkout, platform, Person(platform))
@@ -348,3 +355,52 @@ def test_results_of_a_job_are_shown_and_brought(world: World, tmp_path: Path) ->
     assert (tmp_path / "here" / "out" / "model.txt").read_text() == "a model"
     assert "out/model.txt" in world.checkout.terrarium("jobs", "results", job.name, "-e", "dev")
     world.checkout.terrarium("jobs", "results", "none-such", "-e", "dev", code=Exit.INVALID)
+
+
+def test_who_waits_is_told_why_and_at_which_place(world: World) -> None:
+    for job in _jobs(world):
+        world.ana.job(job.metadata.name).cancel()
+    ana = world.ana
+    first = ana.run(None, image=IMAGE, needs="cpu=8,pool=absent", array="0-7", name="fills")
+    until(lambda: first.state.phase is Phase.STARTING)
+    second = ana.run(None, image=IMAGE, needs="cpu=8,pool=absent", name="waits")
+    third = ana.run(None, image=IMAGE, needs="cpu=8,pool=absent,priority=high", name="before")
+    until(lambda: "place 1 of 2 in queue default" in _row(world, third.name)["why"])
+    assert _row(world, third.name)["state"] == "queued"
+    until(lambda: "place 2 of 2 in queue default" in _row(world, second.name)["why"])
+    until(lambda: "8 more cores must become free in pool absent" in _row(world, second.name)["why"])
+    first.cancel()
+    until(lambda: second.state.phase is Phase.STARTING and third.state.phase is Phase.STARTING)
+    second.cancel()
+    third.cancel()
+
+
+def test_an_interrupted_person_is_asked(world: World) -> None:
+    command = str(Path(sys.executable).with_name("terrarium"))
+    words = ["run", "-e", "dev", "--image", IMAGE, "--needs", "pool=absent", "--name"]
+    for name, answer, goes_on in (("kept", b"n\n", True), ("given-up", b"y\n", False)):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [command, *words, name], cwd=world.checkout.folder, stdin=theirs, stdout=theirs, stderr=theirs
+        )
+        os.close(theirs)
+        try:
+            until(lambda name=name: _named(world, name))  # type: ignore[misc]  # of the loop
+            process.send_signal(signal.SIGINT)
+            _read_until(ours, b"Cancel job")
+            os.write(ours, answer)
+            assert process.wait(PATIENCE) == Exit.INTERRUPTED
+        finally:
+            process.kill()
+            os.close(ours)
+        assert bool(_named(world, name)) == goes_on
+
+
+def _named(world: World, stem: str) -> list[str]:
+    return [job.metadata.name for job in _jobs(world) if job.metadata.name.startswith(f"{stem}-")]
+
+
+def _read_until(descriptor: int, words: bytes) -> None:
+    seen = b""
+    while words not in seen:
+        seen += os.read(descriptor, 4096)

@@ -15,6 +15,7 @@ import pytest
 
 from terrarium.client.environment import Environment
 from terrarium.client.sources import Folder
+from terrarium.images.contents import client_files
 from terrarium.inside import orders
 from terrarium.inside.orders import Input
 from terrarium.inside.shelf import StoreShelf
@@ -286,3 +287,26 @@ def test_it_begins_fast(tmp_path: Path) -> None:
     )
     loaded = set(json.loads(done.stdout))
     assert not loaded & {"pydantic", "yaml", "boto3", "kubernetes", "fsspec", "obstore", "typer", "rich", "psycopg"}
+
+
+def test_it_imports_what_every_image_has(tmp_path: Path, folders: Mapping[str, Path]) -> None:
+    """Beside what stands in `contents.py`, nothing of ours is in a pod."""
+    listing = tmp_path / "loaded"
+    script = tmp_path / "wrapped.py"
+    script.write_text(
+        "import atexit, json, sys\n"
+        f"save = lambda: open({str(listing)!r}, 'w').write(json.dumps(sorted(sys.modules)))\n"
+        "atexit.register(save)\n"
+        "from terrarium.inside.__main__ import main\n"
+        "sys.exit(main(['--', sys.executable, '-c', \"open('x', 'w')\"]))\n"
+    )
+    told = {orders.JOB: "lean", orders.RUN: "r", orders.ATTEMPT: "a", "TERRARIUM_STORE": str(folders["rw"])}
+    plan = orders.written(array=False, inputs=(), outputs=())
+    work = tmp_path / "work"
+    work.mkdir()
+    variables = {**os.environ, **told, orders.PLAN: plan}
+    subprocess.run([sys.executable, script], cwd=work, env=variables, timeout=PATIENCE, check=True)
+    ours = {name for name in json.loads(listing.read_text()) if name.partition(".")[0] in {"terrarium", "components"}}
+    held = {name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in client_files()}
+    assert ours - held == set()
+    assert {"terrarium.inside.publishing", "terrarium.client.store"} <= ours

@@ -24,6 +24,8 @@ from rehearsal.images import base
 from rehearsal.images.push import Registry
 from rehearsal.platform import Platform
 from rehearsal.progress import Silent
+from terrarium.client.environment import Environment
+from terrarium.client.sources import InCluster
 from tests.support import nodes
 from tests.support.checkout import ROOT, Checkout
 from tests.support.cluster import kubectl
@@ -54,11 +56,12 @@ class World:
         (self.checkout.folder / name).write_text(text, encoding="utf-8")
         return name
 
-    def results(self, job: str, index: int = 0) -> dict[str, Any]:
-        """Return the record that counts of one index, as the store has it."""
-        key = f"results:jobs/{job}/{index}/done.json"
-        found: dict[str, Any] = json.loads(self.checkout.terrarium("store", "cat", key, "-e", "dev"))
-        return found
+    @property
+    def env(self) -> Environment:
+        """The environment as a member of the team sees it."""
+        kubeconfig = str(self.platform.client_certificate("ana", ["churn-team"]))
+        source = InCluster("churn-dev", {"context": self.platform.context}, kubeconfig, self.checkout.folder)
+        return Environment(source)
 
     def kept(self, job: str) -> list[str]:
         """Return everything that a job left in the store."""
@@ -105,7 +108,9 @@ def test_the_same_image_and_command_run_on_this_machine(world: World, podman: No
     here = world.job("train.py", "--input", "datasets:churn.csv", "--local", "--", "churn.csv", "--epochs", "30")
     there = world.job("train.py", "--input", "datasets:churn.csv", "--", "churn.csv", "--epochs", "30")
     assert here["image"] == there["image"]
-    assert world.results(here["job"])["metrics"] == world.results(there["job"])["metrics"]
+    [mine], [theirs] = (world.env.job(one["job"]).results for one in (here, there))
+    assert mine.metrics
+    assert mine.metrics == theirs.metrics
 
 
 def test_a_node_that_dies_in_mid_job_repeats_it_and_doubles_nothing(world: World) -> None:
@@ -133,7 +138,8 @@ def test_a_node_that_dies_in_mid_job_repeats_it_and_doubles_nothing(world: World
     world.checkout.terrarium("jobs", "logs", name, "-e", "dev", "--follow")
     outputs = [key for key in world.kept(name) if key.endswith("/out.txt")]
     assert len(outputs) == 1, outputs
-    assert world.results(name)["attempt"] in outputs[0]
+    [result] = world.env.job(name).results
+    assert set(result.files) == {"out.txt"}
 
 
 @pytest.fixture(scope="module")
@@ -153,8 +159,9 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     ]
     variables = found.variables() | {"HOME": str(home), "CONTAINERS_CONF": str(home / "containers.conf")}
     # This machine's control groups are its owner's to arrange.
-    limit = "{}:{}".format(*resource.getrlimit(resource.RLIMIT_NOFILE))
-    settings = f'[containers]\ncgroups = "disabled"\ndefault_ulimits = ["nofile={limit}"]\n'
+    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    own = [f"{name}={':'.join(map(str, resource.getrlimit(limit)))}" for name, limit in limits.items()]
+    settings = f'[containers]\ncgroups = "disabled"\ndefault_ulimits = {json.dumps(own)}\n'
     (home / "containers.conf").write_text(settings, encoding="utf-8")
     exports = [f"export {key}={shlex.quote(value)}" for key, value in variables.items()]
     program = home / "podman"
