@@ -52,7 +52,7 @@ SETTINGS = {
     "webhook": {"port": 10250},
     "leaderElection": {"leaderElect": True, "resourceName": "c1f6bfd2.kueue.x-k8s.io"},
     "controller": {"groupKindConcurrency": {"Job.batch": 5, "Workload.kueue.x-k8s.io": 5}},
-    "clientConnection": {"qps": 50, "burst": 100},
+    "clientConnection": {"qps": 200, "burst": 400},
     "manageJobsWithoutQueueName": True,
     "managedJobsNamespaceSelector": {"matchExpressions": [{"key": "terrarium.dev/environment", "operator": "Exists"}]},
     "integrations": {"frameworks": ["batch/job"]},

@@ -87,9 +87,9 @@ def write_settings(layout: Layout, ports: Mapping[str, int]) -> None:
             "matchExpressions": [{"key": "terrarium.dev/environment", "operator": "Exists"}]
         },
         "integrations": {"frameworks": ["batch/job"]},
-        # As the chart's own values; the library's default is one at a time, and 20 requests a second.
+        # The library's defaults are one at a time, and 20 requests a second.
         "controller": {"groupKindConcurrency": {"Job.batch": 5, "Workload.kueue.x-k8s.io": 5}},
-        "clientConnection": {"qps": 50, "burst": 100},
+        "clientConnection": {"qps": 200, "burst": 400},
         "leaderElection": {"leaderElect": False},
         "internalCertManagement": {"enable": False},
         "webhook": {"host": LOOPBACK, "port": ports[QUEUES], "certDir": str(folder)},

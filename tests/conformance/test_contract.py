@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from components import clouds
+from components.compute import Workers
 from components.contract import CONTRACT_VERSION
 from components.settings.declaration import declare
 from components.tiers import Tier
@@ -86,6 +87,29 @@ def test_a_store_has_every_kind_and_identity(harness: Harness, declared: Declare
     assert set(store["objects"]["buckets"]) >= {"results", "datasets", "models", "scratch"}
     assert set(store["identities"]) == {"rw", "ro", "bucket-alice"}
     assert store["database"]["name"]
+
+
+@pytest.mark.parametrize(("tier", "shared"), [*((tier, False) for tier in Tier), (Tier.TESTING, True)])
+def test_jobs_are_told_where_they_may_run(tier: Tier, shared: bool, declared: Declared, run: Run) -> None:
+    recorded = run(declared(tier, shared=shared, buckets={}))
+    compute = recorded.outputs["compute"]
+    pools = [Workers.model_validate(pool) for pool in compute["pools"]]
+    assert len({pool.name for pool in pools}) == len(pools)
+    assert all(pool.labels for pool in pools)
+    assert {"cpu", "memory", "gpu", "pods"} <= set(compute["quota"])
+    queues = recorded.of("ClusterQueue")
+    if compute["queues"] is None:
+        assert not queues
+        return
+    assert pools
+    assert set(compute["priorities"]) == {"low", "normal", "high"}
+    [queue] = queues.values()
+    assert queue.metadata["name"] == "sales-x"
+    [group] = queue.inputs["spec"]["resourceGroups"]
+    assert [flavor["name"] for flavor in group["flavors"]] == [f"terrarium-{pool.name}" for pool in pools]
+    # Testing and production share with nobody, whatever the cloud.
+    assert ("cohortName" in queue.inputs["spec"]) <= (tier is Tier.EXPERIMENTATION)
+    assert {r.metadata["name"] for r in recorded.of("LocalQueue").values()} == {"default"}
 
 
 @pytest.mark.parametrize("tier", Tier)

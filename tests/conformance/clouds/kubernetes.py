@@ -36,6 +36,12 @@ _NAMED = {
 }
 
 
+_OWN = {
+    **{"context": "c", "kueue": True},
+    "pools": {"general": {"labels": {"node-group": "general"}, "cpu": 7, "memory": "28Gi", "max": 9}},
+}
+
+
 def _connections() -> None:
     folder = Path(mkdtemp(prefix="terrarium-conformance-"))
     # The variables name these files until the process ends.
@@ -71,12 +77,12 @@ class KubernetesHarness:
             "objects": {"profile": "here", "without": {"encryption": "a test"}},
             "database": {"service": "here", "point_in_time": ["restore"]},
         }
-        own = {"context": "c"} if tier == "production" and not shared else {"context": "c", "platform": "shared"}
+        own = _OWN if tier == "production" and not shared else {"context": "c", "kueue": True, "platform": "shared"}
         return {"cloud": {"kubernetes": {**own, "store": store}}}
 
     def platform(self, tiers: list[str]) -> dict[str, Any]:
         del tiers
-        return {"cloud": {"kubernetes": {"context": "c"}}}
+        return {"cloud": {"kubernetes": _OWN}}
 
     def made(self, args: MockResourceArgs) -> Mapping[str, Any]:
         return recording.nothing_more(args)
