@@ -7,14 +7,14 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from benchmarks import fresh, images, platforms, programs, queues, rules, store, table
+from benchmarks import fresh, hello, images, platforms, programs, queues, rules, store, table
 from benchmarks.figures import Figure, missed
 from benchmarks.workshop import CommandFailedError
 from rehearsal.errors import RehearsalError
@@ -36,6 +36,7 @@ class Name(StrEnum):
     STORE = "store"
     IMAGE = "image"
     QUEUES = "queues"
+    RUN = "run"
 
 
 def bench(
@@ -74,14 +75,16 @@ def _figures(names: set[Name], pairs: int, report: Report) -> Iterator[Figure]:
                 yield from programs.measure(both, programs.AWS, pairs, report)
             if Name.RULES in names:
                 yield from rules.measure(both, pairs, report)
-    if Name.PLATFORM in names:
-        yield from platforms.measure(report)
-    if Name.STORE in names:
-        yield from store.measure(pairs, report)
-    if Name.IMAGE in names:
-        yield from images.measure(pairs, report)
-    if Name.UP in names:
-        yield from fresh.measure(report)
+    others: Mapping[Name, Callable[[], Iterable[Figure]]] = {
+        Name.PLATFORM: lambda: platforms.measure(report),
+        Name.STORE: lambda: store.measure(pairs, report),
+        Name.IMAGE: lambda: images.measure(pairs, report),
+        Name.RUN: lambda: hello.measure(pairs, report),
+        Name.UP: lambda: fresh.measure(report),
+    }
+    for name, measured in others.items():
+        if name in names:
+            yield from measured()
 
 
 def _machine() -> dict[str, Any]:

@@ -39,6 +39,18 @@ def measure(report: Report) -> list[Figure]:
     ]
 
 
+def bring_up(folder: Path) -> Path:
+    """Return a fresh clone in a workshop whose `dev` is up; `workshop.reset_clone` ends it.
+
+    Args:
+        folder: The workshop.
+    """
+    copy = workshop.clone(folder)
+    workshop.run(["git", "clone", "--quiet", paths.root(), copy], folder, workshop.bare_environment())
+    _make(copy, "up")
+    return copy
+
+
 def _make(copy: Path, target: str) -> None:
     # The interpreter below our virtual environment: a `python3` on PATH may be another or too old one.
     python = f"PYTHON={Path(sys.base_prefix, 'bin', 'python3')}"
