@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,28 +105,31 @@ def _here(screen: Screen, place: Place, wish: Wish) -> None:
 
 def _there(screen: Screen, place: Place, wish: Wish, *, detach: bool) -> None:
     from terrarium.jobs.handle import Job, printed  # noqa: PLC0415 - see run
-    from terrarium.jobs.submitting import submit  # noqa: PLC0415 - see run
+    from terrarium.jobs.submitting import prepared  # noqa: PLC0415 - see run
 
-    made = submit(place, wish, screen.say)
+    manifest, made = prepared(place, wish, screen.say)
     where = f" on pool {made.pool}" if made.pool else ""
     queue = f", through queue {made.queue}" if made.queue else ""
     document = {"job": made.name, "image": made.image, "pool": made.pool, "queue": made.queue}
     if made.kind == "CronJob":
+        place.workloads.create(manifest)
         screen.result(
             {**document, "schedule": wish.schedule, "kind": "schedule"},
             title=f"{made.name} runs at `{wish.schedule}` (UTC){where}; `terrarium jobs cancel {made.name} -e "
             f"{place.environment}` ends that",
         )
         return
-    screen.say(f"job {made.name} in {place.environment}{where}{queue}")
     job = Job(place, made.name)
     if detach:
+        place.workloads.create(manifest)
         screen.result(
             {**document, "kind": "job"},
             title=f"{made.name} goes on; `terrarium jobs logs {made.name} -e {place.environment} --follow` shows it",
         )
         return
     try:
+        place.workloads.create(manifest)
+        screen.say(f"job {made.name} in {place.environment}{where}{queue}")
         code = job.wait(_to_stderr if screen.as_json else printed, screen.say)
     except Interrupted:
         _interrupted(screen, place, job)
@@ -161,7 +164,9 @@ def _interrupted(screen: Screen, place: Place, job: Job) -> None:
         if keep:
             screen.say(f"job {job.name} goes on; {hint}")
             return
-    job.cancel()
+    # It may not have been made yet, or be over.
+    with suppress(InvalidInput):
+        job.cancel()
     screen.say(f"job {job.name} is cancelled")
 
 

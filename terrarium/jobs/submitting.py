@@ -53,7 +53,14 @@ def built(source: str, *, environment: str, root: Path | None, say: Say) -> str:
 
 
 def submit(place: Place, wish: Wish, say: Say, build: Build = built) -> Submitted:
-    """Run a job, or refuse it before anything is made.
+    """Run a job, or refuse it before anything is made; arguments and errors as for `prepared`."""
+    made, told = prepared(place, wish, say, build)
+    place.workloads.create(made)
+    return told
+
+
+def prepared(place: Place, wish: Wish, say: Say, build: Build = built) -> tuple[dict[str, Any], Submitted]:
+    """Return a job that may be made, and what to tell of it; or refuse it. The image is pushed, nothing else is made.
 
     Args:
         place: Where.
@@ -76,8 +83,7 @@ def submit(place: Place, wish: Wish, say: Say, build: Build = built) -> Submitte
             f"{place.environment} has a schedule {called} already: end it (`terrarium jobs cancel {called} -e "
             f"{place.environment}`), or give this one another --name"
         )
-    place.workloads.create(made)
-    return Submitted(made["kind"], called, image, found.placement.pool, found.placement.queue)
+    return made, Submitted(made["kind"], called, image, found.placement.pool, found.placement.queue)
 
 
 def looked_at(place: Place, wish: Wish, *, here: bool = False) -> tuple[str, Found]:

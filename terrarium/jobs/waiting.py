@@ -8,6 +8,8 @@ from typing import Any
 
 from terrarium.jobs.state import Phase, container, state
 
+# As components.queues calls them, which imports Pulumi's SDK; a test holds them equal.
+FLAVORS = "terrarium-"
 _UID = "kueue.x-k8s.io/job-uid"
 _UNUSED = re.compile(r"insufficient unused quota for (\S+) in flavor (\S+), (\S+) more needed")
 _NEVER = re.compile(r"insufficient quota for (\S+) in flavor (\S+),.* > maximum capacity \((\S+)\)")
@@ -81,13 +83,14 @@ def _reserved(message: str) -> str:
     ):
         found = pattern.findall(message)
         if found:
-            resource, *others = found[-1]
-            return form.format(_words(resource), *others)
+            what, *others = (_words(word) for word in found[-1])
+            return form.format(what, *others)
     return message.removeprefix("couldn't assign flavors to pod set main: ").strip()
 
 
-def _words(resource: str) -> str:
-    return {"nvidia.com/gpu": "GPUs", "cpu": "cores", "memory": "memory"}.get(resource, resource)
+def _words(name: str) -> str:
+    """Return what people call a resource, or the pool of a flavor."""
+    return {"nvidia.com/gpu": "GPUs", "cpu": "cores"}.get(name, name.removeprefix(FLAVORS))
 
 
 def _evicted(condition: Object) -> str:

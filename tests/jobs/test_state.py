@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from components.queues import flavor_of
 from terrarium.jobs import state, waiting
 from terrarium.jobs.state import Phase
 
@@ -98,8 +99,8 @@ PENDING = {"status": "False", "reason": "Pending"}
 
 def test_a_queued_job_says_its_place_and_what_it_waits_for() -> None:
     message = (
-        "couldn't assign flavors to pod set main: insufficient unused quota for cpu in flavor cheap, 2 more needed, "
-        "insufficient unused quota for nvidia.com/gpu in flavor training, 1 more needed"
+        "couldn't assign flavors to pod set main: insufficient unused quota for cpu in flavor terrarium-cheap, 2 more "
+        "needed, insufficient unused quota for nvidia.com/gpu in flavor terrarium-training, 1 more needed"
     )
     queued = [
         workload("first", "u0", made="0", QuotaReserved=PENDING),
@@ -115,12 +116,12 @@ def test_a_queued_job_says_its_place_and_what_it_waits_for() -> None:
     ("message", "expected"),
     [
         (
-            "insufficient unused quota for memory in flavor a, 2Gi more needed",
+            "insufficient unused quota for memory in flavor terrarium-a, 2Gi more needed",
             "2Gi more memory must become free in pool a",
         ),
         (
-            "insufficient quota for cpu in flavor a, previously considered podsets requests (0) + current podset "
-            "request (9) > maximum capacity (4)",
+            "insufficient quota for cpu in flavor terrarium-a, previously considered podsets requests (0) + current "
+            "podset request (9) > maximum capacity (4)",
             "it asks for more cores than pool a may ever give it, 4",
         ),
         ("LocalQueue default doesn't exist", "queue default doesn't exist: bring the environment's stack up to date"),
@@ -131,6 +132,10 @@ def test_a_queued_job_says_its_place_and_what_it_waits_for() -> None:
 def test_kueue_s_words_become_people_s(message: str, expected: str) -> None:
     said = waiting.why(job(suspend=True), [], [workload("m", "u1", QuotaReserved={**PENDING, "message": message})])
     assert expected in said
+
+
+def test_flavors_are_called_as_they_are_made() -> None:
+    assert flavor_of("training") == f"{waiting.FLAVORS}training"
 
 
 def test_a_preempted_job_says_so() -> None:
