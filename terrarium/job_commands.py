@@ -99,8 +99,8 @@ def run(
 def _here(screen: Screen, place: Place, wish: Wish) -> None:
     from terrarium.jobs import local  # noqa: PLC0415 - see run
 
-    name, code = local.run(place, wish, screen.say)
-    _end(screen, place, name, code, {"image": wish.image, "local": True})
+    ran = local.run(place, wish, screen.say)
+    _end(screen, place, ran.name, ran.code, {"image": ran.image, "local": True})
 
 
 def _there(screen: Screen, place: Place, wish: Wish, *, detach: bool) -> None:

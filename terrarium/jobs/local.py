@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from components.stores.files import MOUNT
@@ -26,8 +27,23 @@ ENGINES = ("podman", "docker")
 _PATIENCE = 30  # seconds for an engine to say who it is
 
 
-def run(place: Place, wish: Wish, say: Say, build: Build = built) -> tuple[str, int]:
-    """Run a job here, one index after the other, and return its name and its exit code: the first that is not 0.
+@dataclass(frozen=True)
+class Ran:
+    """A job that ran here.
+
+    Args:
+        name: Its name.
+        image: The image.
+        code: Its exit code: of an array, the first that was not 0.
+    """
+
+    name: str
+    image: str
+    code: int
+
+
+def run(place: Place, wish: Wish, say: Say, build: Build = built) -> Ran:
+    """Run a job here, one index after the other.
 
     Args:
         place: The environment whose data it works on, by this person's own right.
@@ -54,7 +70,7 @@ def run(place: Place, wish: Wish, say: Say, build: Build = built) -> tuple[str, 
                 if ended == 0 or attempt == wish.retries:
                     break
             code = code or ended
-    return name, code
+    return Ran(name, image, code)
 
 
 def command(engine: Sequence[str], whole: Spec, folder: Path | None, *, run_id: str, index: int) -> list[str]:

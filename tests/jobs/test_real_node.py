@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from rehearsal.images import base
 from rehearsal.images.push import Registry
 from rehearsal.platform import Platform
 from rehearsal.platform.layout import REGISTRY, Layout
-from rehearsal.platform.node.plan import tools
 from rehearsal.progress import Silent
 from terrarium.client.environment import Environment
 from terrarium.client.sources import InCluster
@@ -169,38 +167,3 @@ def test_a_cancelled_job_leaves_its_log(world: World) -> None:
         world.checkout.terrarium("jobs", "cancel", said["job"], "-e", "dev")
         process.communicate(timeout=120)
     assert world.env.job(said["job"]).logs() == "asleep\n"
-
-
-@pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """podman, told what it may here: more files and processes than the tests' own, no one may give a container."""
-    if not shutil.which("podman"):
-        pytest.skip("podman is not installed")
-    limits = [
-        f"{name}={soft if soft > 0 else hard}:{hard}"
-        for name, (soft, hard) in (
-            ("nofile", resource.getrlimit(resource.RLIMIT_NOFILE)),
-            ("nproc", (1024, 1024)),
-        )
-    ]
-    runtime = tools(Silent()).program("runc")
-    conf = tmp_path / "containers.conf"
-    conf.write_text(
-        f"[containers]\ndefault_ulimits = {json.dumps(limits)}\n"
-        f'[engine]\nruntime = "runc"\n[engine.runtimes]\nrunc = ["{runtime}"]\n'
-    )
-    monkeypatch.setenv("CONTAINERS_CONF", str(conf))
-
-
-@pytest.mark.usefixtures("engine")
-def test_the_same_image_and_command_run_here(world: World) -> None:
-    said = world.answer("train.py", *INPUT, "--local", arguments=("churned.csv",))
-    assert said["exit"] == 0
-    [result] = world.env.job(said["job"]).results
-    assert set(result.files) == {"model.json", "metrics.json"}
-    assert "accuracy" in result.log
-    (world.checkout.folder / "fails.py").write_text("import sys\nprint('before the end')\nsys.exit(7)\n")
-    assert "before the end" in world.run("fails.py", "--local", code=7)
-    words = ("train.py", *INPUT, "--local", "--array", "0-2")
-    array = world.answer(*words, arguments=("churned.csv", "--seed", "{index}"))
-    assert [result.index for result in world.env.job(array["job"]).results] == [0, 1, 2]

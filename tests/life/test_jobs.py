@@ -23,6 +23,7 @@ from rehearsal import debian
 from rehearsal.images import base
 from rehearsal.images.push import Registry
 from rehearsal.platform import Platform
+from rehearsal.platform.node.plan import tools
 from rehearsal.progress import Silent
 from terrarium.client.environment import Environment
 from terrarium.client.sources import InCluster
@@ -111,6 +112,12 @@ def test_the_same_image_and_command_run_on_this_machine(world: World, podman: No
     [mine], [theirs] = (world.env.job(one["job"]).results for one in (here, there))
     assert mine.metrics
     assert mine.metrics == theirs.metrics
+    fails = world.script("fails.py", "import sys\nprint('before the end')\nsys.exit(7)\n")
+    assert "before the end" in world.run("--local", fails, code=7)
+    seeds = ("--array", "0-2", "train.py", "--input", "datasets:churn.csv", "--", "churn.csv", "--seed", "{index}")
+    results = world.env.job(world.job("--local", *seeds)["job"]).results
+    assert [one.index for one in results] == [0, 1, 2]
+    assert len({str(one.metrics) for one in results}) > 1
 
 
 def test_a_node_that_dies_in_mid_job_repeats_it_and_doubles_nothing(world: World) -> None:
@@ -145,7 +152,7 @@ def test_a_node_that_dies_in_mid_job_repeats_it_and_doubles_nothing(world: World
 @pytest.fixture(scope="module")
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Debian's podman on PATH, unpacked, with all its state in a folder of the test's."""
-    packages = ("podman", "conmon", "crun", "golang-github-containers-common", "golang-github-containers-image")
+    packages = ("podman", "conmon", "golang-github-containers-common", "golang-github-containers-image")
     found = debian.unpacked("podman", packages, Silent())
     home = tmp_path_factory.mktemp("podman")
     policy = home / ".config" / "containers" / "policy.json"
@@ -153,15 +160,15 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}', encoding="utf-8")
     options = [
         *(f"--root={home / 'root'}", f"--runroot={home / 'run'}", f"--tmpdir={home / 'tmp'}"),
-        *(f"--conmon={found.program('conmon')}", f"--runtime={found.program('crun')}"),
+        # Debian's crun knows no machine that has control groups of both versions.
+        *(f"--conmon={found.program('conmon')}", f"--runtime={tools(Silent()).program('runc')}"),
         # The overlay driver leaves a mount behind.
         *("--cgroup-manager=cgroupfs", "--events-backend=none", "--storage-driver=vfs"),
     ]
     variables = found.variables() | {"HOME": str(home), "CONTAINERS_CONF": str(home / "containers.conf")}
-    # This machine's control groups are its owner's to arrange.
-    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-    own = [f"{name}={':'.join(map(str, resource.getrlimit(limit)))}" for name, limit in limits.items()]
-    settings = f'[containers]\ncgroups = "disabled"\ndefault_ulimits = {json.dumps(own)}\n'
+    # podman asks for more than whoever runs it may have; on a machine that is a container itself, that is refused.
+    own = [f"nofile={':'.join(map(str, resource.getrlimit(resource.RLIMIT_NOFILE)))}", "nproc=1024:1024"]
+    settings = f"[containers]\ndefault_ulimits = {json.dumps(own)}\n"
     (home / "containers.conf").write_text(settings, encoding="utf-8")
     exports = [f"export {key}={shlex.quote(value)}" for key, value in variables.items()]
     program = home / "podman"
