@@ -38,6 +38,7 @@ _GPU_JOBS = 0.05
 _GPU = "nvidia.com/gpu"
 _GROUP, _VERSION = "kueue.x-k8s.io", "v1beta2"
 _SUBMITTING = 8  # threads
+_AT_ONCE = 200  # jobs that one call deletes
 _PATIENCE = 3600.0
 _POLL = 2.0
 # When half of all jobs have ended, the least that each environment has had of an even share.
@@ -220,7 +221,9 @@ class _Cluster:
 
     def _clear(self, way: Way) -> None:
         for namespace in way.namespaces:
-            self._batch.delete_collection_namespaced_job(namespace, propagation_policy="Background")
+            # By parts: one call has a minute.
+            while self._batch.list_namespaced_job(namespace, limit=1).items:
+                self._batch.delete_collection_namespaced_job(namespace, propagation_policy="Background", limit=_AT_ONCE)
         while any(self._left(namespace) for namespace in way.namespaces):
             time.sleep(_POLL)
 

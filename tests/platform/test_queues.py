@@ -26,7 +26,7 @@ PATIENCE = 30
 
 @pytest.fixture(scope="module")
 def queues(platform_home: Path) -> Platform:
-    platform = Platform("queues", platform_home, queues=True, pools=POOLS)
+    platform = Platform("pooled", platform_home, queues=True, pools=POOLS)
     platform.start()
     for name, labels in (("works", {"terrarium.dev/environment": "works"}), ("apart", {})):
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
