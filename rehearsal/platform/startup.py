@@ -25,8 +25,9 @@ from rehearsal.platform.ports import LOOPBACK
 from rehearsal.platform.processes import Running, spawn
 from rehearsal.progress import Report
 
-# Seconds until a start is given up. One takes 4 s on two free cores; a busy build machine takes several times that.
-PATIENCE = 90.0
+# Seconds until a start is given up. One takes 4 s on two free cores, 8 s with a real
+# node and queues; with load 18 it took more than 90 s.
+PATIENCE = 240.0
 _POLL = 0.03
 _LOG_LINES = 12
 _SERVICE_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
