@@ -99,7 +99,7 @@ def run(
 def _here(screen: Screen, place: Place, wish: Wish) -> None:
     from terrarium.jobs import local  # noqa: PLC0415 - see run
 
-    ran = local.run(place, wish, screen.say)
+    ran = local.run(place, wish, screen.say, apart=screen.as_json)
     _end(screen, place, ran.name, ran.code, {"image": ran.image, "local": True})
 
 

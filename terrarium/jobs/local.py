@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ class Ran:
     code: int
 
 
-def run(place: Place, wish: Wish, say: Say, build: Build = built) -> Ran:
+def run(place: Place, wish: Wish, say: Say, build: Build = built, *, apart: bool = False) -> Ran:
     """Run a job here, one index after the other.
 
     Args:
@@ -50,6 +51,7 @@ def run(place: Place, wish: Wish, say: Say, build: Build = built) -> Ran:
         wish: What is asked for.
         say: Takes sentences about what goes on.
         build: Makes the image.
+        apart: Whether what it prints goes to stderr, all of it.
 
     Raises:
         Refused: If there is no engine, or this person may not write to the store.
@@ -66,7 +68,7 @@ def run(place: Place, wish: Wish, say: Say, build: Build = built) -> Ran:
         for index in range(wish.array.count if wish.array else 1):
             for attempt in range(wish.retries + 1):
                 line = command(engine, whole, folder, run_id=run_id, index=index)
-                ended = _ended(line, place.variables, wish.timeout)
+                ended = _ended(line, place.variables, wish.timeout, apart=apart)
                 if ended == 0 or attempt == wish.retries:
                     break
             code = code or ended
@@ -109,9 +111,9 @@ def command(engine: Sequence[str], whole: Spec, folder: Path | None, *, run_id: 
     ]
 
 
-def _ended(line: Sequence[str], variables: Mapping[str, str], timeout: int | None) -> int:
+def _ended(line: Sequence[str], variables: Mapping[str, str], timeout: int | None, *, apart: bool) -> int:
     """Run a container, and return its exit code; one that takes too long is ended."""
-    with subprocess.Popen(line, env=dict(variables)) as process:
+    with subprocess.Popen(line, env=dict(variables), stdout=sys.stderr if apart else None) as process:
         try:
             return process.wait(timeout)
         except subprocess.TimeoutExpired:
