@@ -26,6 +26,8 @@ _RBAC = "rbac.authorization.k8s.io/v1"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"
 _CERTIFICATE = "webhook"
+# The same in all versions, and not converted: Kueue's own kustomization leaves their patch out, too.
+_ALIKE = {"resourceflavors.kueue.x-k8s.io"}
 _MADE_FROM, _TRIED = "terrarium.dev/made-from", "terrarium.dev/tried"
 # Kueue brings webhooks for every kind of workload that it could manage; these are for what it manages here.
 _OURS = ("kueue.x-k8s.io", "batch")
@@ -110,7 +112,7 @@ def definitions(layout: Layout, ports: Mapping[str, int], folder: Path) -> Itera
         ports: Those of `layout.PORTS`.
         folder: Of the build set.
     """
-    converted = {_read(file)["metadata"]["name"] for file in folder.glob("conversions/webhook_in_*.yaml")}
+    converted = {_read(file)["metadata"]["name"] for file in folder.glob("conversions/webhook_in_*.yaml")} - _ALIKE
     for file in sorted((folder / "definitions").glob("*.yaml")):
         definition = _read(file)
         name = definition["metadata"]["name"]

@@ -72,6 +72,10 @@ def test_an_old_version_of_its_kinds_is_understood_too(queues: Platform) -> None
     found = json.loads(kubectl(queues.kubeconfig, "get", "clusterqueues.v1beta2.kueue.x-k8s.io", "old", "-o", "json"))
     assert found["spec"]["cohortName"] == "together"
     kubectl(queues.kubeconfig, "delete", "clusterqueue", "old")
+    flavor = {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ResourceFlavor", "metadata": {"name": "new"}}
+    kubectl(queues.kubeconfig, "create", "-f", "-", manifest={**flavor, "spec": {"nodeLabels": {"a": "b"}}})
+    kubectl(queues.kubeconfig, "get", "resourceflavors.v1beta1.kueue.x-k8s.io", "new")
+    kubectl(queues.kubeconfig, "delete", "resourceflavor", "new")
 
 
 def test_what_kueue_would_refuse_is_refused(queues: Platform) -> None:
