@@ -102,7 +102,10 @@ def store(
     return {
         "objects": objects,
         "database": {**served, "administrator": {"user": "terrarium", "secret": host.secret}},
-        "identities": {identity: {"secret": f"store-{identity}-1"} for identity in IDENTITIES},
+        "identities": {
+            identity: {"secret": f"store-{identity}-1", "serviceAccount": f"store-{identity}"}
+            for identity in IDENTITIES
+        },
         "buckets": ["reports"],
         "versioned": True,
         "protected": True,
