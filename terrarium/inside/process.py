@@ -50,6 +50,8 @@ class Runner:
         self._asked: int | None = None
         for number in _PASSED:
             signal.signal(number, self._handle)
+        # Only what has a handler wakes us.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def run(self, command: Sequence[str], folder: Path) -> int:
         """Run a command and return its exit code; 128 and the signal's number if one ended it, as shells say it.
@@ -75,7 +77,7 @@ class Runner:
             assert child.stdout is not None  # noqa: S101 - they are pipes
             assert child.stderr is not None  # noqa: S101 - as above
             pumps = [self._pump(child.stdout, 1), self._pump(child.stderr, 2)]
-            code = child.wait()
+            code = _awaited(child)
             for pump in pumps:
                 pump.join(_LAST_WORDS)
         self._child = None
@@ -131,3 +133,22 @@ class Runner:
             timer = threading.Timer(MERCY, child.kill)
             timer.daemon = True
             timer.start()
+
+
+def _awaited(child: subprocess.Popen[bytes]) -> int:
+    """Return a child's exit code once it has ended.
+
+    `Popen.wait` blocks in `waitpid`, and Python hears a signal there only if the signal interrupts that very call: one
+    that came just before was heard when the command ended. A byte in a pipe does not depend on the moment.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    try:
+        while (code := child.poll()) is None:
+            os.read(heard, _PIECE)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(heard)
+        os.close(told)
+    return code

@@ -53,7 +53,8 @@ def checked(place: Place, wish: Wish, *, here: bool = False) -> Found:
         InvalidInput: If an input does not exist, or the environment can't be understood.
     """
     if place.tier == Tier.PRODUCTION:
-        raise Refused(NO_RELEASE.format(environment=place.environment))
+        reasons = [NO_RELEASE.format(environment=place.environment), *crossing(place, wish.inputs)]
+        raise Refused("\n".join(reasons), problems=reasons)
     refused: list[str] = [] if here else list(_rights(place, wish))
     placement = _placement(place, wish, refused, here=here)
     lake = ((place.descriptor.get("store") or {}).get("lake") or {}).get("name")

@@ -118,8 +118,9 @@ def test_production_takes_what_a_release_names_and_nothing_else(script: Path) ->
 
 def test_production_reads_nothing_of_another_tier() -> None:
     wish = asked(None, image=IMAGE, inputs=["fraud-dev/datasets:x", "churn-dev/datasets:y"])
-    [reason] = checks.crossing(place(descriptor("production"), Rights(*CREATE)), wish.inputs)
-    assert "fraud-dev is experimentation and churn-dev production" in reason
+    problems = refused(place(descriptor("production"), Rights(*CREATE)), wish).details["problems"]
+    assert len(problems) == 2
+    assert "fraud-dev is experimentation and churn-dev production" in problems[1]
 
 
 def test_a_bucket_that_there_is_not(script: Path) -> None:

@@ -11,6 +11,7 @@ import random
 import resource
 import shlex
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,11 +156,13 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     packages = ("podman", "conmon", "golang-github-containers-common", "golang-github-containers-image")
     found = debian.unpacked("podman", packages, Silent())
     home = tmp_path_factory.mktemp("podman")
+    # podman takes no path of more than 50 characters here, and pytest's folders grow with the number of the run.
+    short = tempfile.mkdtemp(prefix="podman-", dir="/tmp")
     policy = home / ".config" / "containers" / "policy.json"
     policy.parent.mkdir(parents=True)
     policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}', encoding="utf-8")
     options = [
-        *(f"--root={home / 'root'}", f"--runroot={home / 'run'}", f"--tmpdir={home / 'tmp'}"),
+        *(f"--root={home / 'root'}", f"--runroot={short}", f"--tmpdir={home / 'tmp'}"),
         # Debian's crun knows no machine that has control groups of both versions.
         *(f"--conmon={found.program('conmon')}", f"--runtime={tools(Silent()).program('runc')}"),
         # The overlay driver leaves a mount behind.
@@ -179,3 +182,4 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.setenv("PATH", f"{home}{os.pathsep}{os.environ['PATH']}")
     yield
     patch.undo()
+    shutil.rmtree(short, ignore_errors=True)

@@ -247,6 +247,31 @@ def test_who_may_launch_in_production_is_judged_too(world: World) -> None:
     assert "image-digest-pinned: " in str(refused.value.body)
 
 
+def test_a_production_job_fed_by_an_experiment_is_refused_at_submit_and_by_hand(world: World) -> None:
+    (world.checkout.folder / "train.py").write_text("print('trained')\n", encoding="utf-8")
+    said = world.checkout.answer("run", "-e", "prod", "train.py", "--input", "life-dev/datasets:sales.csv", code=3)
+    assert any("input life-dev/datasets:sales.csv" in problem for problem in said["problems"]), said
+    refused = {data: _of_a_job_reading(world, data) for data in ("life-dev/datasets/sales.csv", "life-prod/datasets/s")}
+    # The image is refused in both; by what they read they differ.
+    assert all("image-digest-pinned: " in text for text in refused.values()), refused
+    assert ["inputs-allowed: " in text for text in refused.values()] == [True, False], refused
+
+
+def _of_a_job_reading(world: World, data: str) -> str:
+    """Return what kubectl says when an administrator makes a job in production that declares to read this."""
+    metadata = {"annotations": {"terrarium.dev/inputs": data}}
+    template = {"metadata": metadata, "spec": {**pod()["spec"], "restartPolicy": "Never"}}  # type: ignore[dict-item]  # a dict by pod()
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "fed", **metadata},
+        "spec": {"template": template},
+    }
+    done = try_kubectl(world.production.kubeconfig, "-n", "life-prod", "create", "-f", "-", manifest=job)
+    assert done.returncode != 0
+    return done.stderr
+
+
 REFUSED_SERVICES = {
     "a load balancer": ({"type": "LoadBalancer"}, "exceeded quota"),
     "a node port": ({"type": "NodePort"}, "exceeded quota"),

@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -38,6 +39,8 @@ _POLL = 0.05
 # A part that ends more often than this, one time right after the other, won't be mended by starting it again.
 _RESTARTS = 5
 _SETTLED = 30.0
+# Lines of its log that are repeated then.
+_LAST_WORDS = 5
 _SHIM = b"containerd-shim"
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -172,7 +175,9 @@ class Inside:
         Path(self._plan["ready"]).write_text("", encoding="utf-8")
         while not self._asked:
             if (failed := self._bury()) is not None:
-                sys.stderr.write(f"node: {failed} ended {_RESTARTS} times in a row; see its log\n")
+                sys.stderr.write(
+                    f"node: {failed['name']} ended {_RESTARTS} times in a row. It said:\n{_said(failed)}\n"
+                )
                 return 1
             time.sleep(_POLL)
         self._end()
@@ -201,8 +206,8 @@ class Inside:
         command: Sequence[str] = [*self._plan["ctr"], "images", "import", archive]
         subprocess.run(command, env=self._variables, stdout=subprocess.DEVNULL, check=True)
 
-    def _bury(self) -> str | None:
-        """Wait for what ended, orphans among it; start parts again. Return the name of one that won't stay."""
+    def _bury(self) -> Mapping[str, Any] | None:
+        """Wait for what ended, orphans among it; start parts again. Return one that won't stay."""
         with suppress(ChildProcessError):
             while (pid := os.waitpid(-1, os.WNOHANG)[0]) > 0:
                 program = self._running.pop(pid, None)
@@ -211,7 +216,7 @@ class Inside:
                 started = [at for at in self._started[program["name"]] if time.monotonic() - at < _SETTLED]
                 self._started[program["name"]] = started
                 if len(started) >= _RESTARTS:
-                    return str(program["name"])
+                    return program
                 self._start(program)
         return None
 
@@ -240,6 +245,12 @@ def _containers_left() -> bool:
                 if command and _SHIM not in command.partition(b"\0")[0]:
                     return True
     return False
+
+
+def _said(program: Mapping[str, Any]) -> str:
+    """Return a program's last words. Its log may be gone, with the platform, when somebody wants to know."""
+    with Path(program["log"]).open(encoding="utf-8", errors="replace") as log:
+        return "".join(f"  {line.rstrip()[:300]}\n" for line in deque(log, _LAST_WORDS)).rstrip()
 
 
 def _check(result: int, what: str) -> None:

@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +25,10 @@ from rehearsal.files import read_json, write_json
 # A /24 for each platform, out of a range that neither the organisation's address plan nor Kubernetes' defaults use.
 _RANGE = "10.213"
 _NETWORKS = 254
+# Instances of inotify that all programs of one user have together. The kernel's default is 128, and a platform with a
+# node holds some thirty: the kubelet of the fourth one ended with "too many open files". kind's known issues say 512.
+_WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances")
+_ENOUGH_WATCHERS = 1024
 # What a kernel has room for in an interface's name: 15 characters.
 _MARK_LENGTH = 8
 
@@ -115,7 +120,7 @@ def ip() -> str:
 
 
 def up(machine: Machine) -> None:
-    """Make the bridge, unless it is there.
+    """Make the bridge, unless it is there, and room for what the node's programs watch.
 
     Args:
         machine: Whose.
@@ -127,6 +132,10 @@ def up(machine: Machine) -> None:
         _run([ip(), "link", "add", machine.bridge, "type", "bridge"])
     _run([ip(), "address", "replace", f"{machine.host}/24", "dev", machine.bridge])
     _run([ip(), "link", "set", machine.bridge, "up"])
+    # Where it can't be raised, one node has enough, and kubelet says what it lacks.
+    with suppress(OSError, ValueError):
+        if int(_WATCHERS.read_text(encoding="ascii")) < _ENOUGH_WATCHERS:
+            _WATCHERS.write_text(str(_ENOUGH_WATCHERS), encoding="ascii")
 
 
 def down(machine: Machine) -> None:
@@ -141,5 +150,5 @@ def _run(command: list[str]) -> None:
     if done.returncode:
         raise RehearsalError(
             f"The bridge of a real node can't be made: `{' '.join(command)}` says {done.stderr.strip() or 'nothing'}. "
-            "Without a real node: TERRARIUM_NODE=simulated."
+            "Without a real node: TERRARIUM_NODES=simulated."
         )
