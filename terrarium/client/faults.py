@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
+from http import HTTPStatus
 from typing import Any
 
 from components.tiers import TIERS, StoreRight, Tier
@@ -62,7 +63,8 @@ def told(connection: Connection, place: str) -> Iterator[None]:
         PermissionError: The identity may not, or its key is no longer valid.
         FileExistsError: Something is there, and it was to be created.
         OSError: The path is none (EINVAL), the object was replaced while it was read (ESTALE), or the store is full
-            (ENOSPC), does not answer (ECONNREFUSED, ETIMEDOUT), is not trusted (ECONNABORTED) or failed (EIO).
+            (ENOSPC), does not answer (ECONNREFUSED, ETIMEDOUT), is not trusted (ECONNABORTED), does not know what was
+            asked for (ENOSYS) or failed (EIO).
     """
     # Imported here: the client is imported by programs that never touch an object.
     from obstore.exceptions import BaseError, InvalidPathError  # noqa: PLC0415
@@ -165,7 +167,8 @@ def _failed(code: str, number: int, connection: Connection, place: str) -> OSErr
     if number:
         said = f"{number} {code}".strip()
         endpoint = connection.objects.endpoint
-        return OSError(errno.EIO, f"the store at {endpoint} failed with {said} for {place}, also when asked again")
+        number = errno.ENOSYS if number == HTTPStatus.NOT_IMPLEMENTED else errno.EIO
+        return OSError(number, f"the store at {endpoint} failed with {said} for {place}, also when asked again")
     return None
 
 

@@ -5,7 +5,8 @@
 
 An index may be tried more than once: its machine died, or it was to be repeated. What an attempt leaves is nobody's
 result until the marker names it, and the marker is made once, by the first attempt that succeeded. So a reader sees the
-whole of one attempt, or nothing.
+whole of one attempt, or nothing. (A store without conditional writes may replace the marker by that of an attempt that
+ended in the same moment; it names the whole of that one.)
 """
 
 from __future__ import annotations

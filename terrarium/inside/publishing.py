@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -86,13 +87,21 @@ def publish(shelf: Shelf, orders: Orders, how: Ended, log: Path, outputs: Sequen
         "files": files,
         "metrics": _metrics(outputs),
     }
-    content = json.dumps(record, sort_keys=True).encode()
+    content = json.dumps(record, sort_keys=True, allow_nan=False).encode()
     shelf.put(f"{home}/{ENDED_FILE}", content)
     if how.code != 0:
         return False
-    if shelf.create(place.done, content):
-        return True
-    # A request that was repeated, because its answer was lost, finds its own marker.
+    try:
+        return shelf.create(place.done, content) or _counts(shelf, place, orders)
+    except OSError:
+        # It may be written, and the answer lost for good.
+        if _counts(shelf, place, orders):
+            return True
+        raise
+
+
+def _counts(shelf: Shelf, place: Place, orders: Orders) -> bool:
+    """Return whether the marker is this attempt's: a request that was repeated finds what it wrote the first time."""
     marker = _marker(shelf, place)
     return marker is not None and marker.get("attempt") == orders.attempt
 
@@ -110,15 +119,25 @@ def _metrics(outputs: Sequence[Output]) -> dict[str, Any] | None:
     try:
         if found is None or found.file.stat().st_size > _MOST_METRICS:
             return None
-        content = json.loads(found.file.read_bytes())
+        # A loss that is no number is an ordinary outcome. JSON has no word for it, though Python writes one.
+        content = json.loads(found.file.read_bytes(), parse_constant=lambda _: None, parse_float=_finite)
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _marker(shelf: Shelf, place: Place) -> dict[str, Any] | None:
     content = shelf.get(place.done)
     if content is None:
         return None
-    found = json.loads(content)
+    try:
+        found = json.loads(content)
+    except ValueError:
+        # Whoever writes to the store may have put anything there; it names no attempt of ours.
+        return {}
     return found if isinstance(found, dict) else {}

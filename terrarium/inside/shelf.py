@@ -64,7 +64,7 @@ class StoreShelf:
         except OSError as error:
             # Some stores know no such condition. What may then happen is that a later attempt's marker replaces
             # an earlier one's, both of which name the whole of an attempt that succeeded.
-            if error.errno != errno.EIO or "501" not in str(error):
+            if error.errno != errno.ENOSYS:
                 raise
             if self.get(key) is not None:
                 return False

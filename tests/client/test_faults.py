@@ -45,7 +45,7 @@ def test_one_failure_in_three_is_not_seen(opened: Any, server: Servers, tmp_path
     assert {failure.split()[0] for failure in failures} >= {"PUT", "GET"}
 
 
-@pytest.mark.parametrize(("status", "number"), [(500, errno.EIO), (507, errno.ENOSPC)])
+@pytest.mark.parametrize(("status", "number"), [(500, errno.EIO), (501, errno.ENOSYS), (507, errno.ENOSPC)])
 def test_a_store_that_always_fails_is_named_in_time(
     opened: Any, server: Servers, tmp_path: Path, status: int, number: int
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -154,6 +155,33 @@ def test_a_repeated_request_finds_its_own_marker(tmp_path: Path) -> None:
     assert attempt(tmp_path, Again(), "a")
 
 
+def test_an_answer_that_is_lost_for_good_fails_nothing_that_counts(tmp_path: Path) -> None:
+    class Deaf(MemoryShelf):
+        """It writes the marker, and its answer never comes."""
+
+        def create(self, key: str, content: bytes) -> bool:
+            super().create(key, content)
+            raise TimeoutError(errno.ETIMEDOUT, "the store was too slow")
+
+    class Dead(MemoryShelf):
+        """It writes no marker."""
+
+        def create(self, key: str, content: bytes) -> bool:
+            del key, content
+            raise TimeoutError(errno.ETIMEDOUT, "the store was too slow")
+
+    assert attempt(tmp_path, Deaf(), "a")
+    with pytest.raises(TimeoutError):
+        attempt(tmp_path, Dead(), "b")
+
+
+def test_a_marker_that_is_none_is_not_ours(tmp_path: Path) -> None:
+    shelf = MemoryShelf()
+    shelf.put(Place("train-1", 0).done, b"not JSON")
+    with pytest.raises(ForeignResults):
+        attempt(tmp_path, shelf, "a")
+
+
 def test_results_of_another_job_of_the_name_are_not_taken_for_one_s_own(tmp_path: Path) -> None:
     shelf = MemoryShelf()
     attempt(tmp_path, shelf, "a")
@@ -182,7 +210,15 @@ def test_what_would_leave_the_folder_is_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"), [(b'{"auc": 0.9}', {"auc": 0.9}), (b"[1]", None), (b"nonsense", None), (b"\xff\xfe", None)]
+    ("content", "expected"),
+    [
+        (b'{"auc": 0.9}', {"auc": 0.9}),
+        # What no JSON reader but Python's takes.
+        (b'{"loss": NaN, "most": [-Infinity, 1e999]}', {"loss": None, "most": [None, None]}),
+        (b"[1]", None),
+        (b"nonsense", None),
+        (b"\xff\xfe", None),
+    ],
 )
 def test_metrics_are_what_the_script_wrote(tmp_path: Path, content: bytes, expected: object) -> None:
     shelf, file = MemoryShelf(), tmp_path / "metrics.json"
