@@ -34,7 +34,10 @@ _PRIORITIES = {"low": -1_000, "normal": 0, "high": 1_000_000}
 # A control plane on Google Cloud reaches its machines on ports 443 and 10250 alone ("Add firewall rules for specific
 # use cases"); Kueue's own would be 9443.
 _WEBHOOK_PORT = 10250
-_MEMORY = "memory"
+_MEMORY, _DISK = "memory", "ephemeral-storage"
+# Kueue lets nothing in that asks for what its queue does not cover. Nobody counts disks of machines; and the quotas of
+# a cohort's thousands of queues are summed up in 63 bits.
+_NO_BOUND = "1Pi"
 
 
 class _Object(pulumi.CustomResource):
@@ -204,7 +207,7 @@ def shares(compute_: Compute, namespace: str, quota: QuotaSettings, cohort: str 
         cohort: With whom it shares what it does not use; None shares nothing.
     """
     gpus = sorted({pool.gpu_resource for pool in compute_.pools if pool.gpu})
-    covered = ["cpu", _MEMORY, "pods", *gpus]
+    covered = ["cpu", _MEMORY, "pods", _DISK, *gpus]
     held = {"cpu": quantities.parse(quota.cpu), _MEMORY: quantities.parse(quota.memory)}
     held |= dict.fromkeys(gpus, Decimal(quota.gpu))
     borrowed = Decimal(quota.borrow_percent if cohort else 0) / 100
@@ -213,6 +216,8 @@ def shares(compute_: Compute, namespace: str, quota: QuotaSettings, cohort: str 
         if resource == "pods":
             # A network's and an API server's burden, not a pool's: nobody's to lend.
             return {"name": resource, "nominalQuota": quantities.written(Decimal(quota.pods)), **_own(cohort)}
+        if resource == _DISK:
+            return {"name": resource, "nominalQuota": _NO_BOUND, **_own(cohort)}
         amount = min(held[resource], pool.capacity.get(resource, Decimal(0)))
         binary = resource == _MEMORY
         limit = {"borrowingLimit": quantities.written(amount * borrowed, binary=binary)} if cohort else {}

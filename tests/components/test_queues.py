@@ -53,7 +53,13 @@ def _shares(spec: dict[str, Any]) -> dict[str, dict[str, tuple[str, str | None]]
 def test_an_environment_has_its_quota_of_each_pool_and_no_more_than_the_pool_has() -> None:
     found = _shares(shares(_compute(), "x", _quota(cpu="30"), None))
     assert found == {
-        "terrarium-general": {"cpu": ("20", None), "memory": ("64Gi", None), "pods": ("100", None)},
+        "terrarium-general": {
+            "cpu": ("20", None),
+            "memory": ("64Gi", None),
+            "pods": ("100", None),
+            # Covered, or Kueue lets no job in that asks for some; and bounded by nothing.
+            "ephemeral-storage": ("1Pi", None),
+        },
     }
 
 
@@ -67,6 +73,7 @@ def test_what_experiments_leave_unused_is_lent_within_the_limit() -> None:
         "cpu": ("16", "8"),
         "memory": ("64Gi", "32Gi"),
         "pods": ("100", "0"),
+        "ephemeral-storage": ("1Pi", "0"),
         "nvidia.com/gpu": ("0", "0"),
     }
     assert found["terrarium-training"]["nvidia.com/gpu"] == ("2", "1")
