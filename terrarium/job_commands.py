@@ -212,6 +212,8 @@ def logs(
         if follow and place.workloads.job(name):
             raise typer.Exit(job.wait(printed, screen.say))
         job.print(printed, index=index)
+        if follow:
+            raise typer.Exit(job.kept_code)
 
 
 @app.command()
@@ -232,12 +234,13 @@ def results(
 
     screen = Screen(as_json=as_json)
     with _place(env, bucket, root, context) as place:
-        found = Job(place, name).results
+        job = Job(place, name)
+        found = job.results
+        if not found:
+            raise InvalidInput(job.nothing)
         if to is not None:
             for one in found:
                 one.fetch(to / str(one.index) if len(found) > 1 else to)
-    if not found:
-        raise InvalidInput(f"job {name} left no results in {place.environment}: no attempt at it has succeeded yet")
     document = [
         {
             "index": one.index,

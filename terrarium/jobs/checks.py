@@ -143,7 +143,8 @@ def _rights(place: Place, wish: Wish) -> Iterator[str]:
 
 def _placement(place: Place, wish: Wish, refused: list[str], *, here: bool) -> Placement:
     if here:
-        return Placement()
+        # Nothing is reserved; but rules look at what a pod asks for.
+        return Placement(requests={"cpu": router.CPU, "memory": router.MEMORY})
     found = router.route(
         compute.read(place.descriptor),
         wish.needs,

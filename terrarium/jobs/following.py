@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from terrarium.errors import CommandFailed
+from terrarium.errors import CommandFailed, InvalidInput, Refused
 from terrarium.jobs import waiting
 from terrarium.jobs.state import begun, index_of, state
-from terrarium.jobs.workloads import NoLog, Workloads
+from terrarium.jobs.workloads import Silence, Workloads
 
 # Seconds between two questions: at first often, as most that goes wrong does so at once.
 _OFTEN, _SELDOM, _EAGER = 0.2, 1.0, 60.0
@@ -18,13 +18,20 @@ _OFTEN, _SELDOM, _EAGER = 0.2, 1.0, 60.0
 _LOGS = 16
 # How often a log is asked for that is not there, or was cut off, and seconds between.
 _TRIES, _PAUSE = 5, 0.5
+# Seconds that an API server may be away, as while it is replaced by a newer one: a job does not end with that.
+_OUTAGE = 300.0
 
+_Seen = tuple[dict[str, Any] | None, list[dict[str, Any]], list[dict[str, Any]] | None]
 Write = Callable[[int | None, bytes], None]
 """Takes a line of an index, or of the one pod there is."""
 
 
 class Gone(CommandFailed):
     """The job was deleted while somebody looked."""
+
+
+class OutOfSight(CommandFailed):
+    """The cluster was away for too long; the job goes on without anybody looking."""
 
 
 def ended(
@@ -46,27 +53,68 @@ def ended(
 
     Raises:
         Gone: If it was deleted.
+        OutOfSight: If the cluster did not answer for five minutes.
         TimeoutError: If it is not over by then.
     """
     logs = _Logs(workloads, write, say)
+    look = _Patient(workloads, name, say)
     begin, said = time.monotonic(), ""
     while True:
-        job = workloads.job(name)
+        job, pods, queued = look()
         if job is None:
             logs.finish()
             raise Gone(f"job {name} was cancelled: somebody deleted it")
-        pods = workloads.pods(name)
         logs.look(pods)
         if state(job).phase.over:
             logs.finish()
             return job
-        why = waiting.why(job, pods, workloads.queued() if job["spec"].get("suspend") else None)
+        why = waiting.why(job, pods, queued)
         if why and why != said:
             say(f"{name} {why}")
         said = why
         if timeout is not None and time.monotonic() - begin > timeout:
             raise TimeoutError(f"job {name} was not over after {timeout:g} s; it goes on")
         time.sleep(_OFTEN if time.monotonic() - begin < _EAGER and len(pods) < _LOGS else _SELDOM)
+
+
+class _Patient:
+    """Looks at a job, and waits for a cluster that is away."""
+
+    def __init__(self, workloads: Workloads, name: str, say: Callable[[str], None]) -> None:
+        self._workloads = workloads
+        self._name = name
+        self._say = say
+
+    def __call__(self) -> _Seen:
+        """Return the job, its pods and what waits beside it.
+
+        Raises:
+            OutOfSight: If the cluster stays away.
+            Refused: If this person may not look.
+        """
+        since = None
+        while True:
+            try:
+                return self._look()
+            except (Refused, InvalidInput):
+                raise
+            except CommandFailed as error:
+                if since is None:
+                    since = time.monotonic()
+                    self._say(f"{error}; job {self._name} goes on, and is asked for again")
+                elif time.monotonic() - since > _OUTAGE:
+                    raise OutOfSight(
+                        f"{error}. Job {self._name} goes on: `terrarium jobs logs {self._name} -e ENV --follow` looks "
+                        "at it again once the cluster answers"
+                    ) from None
+                time.sleep(_SELDOM)
+
+    def _look(self) -> _Seen:
+        job = self._workloads.job(self._name)
+        if job is None:
+            return None, [], None
+        waits = bool(job["spec"].get("suspend"))
+        return job, self._workloads.pods(self._name), self._workloads.queued() if waits else None
 
 
 class _Logs:
@@ -108,19 +156,24 @@ class _Logs:
                         if moment > last:
                             last, tries = moment, 0
                             self._put(index, line)
-                except NoLog as error:
+                except Silence:
+                    # A long epoch. A machine that is gone says so to the next question.
+                    continue
+                except CommandFailed as error:
                     tries += 1
                     if tries == _TRIES:
                         self._say(str(error))
                         return
                     time.sleep(_PAUSE)
-                except CommandFailed as error:
-                    self._say(str(error))
-                    return
                 else:
                     return
 
     def _put(self, index: int | None, line: bytes) -> None:
         with self._lock:
-            if self._write:
+            if not self._write:
+                return
+            try:
                 self._write(index, line)
+            except BrokenPipeError:
+                # Whoever read has seen enough (`| head`); the job goes on, and its exit code is still asked for.
+                self._write = None

@@ -191,6 +191,26 @@ class Job:
         with as_command():
             return [Result(kept, record) for record in kept.results()]
 
+    @property
+    def nothing(self) -> str:
+        """Why there are no results, for people."""
+        place = self._place
+        kept = self._kept()
+        if place.workloads.job(self.name) or (kept and kept.indexes()):
+            return f"job {self.name} left no results in {place.environment}: no attempt at it has succeeded yet"
+        where = f"bucket {place.bucket} of {place.environment}" if place.bucket else place.environment
+        buckets = ", ".join((place.descriptor.get("store") or {}).get("buckets") or ())
+        hint = f"; of a bucket's job, name the bucket (-b; there are {buckets})" if buckets and not place.bucket else ""
+        return f"nothing is known of a job {self.name} in {where}{hint}"
+
+    @property
+    def kept_code(self) -> int:
+        """The exit code that is kept of a job which the cluster knows no more: of the first index that failed."""
+        kept = self._kept()
+        with as_command():
+            records = [kept.last(index) for index in kept.indexes()] if kept else []
+        return next((record.code for record in records if record and record.code), Exit.DONE)
+
     def _kept(self) -> Kept | None:
         place = self._place
         if place.bucket is None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ from terrarium.client.connection import FILES
 from terrarium.client.environment import READ_WRITE
 from terrarium.errors import InvalidInput, Refused
 from terrarium.inside import orders
+from terrarium.inside.process import GRACE
+from terrarium.jobs import judging
 from terrarium.jobs.asking import Wish
-from terrarium.jobs.manifest import USER, WORK, Spec, variables
+from terrarium.jobs.manifest import USER, WORK, Spec, manifest, variables
 from terrarium.jobs.place import Place
 from terrarium.jobs.state import TIMED_OUT
 from terrarium.jobs.submitting import Build, Say, built, looked_at, spec
@@ -54,7 +57,7 @@ def run(place: Place, wish: Wish, say: Say, build: Build = built, *, apart: bool
         apart: Whether what it prints goes to stderr, all of it.
 
     Raises:
-        Refused: If there is no engine, or this person may not write to the store.
+        Refused: If there is no engine, this person may not write to the store, or a rule forbids the image.
         InvalidInput: If something that was asked for is wrong, or means nothing here.
     """
     _meaningless(wish)
@@ -63,25 +66,40 @@ def run(place: Place, wish: Wish, say: Say, build: Build = built, *, apart: bool
     with keys(place) as folder:
         image = wish.image or build(wish.source or "", environment=place.environment, root=place.root, say=say)
         whole = spec(place, wish, found, image, name)
-        run_id = secrets.token_hex(8)
-        code = 0
-        for index in range(wish.array.count if wish.array else 1):
-            for attempt in range(wish.retries + 1):
-                line = command(engine, whole, folder, run_id=run_id, index=index)
-                ended = _ended(line, place.variables, wish.timeout, apart=apart)
-                if ended == 0 or attempt == wish.retries:
-                    break
-            code = code or ended
+        # Here it has this person's keys: what admission refuses there must not run here instead.
+        judging.judge(manifest(whole), place.tier, place.root)
+        code = _all(engine, whole, folder, place.variables, apart=apart)
     return Ran(name, image, code)
 
 
-def command(engine: Sequence[str], whole: Spec, folder: Path | None, *, run_id: str, index: int) -> list[str]:
+def _all(engine: Sequence[str], whole: Spec, folder: Path | None, variables: Mapping[str, str], *, apart: bool) -> int:
+    """Run each index until it succeeds or was repeated often enough; return the first exit code that is not 0."""
+    run_id, code = secrets.token_hex(8), 0
+    end = None if whole.timeout is None else time.monotonic() + whole.timeout
+    for index in range(1 if whole.tasks is None else whole.tasks):
+        for attempt in range(whole.retries + 1):
+            called = f"terrarium-{secrets.token_hex(8)}"
+            line = command(engine, whole, folder, called=called, run_id=run_id, index=index)
+            ended = _ended(engine, line, called, variables, end, apart=apart)
+            if ended == TIMED_OUT and end is not None and time.monotonic() >= end:
+                # Of all of it, as in the cluster.
+                return ended
+            if ended == 0 or attempt == whole.retries:
+                break
+        code = code or ended
+    return code
+
+
+def command(
+    engine: Sequence[str], whole: Spec, folder: Path | None, *, called: str, run_id: str, index: int
+) -> list[str]:
     """Return the engine's command line for one index.
 
     Args:
         engine: As `found_engine` returns it.
         whole: The job.
         folder: Files of the store's identity; None without a store.
+        called: The container's name.
         run_id: Id of this run.
         index: The index.
     """
@@ -97,6 +115,7 @@ def command(engine: Sequence[str], whole: Spec, folder: Path | None, *, run_id: 
         *engine,
         "run",
         "--rm",
+        f"--name={called}",
         "--network=host",
         f"--user={user}:{user}",
         "--read-only",
@@ -111,19 +130,34 @@ def command(engine: Sequence[str], whole: Spec, folder: Path | None, *, run_id: 
     ]
 
 
-def _ended(line: Sequence[str], variables: Mapping[str, str], timeout: int | None, *, apart: bool) -> int:
-    """Run a container, and return its exit code; one that takes too long is ended."""
+def _ended(
+    engine: Sequence[str],
+    line: Sequence[str],
+    called: str,
+    variables: Mapping[str, str],
+    end: float | None,
+    *,
+    apart: bool,
+) -> int:
+    """Run a container, and return its exit code; one that runs when the time is over is ended."""
+
+    def stop() -> None:
+        # It is waited for, as it keeps its log; but the first process of an image may be deaf to signals.
+        process.terminate()
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            subprocess.run([*engine, "rm", "--force", called], env=dict(variables), capture_output=True, check=False)
+            process.wait()
+
     with subprocess.Popen(line, env=dict(variables), stdout=sys.stderr if apart else None) as process:
         try:
-            return process.wait(timeout)
+            return process.wait(None if end is None else max(0.0, end - time.monotonic()))
         except subprocess.TimeoutExpired:
-            process.terminate()
-            process.wait()
+            stop()
             return TIMED_OUT
         except BaseException:
-            # Whoever interrupts waits for the container, which keeps its log.
-            process.terminate()
-            process.wait()
+            stop()
             raise
 
 

@@ -24,6 +24,9 @@ BUCKET, KEPT = f"{LABEL}/bucket", f"{LABEL}/results"
 """The bucket whose job it is; `store` where its results are kept."""
 QUEUE, PRIORITY = "kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class"
 LEAST = "kueue.x-k8s.io/job-min-parallelism"
+"""Of how many pods at a time an array begins at least, where fewer have room than it asks for."""
+_PATIENT = 4
+"""A part of that: less than a quarter is waited for, as what begins with few goes on with few until it ends."""
 CONTAINER = "job"
 USER = 65532
 """Who runs in the container, as in images without a shell: `nonroot`."""
@@ -31,6 +34,7 @@ WORK = "/workspace"
 """The working folder."""
 LAST = 24 * 3600
 """Seconds that an ended job stays in the cluster; its log and results stay in the store."""
+_LISTED = 24
 # Behind it come `-`, and an index or the minute of a schedule; a pod's name, and so the whole, has 63 at most, and a
 # CronJob's 52 (kubernetes.io, "CronJob").
 NAME = naming.NameRule(
@@ -110,11 +114,12 @@ def manifest(spec: Spec) -> dict[str, Any]:
     Raises:
         NameRefused: If Kubernetes would not take the name.
     """
+    annotations = _annotations(spec) | _begins_with(spec)
     metadata = {
         "name": NAME.check(spec.name),
         "namespace": spec.namespace,
         "labels": _labels(spec),
-        "annotations": _annotations(spec),
+        "annotations": annotations,
     }
     if spec.schedule is None:
         return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": _job(spec)}
@@ -129,8 +134,11 @@ def manifest(spec: Spec) -> dict[str, Any]:
             "concurrencyPolicy": "Forbid",
             # Seconds; without it a schedule that slept through 100 of its times never runs again.
             "startingDeadlineSeconds": 3600,
+            # Kubernetes keeps three, and one that failed. As any job, each is listed for LAST; this many at most.
+            "successfulJobsHistoryLimit": _LISTED,
+            "failedJobsHistoryLimit": _LISTED,
             "jobTemplate": {
-                "metadata": {"labels": _labels(spec), "annotations": _annotations(spec)},
+                "metadata": {"labels": _labels(spec), "annotations": annotations},
                 "spec": _job(spec),
             },
         },
@@ -153,6 +161,14 @@ def _annotations(spec: Spec) -> dict[str, str]:
         **({INPUTS: ",".join(spec.references)} if spec.references else {}),
         **({KEPT: "store"} if spec.identity else {}),
     }
+
+
+def _begins_with(spec: Spec) -> dict[str, str]:
+    # All or nothing by default: an array as wide as the quota waited while one small job ran.
+    at_a_time = spec.placement.parallelism
+    if spec.tasks is None or spec.placement.queue is None or at_a_time == 1:
+        return {}
+    return {LEAST: str(-(-at_a_time // _PATIENT))}
 
 
 def _job(spec: Spec) -> dict[str, Any]:

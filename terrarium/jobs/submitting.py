@@ -73,16 +73,16 @@ def prepared(place: Place, wish: Wish, say: Say, build: Build = built) -> tuple[
         Refused: If it is not allowed, or could never run.
     """
     called, found = looked_at(place, wish)
-    if found.identity is None:
-        say(f"environment {place.environment} has no store: the job's log and outputs are kept nowhere")
-    image = wish.image or build(wish.source or "", environment=place.environment, root=place.root, say=say)
-    made = manifest(spec(place, wish, found, image, called))
-    judging.judge(made, place.tier, place.root)
     if wish.schedule and place.workloads.schedule(called):
         raise Refused(
             f"{place.environment} has a schedule {called} already: end it (`terrarium jobs cancel {called} -e "
             f"{place.environment}`), or give this one another --name"
         )
+    if found.identity is None:
+        say(f"environment {place.environment} has no store: the job's log and outputs are kept nowhere")
+    image = wish.image or build(wish.source or "", environment=place.environment, root=place.root, say=say)
+    made = manifest(spec(place, wish, found, image, called))
+    judging.judge(made, place.tier, place.root)
     return made, Submitted(made["kind"], called, image, found.placement.pool, found.placement.queue)
 
 

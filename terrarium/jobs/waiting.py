@@ -36,7 +36,7 @@ def why(job: Object, pods: Sequence[Object], queued: Iterable[Object] | None) ->
         return _queued(job, list(queued or ()))
     if phase is Phase.STARTING:
         return next((found for found in map(_pod, pods) if found), "")
-    return ""
+    return next((found for found in map(_lost, pods) if found), "") if phase is Phase.RUNNING else ""
 
 
 def _queued(job: Object, queued: list[Object]) -> str:
@@ -98,7 +98,27 @@ def _evicted(condition: Object) -> str:
     return _EVICTED.get(reason, str(condition.get("message") or reason))
 
 
+def _lost(pod: Object) -> str:
+    """Return what becomes of a pod whose machine does not answer.
+
+    Kubernetes makes no other until it is sure that this one runs no more, which a machine that is dead can't say.
+    """
+    status, metadata = pod.get("status") or {}, pod["metadata"]
+    if not metadata.get("deletionTimestamp") or status.get("phase") in ("Succeeded", "Failed"):
+        return ""
+    for one in status.get("conditions") or ():
+        if one["type"] == "DisruptionTarget" and one.get("reason") == "DeletionByTaintManager":
+            machine = pod["spec"].get("nodeName", "its machine")
+            return (
+                f"must leave {machine}. If that is dead, it is repeated elsewhere once its Node is deleted (as a cloud "
+                f"does) or bears the taint node.kubernetes.io/out-of-service: ask whoever runs the cluster"
+            )
+    return ""
+
+
 def _pod(pod: Object) -> str:
+    if lost := _lost(pod):
+        return lost
     waiting = (container(pod).get("state") or {}).get("waiting") or {}
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in _PULL:

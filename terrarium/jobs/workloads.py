@@ -23,6 +23,10 @@ class NoLog(CommandFailed):
     """There is no log to be had of a pod: it has not begun, is gone, or its node does not answer."""
 
 
+class Silence(NoLog):
+    """A log that is followed had no line for a while; ask again."""
+
+
 class Workloads:
     """What runs in one namespace.
 
@@ -118,9 +122,11 @@ class Workloads:
             follow: Go on until the container ends.
 
         Raises:
+            Silence: If it is followed, and no line came for two minutes.
             NoLog: If there is none to be had, or the connection broke.
         """
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - the client's, which is imported when it is needed
+        # The client's, which is imported when it is needed.
+        from urllib3.exceptions import HTTPError, ReadTimeoutError  # noqa: PLC0415
 
         query = [("timestamps", "true"), ("follow", str(follow).lower()), *([("sinceTime", since)] if since else [])]
         path = f"{_CORE}/namespaces/{self._namespace}/pods/{pod}/log"
@@ -132,6 +138,8 @@ class Workloads:
                 for line in _lines(answer.stream(amt=65536)):
                     moment, _, text = line.partition(b" ")
                     yield moment.decode("ascii", "replace"), text
+            except ReadTimeoutError:
+                raise Silence(f"pod {pod} printed nothing for {_SILENCE} s") from None
             except (HTTPError, OSError):
                 raise NoLog(f"the log of pod {pod} was cut off") from None
 

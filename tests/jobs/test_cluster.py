@@ -375,6 +375,41 @@ def test_who_waits_is_told_why_and_at_which_place(world: World) -> None:
     third.cancel()
 
 
+def test_an_array_begins_with_what_fits(world: World) -> None:
+    for job in _jobs(world):
+        world.ana.job(job.metadata.name).cancel()
+    small = world.ana.run(None, image=IMAGE, needs="cpu=8,pool=absent", name="small")
+    until(lambda: small.state.phase is Phase.STARTING)
+    # All of the quota, of which an eighth is taken.
+    wide = world.ana.run(None, image=IMAGE, needs="cpu=8,pool=absent", array="0-19", name="wide")
+    until(lambda: wide.state.phase is Phase.STARTING)
+    assert [job.spec.parallelism for job in _jobs(world) if job.metadata.name == wide.name] == [7]
+    wide.cancel()
+    small.cancel()
+
+
+def test_a_job_that_needs_disk_is_let_in(world: World) -> None:
+    job = world.ana.run(None, image=IMAGE, needs="disk=5Gi,pool=absent")
+    until(lambda: job.state.phase is Phase.STARTING)
+    job.cancel()
+
+
+def test_what_is_kept_of_a_job_that_is_gone_has_its_exit_code(world: World, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text("trained\n")
+    orders = Orders("gone-1", "run", "a")
+    assert not publish(StoreShelf(world.ana.store), orders, Ended(3, "", ""), log, [])
+    assert "trained" in world.checkout.terrarium("jobs", "logs", "gone-1", "-e", "dev", "--follow", code=3)
+    world.checkout.terrarium("jobs", "logs", "gone-1", "-e", "dev")
+    said = world.checkout.terrarium("jobs", "results", "gone-1", "-e", "dev", code=Exit.INVALID)
+    assert "no attempt at it has succeeded yet" in said
+    said = world.checkout.terrarium("jobs", "results", "none-such", "-e", "dev", code=Exit.INVALID)
+    assert (
+        "nothing is known of a job none-such in churn-dev; of a bucket's job, name the bucket (-b; there are alice)"
+        in said
+    )
+
+
 def test_an_interrupted_person_is_asked(world: World) -> None:
     command = str(Path(sys.executable).with_name("terrarium"))
     words = ["run", "-e", "dev", "--image", IMAGE, "--needs", "pool=absent", "--name"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def test_the_first_that_runs_is_taken(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_container_may_as_little_as_a_pod() -> None:
     whole = Spec("train-1", "churn-dev", "churn-dev", "experimentation", Placement(), IMAGE, identity=Identity("s"))
-    words = local.command(["podman"], whole, Path("/keys"), run_id="r", index=3)
+    words = local.command(["podman"], whole, Path("/keys"), called="c", run_id="r", index=3)
     for word in ("--rm", "--network=host", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"):
         assert word in words
     assert f"--user={local.container_user()}:{local.container_user()}" in words
@@ -157,6 +158,42 @@ def test_the_first_code_that_is_not_0_is_told_and_failures_are_repeated(
     wish = asked(None, ["-c", code, "{index}"], image=IMAGE, array=3, retries=1)
     assert local.run(lent(folders["rw"]), wish, print).code == 3
     assert len(tries.read_text()) == 1 + 2 + 2
+
+
+def test_the_time_is_that_of_all_and_nothing_is_repeated_after_it(folders: Mapping[str, Path], engine: Path) -> None:
+    wish = asked(None, ["-c", "import time; time.sleep(60)"], image=IMAGE, timeout=1, array=3, retries=9)
+    begin = time.monotonic()
+    assert local.run(lent(folders["rw"]), wish, print).code == 124
+    assert time.monotonic() - begin < 60
+
+
+def test_an_image_that_is_deaf_to_signals_is_ended_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs(
+        tmp_path,
+        monkeypatch,
+        podman="""\
+if [ "$1" = rm ]; then /bin/kill -9 "$(/bin/cat "$0.$3")"; exit; fi
+for word; do case "$word" in --name=*) echo $$ > "$0.${word#--name=}";; esac; done
+trap '' TERM
+/bin/sleep 60 & wait; wait""",
+    )
+    monkeypatch.setattr(local, "GRACE", 0.2)
+    whole = Spec("x", "churn-dev", "churn-dev", "experimentation", Placement(), IMAGE, timeout=1)
+    engine = [str(tmp_path / "only" / "podman")]
+    begin = time.monotonic()
+    assert local._all(engine, whole, None, {}, apart=True) == 124
+    assert time.monotonic() - begin < 30
+
+
+def test_what_admission_refuses_does_not_run_here_instead(
+    folders: Mapping[str, Path], engine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = lent(folders["rw"])
+    monkeypatch.setattr(Place, "root", Path(__file__).resolve().parents[2])
+    with pytest.raises(Refused, match="image-approved-registry"):
+        local.run(found, asked(None, image="docker.io/somebody/tool@sha256:" + "0" * 64), print)
 
 
 def test_what_takes_too_long_is_ended(folders: Mapping[str, Path], engine: Path) -> None:

@@ -13,7 +13,7 @@ from policies.cases import production
 from policies.rules import Resource, Tier, check
 from terrarium.inside import orders
 from terrarium.jobs import needs, router
-from terrarium.jobs.manifest import Identity, Spec, manifest
+from terrarium.jobs.manifest import LEAST, Identity, Spec, manifest
 from terrarium.jobs.router import Placement
 from terrarium.jobs.submitting import _name
 from tests.jobs.world import IMAGE, compute
@@ -82,6 +82,15 @@ def test_an_array_is_an_indexed_job() -> None:
     assert (job["completionMode"], job["completions"], job["parallelism"]) == ("Indexed", 20, 4)
     assert (job["backoffLimitPerIndex"], job["activeDeadlineSeconds"], job["suspend"]) == (2, 3600, True)
     assert "backoffLimit" not in job
+
+
+@pytest.mark.parametrize(("at_a_time", "least"), [(1, None), (2, "1"), (4, "1"), (5, "2"), (64, "16")])
+def test_an_array_begins_with_a_quarter(at_a_time: int, least: str | None) -> None:
+    """Kueue refuses a least that is not less than what is asked for."""
+    placement = Placement(queue="default", requests={"cpu": "1", "memory": "1Gi"}, parallelism=at_a_time)
+    made = manifest(replace(spec(tasks=100), placement=placement))
+    assert made["metadata"]["annotations"].get(LEAST) == least
+    assert LEAST not in made["spec"]["template"]["metadata"]["annotations"]
 
 
 def test_one_pod_is_a_plain_job() -> None:

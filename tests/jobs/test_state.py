@@ -170,5 +170,21 @@ def test_a_pod_without_a_machine_says_so() -> None:
     assert waiting.why(job(active=1), [lost], None) == "waits for a machine: 0/3 nodes are available"
 
 
+@pytest.mark.parametrize("ready", [0, 3])
+def test_a_machine_that_does_not_answer_is_said_with_what_helps(ready: int) -> None:
+    lost = pod(running={})
+    lost["metadata"]["deletionTimestamp"] = "2026-01-01T00:01:00Z"
+    lost["spec"] = {"nodeName": "node-7"}
+    lost["status"] |= {
+        "phase": "Running",
+        "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}],
+    }
+    said = waiting.why(job(active=1, ready=ready), [lost, pod(running={})], None)
+    assert "must leave node-7" in said
+    assert "once its Node is deleted" in said
+    lost["status"]["phase"] = "Failed"
+    assert waiting.why(job(active=1, ready=ready), [lost], None) == ""
+
+
 def test_a_running_job_does_not_wait() -> None:
     assert waiting.why(job(active=1, ready=1), [pod(running={})], []) == ""
