@@ -179,7 +179,7 @@ def queues(namespace: pulumi.Output[str], offered: pulumi.Output[dict[str, Any]]
         },
         "resourceGroups": [
             {
-                "coveredResources": ["cpu", "memory", "pods", GPU],
+                "coveredResources": ["cpu", "memory", "pods", "ephemeral-storage", GPU],
                 "flavors": [
                     {
                         "name": "terrarium-general",
@@ -187,6 +187,7 @@ def queues(namespace: pulumi.Output[str], offered: pulumi.Output[dict[str, Any]]
                             {"name": "cpu", "nominalQuota": "39"},
                             {"name": "memory", "nominalQuota": "135680Mi"},
                             {"name": "pods", "nominalQuota": "500"},
+                            {"name": "ephemeral-storage", "nominalQuota": "1Pi"},
                             {"name": GPU, "nominalQuota": "0"},
                         ],
                     },
@@ -196,6 +197,7 @@ def queues(namespace: pulumi.Output[str], offered: pulumi.Output[dict[str, Any]]
                             {"name": "cpu", "nominalQuota": "7800m"},
                             {"name": "memory", "nominalQuota": "27136Mi"},
                             {"name": "pods", "nominalQuota": "500"},
+                            {"name": "ephemeral-storage", "nominalQuota": "1Pi"},
                             {"name": GPU, "nominalQuota": "0"},
                         ],
                     },
