@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal.errors import RehearsalError, explained
-from rehearsal.files import write_json
+from rehearsal.files import read_json, write_json
 from rehearsal.locks import locked
 from rehearsal.paths import cache
 from rehearsal.progress import Report
@@ -79,22 +79,40 @@ def unpacked(name: str, packages: Sequence[str], report: Report) -> Unpacked:
     Raises:
         RehearsalError: They can't be had; the text has apt's last words.
     """
-    folder = cache() / "builds" / f"{name}-{_digest(packages)}"
-    if not _complete(folder):
+    builds, asked = cache() / "builds", f"{name}-{_digest([_release(), platform.machine(), sorted(packages)])}"
+    found = _fitting(builds, asked)
+    if found is None:
         with explained(f"The cache {cache()} can't be written"):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with locked(folder.parent / f".{name}.lock", lambda: report.note("Another run is fetching packages.")):
-                if not _complete(folder):
+            builds.mkdir(parents=True, exist_ok=True)
+            with locked(builds / f".{name}.lock", lambda: report.note("Another run is fetching packages.")):
+                found = _fitting(builds, asked)
+                if found is None:
                     report.step(f"Fetching {', '.join(packages)}")
-                    _make(folder, packages)
-    return Unpacked(folder)
+                    found = _make(builds, asked, packages)
+    return Unpacked(found)
 
 
-def _digest(packages: Sequence[str]) -> str:
-    # What is installed decides what has to be fetched beside.
-    release = _release()
-    status = Path("/var/lib/dpkg/status")
-    marks = [release, platform.machine(), sorted(packages), status.stat().st_size if status.is_file() else 0]
+def _fitting(builds: Path, asked: str) -> Path | None:
+    """Return a folder of these packages whose programs find installed here what they were fetched without.
+
+    Their names are enough: within a release, versions only grow. What else is installed does not matter, or each
+    `apt install` of anything would have everything fetched again.
+    """
+    manifests = sorted(builds.glob(f"{asked}-*/{_MANIFEST}"))
+    installed = _installed() if manifests else set()
+    for manifest in manifests:
+        without = (read_json(manifest) or {}).get("without")
+        if isinstance(without, list) and installed.issuperset(without):
+            return manifest.parent
+    return None
+
+
+def _installed() -> set[str]:
+    lines = _run(["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n"]).splitlines()
+    return {name for status, _, name in (line.partition(" ") for line in lines) if status == "installed"}
+
+
+def _digest(marks: object) -> str:
     return hashlib.sha256(json.dumps(marks).encode()).hexdigest()[:20]
 
 
@@ -106,33 +124,34 @@ def _release() -> Mapping[str, str]:
     return {key: known.get(key, "") for key in ("ID", "VERSION_ID")}
 
 
-def _complete(folder: Path) -> bool:
-    return (folder / _MANIFEST).is_file()
-
-
-def _make(folder: Path, packages: Sequence[str]) -> None:
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
+def _make(builds: Path, asked: str, packages: Sequence[str]) -> Path:
+    fresh = Path(tempfile.mkdtemp(prefix=f".{asked}.new-", dir=builds))
     scratch = fresh / ".apt"
     try:
         archives = scratch / "archives"
-        for needed in (scratch / "lists" / "partial", archives / "partial"):
-            needed.mkdir(parents=True)
+        for own in (scratch / "lists" / "partial", archives / "partial"):
+            own.mkdir(parents=True)
         fresh.chmod(0o755)
-        own = [f"Dir::State::lists={scratch / 'lists'}", f"Dir::Cache::archives={archives}", f"Dir::Cache={scratch}"]
+        places = [f"Dir::State::lists={scratch / 'lists'}", f"Dir::Cache::archives={archives}", f"Dir::Cache={scratch}"]
         # As whoever asks: apt's own user may not enter a cache below a home that is closed.
         user = f"APT::Sandbox::User={'root' if os.getuid() == 0 else ''}"
-        options = [word for option in (*own, "Debug::NoLocking=true", user) for word in ("-o", option)]
+        options = [word for option in (*places, "Debug::NoLocking=true", user) for word in ("-o", option)]
         _run(["apt-get", "-qq", *options, "update"])
         fetch = ["--yes", "--no-install-recommends", "--download-only", "--reinstall", "install"]
         _run(["apt-get", "-qq", *options, *fetch, *packages])
+        # Of all that they may need, alternatives included, what was here already.
+        needed = _run(["apt-cache", *options, "depends", "--recurse", "--important", *packages]).split()
+        without = sorted(_installed().intersection(needed) - set(packages))
         found = sorted(archives.glob("*.deb"))
         for package in found:
             _run(["dpkg-deb", "--extract", str(package), str(fresh)])
         _name_alternatives(fresh)
         shutil.rmtree(scratch)
-        write_json(fresh / _MANIFEST, {"packages": [package.name for package in found]})
+        write_json(fresh / _MANIFEST, {"packages": [package.name for package in found], "without": without})
+        folder = builds / f"{asked}-{_digest(without)[:8]}"
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
+        return folder
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -146,7 +165,7 @@ def _name_alternatives(folder: Path) -> None:
                     (place / name).symlink_to(program)
 
 
-def _run(command: Sequence[str]) -> None:
+def _run(command: Sequence[str]) -> str:
     variables = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(
@@ -166,3 +185,4 @@ def _run(command: Sequence[str]) -> None:
             f"Debian's packages can't be had. {command[0]}'s last words:\n{said}\n"
             "Check that this machine reaches its package mirror (`apt-get update`); then run it again."
         )
+    return done.stdout
