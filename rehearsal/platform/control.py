@@ -237,15 +237,13 @@ class Platform:
             shutil.rmtree(self.folder)
 
     def _end_parts(self) -> None:
-        found = self._layout.machine
         if survivors := instance.stop(self._layout, instance.find(self._layout).items()):
             named = ", ".join(f"{name} (process {process.pid})" for name, process in survivors.items())
             raise RehearsalError(
                 f"The platform '{self.name}' is not stopped: {named} does not end, not even by SIGKILL. It waits for "
                 "the system, such as a disk that does not answer; run this again when that is put right."
             )
-        if found:
-            machine.down(found)
+        machine.down(self._layout.machine_file)
 
     def status(self) -> Status:
         """Return what runs and whether it is ready. Changes nothing."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -23,22 +25,51 @@ def _hierarchies() -> list[Path]:
     return [path for path in sorted(_ROOT.glob("*")) if path.is_dir() and not path.is_symlink()]
 
 
-def make(name: str) -> None:
-    """Make the group.
+def why_not() -> str:
+    """Return why no group can be made here, as a clause; empty if one can. It is tried: no mode of a file tells."""
+    probe = f"terrarium-probe-{os.getpid()}"
+    try:
+        return make(probe)
+    finally:
+        remove(probe)
+
+
+def make(name: str) -> str:
+    """Make the group, and return why it can't be made, as a clause; empty if it was.
 
     Args:
         name: One path component.
-
-    Raises:
-        OSError: This machine does not let it be made.
     """
-    if _unified():
-        available = (_ROOT / "cgroup.controllers").read_text(encoding="ascii").split()
-        for group in (_ROOT, _ROOT / name):
-            group.mkdir(exist_ok=True)
-            wanted = " ".join(f"+{controller}" for controller in available)
+    if not _hierarchies():
+        return "this machine has no control groups"
+    try:
+        if _unified():
+            _make_unified(name)
+        else:
+            _make_in_each(name)
+    except OSError as error:
+        hint = ""
+        if error.errno == errno.EBUSY:
+            # The kernel hands controllers on from no group that has processes, except from the machine's own root.
+            hint = "; in a container, they must be the machine's (Docker: --privileged --cgroupns=host)"
+        return f"control groups can't be made here: {error.strerror}{hint}"
+    return ""
+
+
+def _make_unified(name: str) -> None:
+    for group in (_ROOT, _ROOT / name):
+        group.mkdir(exist_ok=True)
+        # Asked again for what they have, some groups refuse.
+        enabled, available = (
+            set((group / file).read_text(encoding="ascii").split())
+            for file in ("cgroup.subtree_control", "cgroup.controllers")
+        )
+        if missing := sorted(available - enabled):
+            wanted = " ".join(f"+{controller}" for controller in missing)
             (group / "cgroup.subtree_control").write_text(wanted, encoding="ascii")
-        return
+
+
+def _make_in_each(name: str) -> None:
     for hierarchy in _hierarchies():
         group = hierarchy / name
         group.mkdir(exist_ok=True)

@@ -52,7 +52,8 @@ def main() -> NoReturn:
     plan = json.loads(parser.parse_args().plan.read_text(encoding="utf-8"))
     Path(plan["ready"]).unlink(missing_ok=True)
     cgroups.remove(plan["cgroup"])
-    cgroups.make(plan["cgroup"])
+    if reason := cgroups.make(plan["cgroup"]):
+        raise SystemExit(reason)
     _check(_libc.unshare(_NEWPID), "a namespace of processes")
     ready, go = os.pipe(), os.pipe()
     child = os.fork()
