@@ -57,8 +57,13 @@ def main() -> NoReturn:
     _check(_libc.unshare(_NEWPID), "a namespace of processes")
     ready, go = os.pipe(), os.pipe()
     child = os.fork()
+    # Each keeps its own end alone: it waits for the other's word, and must see when the other has ended.
     if child == 0:
+        os.close(ready[0])
+        os.close(go[1])
         _begin_inside(plan, ready[1], go[0])
+    os.close(ready[1])
+    os.close(go[0])
     try:
         _wire(plan, ready[0], go[1])
         code = _wait(child)
@@ -159,7 +164,8 @@ class Inside:
     def __init__(self, plan: Mapping[str, Any]) -> None:
         self._plan = plan
         self._variables: dict[str, str] = plan["variables"]
-        self._running: dict[int, Mapping[str, Any]] = {}
+        # Not the numbers alone: a Popen that nobody holds has its process buried by the next one that is made.
+        self._running: dict[int, tuple[subprocess.Popen[bytes], Mapping[str, Any]]] = {}
         self._started: dict[str, list[float]] = {}
         self._asked = False
 
@@ -192,15 +198,15 @@ class Inside:
             process = subprocess.Popen(
                 program["command"], env=self._variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        self._running[process.pid] = program
+        self._running[process.pid] = (process, program)
         self._started.setdefault(program["name"], []).append(time.monotonic())
 
     def _await_containers(self) -> None:
         deadline = time.monotonic() + _PATIENCE
         command = [*self._plan["ctr"], "version"]
         while subprocess.run(command, env=self._variables, capture_output=True, check=False).returncode:
-            if self._asked or time.monotonic() > deadline:
-                raise SystemExit("containerd does not answer; see its log")
+            if self._bury() or self._asked or time.monotonic() > deadline:
+                raise SystemExit(f"containerd does not answer. It said:\n{_said(self._plan['programs'][0])}")
             time.sleep(_POLL)
 
     def _import(self, archive: str) -> None:
@@ -210,10 +216,11 @@ class Inside:
     def _bury(self) -> Mapping[str, Any] | None:
         """Wait for what ended, orphans among it; start parts again. Return one that won't stay."""
         with suppress(ChildProcessError):
-            while (pid := os.waitpid(-1, os.WNOHANG)[0]) > 0:
-                program = self._running.pop(pid, None)
-                if program is None:
+            while (ended := os.waitpid(-1, os.WNOHANG))[0] > 0:
+                process, program = self._running.pop(ended[0], (None, None))
+                if process is None or program is None:
                     continue
+                process.returncode = os.waitstatus_to_exitcode(ended[1])
                 started = [at for at in self._started[program["name"]] if time.monotonic() - at < _SETTLED]
                 self._started[program["name"]] = started
                 if len(started) >= _RESTARTS:
