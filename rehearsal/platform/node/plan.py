@@ -86,7 +86,7 @@ def _plan(layout: Layout, built: Mapping[str, Path], found: debian.Unpacked) -> 
         "ip": ip(),
         "ctr": [str(_program(found, "ctr")), f"--address={_SOCKET}", "--namespace=k8s.io"],
         "variables": found.variables(),
-        "sysctl": {"net.ipv4.ip_forward": "1", "net.bridge.bridge-nf-call-iptables": "1"},
+        "sysctl": {"net.ipv4.ip_forward": "1"},
         "storage": str(storage),
         "binds": {str(storage / "kubelet"): _KUBELET},
         "images": _images(layout, built),
@@ -197,7 +197,7 @@ config_path = "{layout.node / "registries"}"
 
 def _pod_network() -> dict[str, Any]:
     # A cable for each pod, so that every packet between two of them is routed past the filter. On a bridge it would
-    # pass beneath it unless the kernel is told otherwise.
+    # pass beneath it unless the kernel has br_netfilter and is told so.
     addresses = {
         "type": "host-local",
         "dataDir": "/run/cni",
