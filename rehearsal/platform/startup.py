@@ -181,6 +181,8 @@ class Startup:
         for path, content in node_objects.permissions():
             api.apply(path, content)
         if "node" not in self._running:
+            # What a node that was killed left must not pass for this one's.
+            layout.node_ready.unlink(missing_ok=True)
             node_objects.clear(api, layout.node_name)
         self._spawn(commands, "node")
         self._await("node", "its programs to start", layout.node_ready.is_file, deadline)

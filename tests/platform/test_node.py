@@ -7,14 +7,16 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from rehearsal.errors import RehearsalError
-from rehearsal.platform import Platform
+from rehearsal.platform import Platform, startup
 from rehearsal.platform.layout import Layout
 from rehearsal.platform.node import machine
+from rehearsal.platform.processes import Running, spawn
 from tests.support import nodes
 from tests.support.cluster import kubectl
 from tests.support.waiting import PATIENCE, until
@@ -56,6 +58,12 @@ def keeper(platform: Platform) -> psutil.Process:
 def inside(platform: Platform, program: str) -> psutil.Process:
     [found] = [p for p in keeper(platform).children(recursive=True) if Path((p.cmdline() or [""])[0]).name == program]
     return found
+
+
+def uid(platform: Platform) -> str:
+    node = platform.api().get(f"/api/v1/nodes/{Layout(platform.folder).node_name}")
+    assert node
+    return str(node["metadata"]["uid"])
 
 
 def hello(platform: Platform, name: str) -> str:
@@ -101,7 +109,17 @@ def test_a_stopped_platform_leaves_nothing_and_starts_again(platform: Platform) 
     assert "CoreDNS-" in hello(platform, "again")
 
 
-def test_a_killed_node_leaves_nothing_and_comes_back(platform: Platform, ask: Kubectl) -> None:
+def test_a_node_that_was_killed_leaves_nothing_once_its_platform_is_stopped(platform: Platform) -> None:
+    victim = keeper(platform)
+    victim.kill()
+    victim.wait(PATIENCE)
+    platform.stop()
+    assert nodes.traces(platform.folder) == []
+
+
+def test_a_killed_node_leaves_nothing_and_comes_back(
+    platform: Platform, ask: Kubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ask("delete", "job", "long", "--ignore-not-found")
     create(platform, nodes.waiting_job("long", retries=1))
     until(lambda: ask("get", "pods", "-l", "job-name=long", "-o", "jsonpath={.items[*].status.phase}") == "Running")
@@ -112,8 +130,20 @@ def test_a_killed_node_leaves_nothing_and_comes_back(platform: Platform, ask: Ku
     victim.wait(PATIENCE)
     psutil.wait_procs(below, timeout=PATIENCE)
     assert not [process for process in below if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    # Its signs are still there, and must not pass for those of the one that is started.
+    ready, before = Layout(platform.folder).node_ready, uid(platform)
+    assert ready.is_file()
+    there: list[bool] = []
+
+    def spawned(*command: Any, **options: Any) -> Running:
+        there.append(ready.exists())
+        return spawn(*command, **options)
+
+    monkeypatch.setattr(startup, "spawn", spawned)
     assert not platform.status().ready
     assert platform.start().ready
+    assert there == [False]
+    assert uid(platform) != before
     # The pod ended with its node; the Job makes another.
     until(lambda: ask("get", "pods", "-l", "job-name=long", "-o", "jsonpath={.items[*].status.phase}") == "Running")
     assert ask("get", "pods", "-l", "job-name=long", "-o", "name") != first
@@ -144,7 +174,7 @@ def test_a_node_whose_program_will_not_stay_ends_and_says_which(platform: Platfo
     inside(platform, "kubelet").kill()
     node.wait(PATIENCE)
     log = (platform.folder / "logs" / "node.log").read_text(encoding="utf-8")
-    assert "node: kubelet ended 5 times in a row; see its log" in log
+    assert "node: kubelet ended 5 times in a row. It said:\n  " in log
     # What it is told is written anew.
     assert platform.start().ready
 

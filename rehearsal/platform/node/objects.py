@@ -8,6 +8,7 @@ from typing import Any
 from rehearsal.platform.api import Api
 from rehearsal.platform.layout import KUBELET_CLIENT, RESOLVER
 from rehearsal.platform.node.plan import resolver_image
+from rehearsal.platform.objects import NODES
 
 _GROUP = "rbac.authorization.k8s.io"
 _RBAC = f"{_GROUP}/v1"
@@ -88,16 +89,18 @@ def resolver() -> list[tuple[str, dict[str, Any]]]:
 
 
 def clear(api: Api, node: str) -> None:
-    """Take the pods of a machine that is gone off the cluster, so that what made them makes others.
+    """Take a machine that is gone off the cluster, and its pods, so that what made them makes others.
 
-    kubelet, started anew without a trace of them, would run their containers a second time, whatever their restart
-    policy says. A cloud deletes the Node of a machine that it replaces, and then Kubernetes' own collector does this,
-    40 s later (pkg/controller/podgc, `markFailedAndDeletePodWithCondition`).
+    The Node would be Ready for 40 s more, and pods be given to nobody. kubelet, started anew without a trace of the
+    pods, would run their containers a second time, whatever their restart policy says. A cloud deletes the Node of a
+    machine that it replaces, too, and then Kubernetes' own collector does the rest, 40 s later (pkg/controller/podgc,
+    `markFailedAndDeletePodWithCondition`).
 
     Args:
         api: The API server.
         node: The node's name.
     """
+    api.delete(f"{NODES}/{node}")
     found = api.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{node}") or {}
     for pod in found.get("items", []):
         name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
@@ -124,9 +127,10 @@ def _disrupted(name: str, namespace: str, uid: str) -> dict[str, Any]:
 
 
 def resolves(api: Api) -> bool:
-    """Return whether the resolver is ready to be asked."""
-    found = api.get(f"/apis/apps/v1/namespaces/kube-system/deployments/{_DNS}") or {}
-    return bool(found.get("status", {}).get("readyReplicas"))
+    """Return whether the resolver is ready to be asked: its pod, as what its Deployment says may be of the last one."""
+    found = api.get(f"{_SYSTEM}/pods?labelSelector=k8s-app%3D{_LABELS['k8s-app']}") or {}
+    conditions = [entry for pod in found.get("items", []) for entry in pod.get("status", {}).get("conditions", [])]
+    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
 
 
 def _pod() -> dict[str, Any]:
