@@ -2,7 +2,8 @@
 
 The node's mounts, network, rules and processes are in namespaces of its own. When their first process goes, the kernel
 ends all others, shims and containers among them, and takes mounts, addresses and packet filters away with the
-namespaces. What the kernel leaves behind are empty control groups: they are removed at the end, or by the next keeper.
+namespaces. What the kernel leaves behind are empty control groups: they are removed at the end, by the next keeper,
+or when the platform is stopped.
 
 Run as `python -m rehearsal.platform.node.keeper --plan=FILE` (see `plan.py`), as root.
 """
