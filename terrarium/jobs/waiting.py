@@ -13,7 +13,8 @@ FLAVORS = "terrarium-"
 _UID = "kueue.x-k8s.io/job-uid"
 _UNUSED = re.compile(r"insufficient unused quota for (\S+) in flavor (\S+), (\S+) more needed")
 _NEVER = re.compile(r"insufficient quota for (\S+) in flavor (\S+),.* > maximum capacity \((\S+)\)")
-_QUEUE = re.compile(r"(?:Local|Cluster)Queue (\S+) (doesn't exist|is inactive|is stopped|is terminating or missing)")
+_QUEUE = re.compile(r"(?:Local|Cluster)Queue (\S+) (doesn't exist|is inactive|is terminating or missing)")
+_STOPPED = re.compile(r"(?:Local|Cluster)Queue (\S+) is (stopped)")
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _NOT_MADE = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 _EVICTED = {
@@ -79,6 +80,10 @@ def _reserved(message: str) -> str:
     for pattern, form in (
         (_UNUSED, "{2} more {0} must become free in pool {1}"),
         (_NEVER, "it asks for more {0} than pool {1} may ever give it, {2}"),
+        (
+            _STOPPED,
+            "queue {0} is {1}: the environment sleeps (`terrarium wake` ends that), or an administrator holds it",
+        ),
         (_QUEUE, "queue {0} {1}: bring the environment's stack up to date (`terrarium up`), or ask its owner"),
     ):
         found = pattern.findall(message)

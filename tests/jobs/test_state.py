@@ -126,6 +126,7 @@ def test_a_queued_job_says_its_place_and_what_it_waits_for() -> None:
         ),
         ("LocalQueue default doesn't exist", "queue default doesn't exist: bring the environment's stack up to date"),
         ("ClusterQueue churn-dev is inactive", "queue churn-dev is inactive"),
+        ("ClusterQueue churn-dev is stopped", "queue churn-dev is stopped: the environment sleeps (`terrarium wake`"),
         ("something else entirely", "something else entirely"),
     ],
 )
