@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
 
@@ -24,8 +24,11 @@ Kueue = Literal["made", "found", "none"]
 there, or not."""
 KUEUE_REGISTRY = "registry.k8s.io/kueue"
 """Where the images of a Kueue that is made here come from."""
-GPU_RESOURCE = "nvidia.com/gpu"
+GPU_RESOURCE: Final = "nvidia.com/gpu"
 """What pods ask for GPUs by, where a pool does not say otherwise."""
+GpuResource = Literal["nvidia.com/gpu", "amd.com/gpu", "gpu.intel.com/i915", "gpu.intel.com/xe", "habana.ai/gaudi"]
+"""What vendors' device plugins call their devices (kubernetes.io, "Schedule GPUs"). A namespace's quota bounds each by
+its name and knows no pattern: what is called otherwise, nothing would bound."""
 PRIORITIES = ("low", "normal", "high")
 """What a job may say of its importance among the jobs of its environment."""
 DEFAULT_QUEUE = "default"

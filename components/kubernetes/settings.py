@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints, WithJsonSchema
 
-from components.compute import GPU_RESOURCE
+from components.compute import GPU_RESOURCE, GpuResource
 from components.settings.fields import (
     Cidr,
     Count,
@@ -148,8 +148,8 @@ class ExistingPool(Settings):
     """Memory of one machine that pods may ask for."""
     gpu: Count = 0
     """GPUs of one machine."""
-    gpu_resource: Line = GPU_RESOURCE
-    """What pods ask for them by."""
+    gpu_resource: GpuResource = GPU_RESOURCE
+    """What pods ask for them by: what their vendor's device plugin calls them. Each kind is bounded by `quota.gpu`."""
     max: Annotated[int, Field(ge=1, le=100_000)]
     """Machines at most."""
     spot: StrictBool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import get_args
 
 import pulumi
 from pulumi_kubernetes.core.v1 import (
@@ -15,6 +16,7 @@ from pulumi_kubernetes.core.v1 import (
     ScopeSelectorArgs,
 )
 
+from components.compute import GpuResource
 from components.settings import quantities
 from components.settings.models import ContainerSettings, QuotaSettings
 from components.workspace.scope import Scope
@@ -43,7 +45,7 @@ def quota(scope: Scope, settings: QuotaSettings, *, borrows: bool = False) -> Re
                 "requests.cpu": _times(settings.cpu, factor),
                 "requests.memory": memory,
                 "limits.memory": memory,
-                "requests.nvidia.com/gpu": _times(str(settings.gpu), factor),
+                **{f"requests.{name}": _times(str(settings.gpu), factor) for name in get_args(GpuResource)},
                 "pods": str(settings.pods),
                 "requests.storage": settings.storage,
                 "persistentvolumeclaims": str(settings.volumes),

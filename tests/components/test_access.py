@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from components.compute import GpuResource
 from components.tiers import Tier
 
 Block = Callable[..., dict[str, Any]]
@@ -145,6 +146,8 @@ def test_the_quota_closes_ways_in_and_foreign_priorities(run: Any, environment: 
     quotas = {r.metadata["name"]: r.inputs["spec"] for r in run("dev", environment()).of("ResourceQuota").values()}
     hard = quotas["quota"]["hard"]
     assert (hard["services.loadbalancers"], hard["services.nodeports"]) == ("0", "0")
+    # Of every vendor, or a pod by hand took what `quota.gpu` does not give.
+    assert {key: hard[f"requests.{key}"] for key in get_args(GpuResource)} == dict.fromkeys(get_args(GpuResource), "0")
     counted = {key: value for key, value in hard.items() if key.startswith("count/")}
     assert counted == {"count/jobs.batch": "1000", "count/configmaps": "500", "count/secrets": "500"}
     foreign = quotas["foreign-priorities"]
