@@ -88,7 +88,8 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _make(folder: Path, report: Report) -> None:
-    program = debian.unpacked("mmdebstrap", ("mmdebstrap",), report).program("mmdebstrap")
+    found = debian.unpacked("mmdebstrap", ("mmdebstrap",), report)
+    program = found.program("mmdebstrap")
     if program is None:
         raise RehearsalError("Debian's mmdebstrap can't be had, and the base image is made by it.")
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
@@ -97,7 +98,7 @@ def _make(folder: Path, report: Report) -> None:
         excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _WITHOUT]
         hooks = [f"--customize-hook={hook}" for hook in _HOOKS]
         what = ["--mode=root", "--variant=essential", f"--include={','.join(_PACKAGES)}", *excluded, *hooks]
-        _run([str(program), "--quiet", *what, _SUITE, str(tree)])
+        _run([str(program), "--quiet", *what, _SUITE, str(tree)], found)
         manifest = image_blobs(fresh, layers=[tree], settings=_SETTINGS)
         tree.unlink()
         write_json(fresh / _NOTE, manifest)
@@ -107,9 +108,10 @@ def _make(folder: Path, report: Report) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _run(command: list[str]) -> None:
-    # Files as old as the epoch: the same packages make the same image.
-    variables = {"PATH": debian.SYSTEM, "SOURCE_DATE_EPOCH": "0", "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
+def _run(command: list[str], found: debian.Unpacked) -> None:
+    # Files as old as the epoch: the same packages make the same image. It starts a second program of its package.
+    own = {"SOURCE_DATE_EPOCH": "0", "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
+    variables = found.variables() | own
     try:
         done = subprocess.run(
             command,
