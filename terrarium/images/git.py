@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import tarfile
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,29 @@ from terrarium.images import cache
 _REMOTE = re.compile(r"git\+(?P<url>[a-z][a-z+.-]*://[^#]+?)@(?P<rev>[^@#/][^@#]*)(?:#(?P<path>.*))?", re.IGNORECASE)
 _LOCAL = re.compile(r"(?P<rev>[^-:/\s][^:\s]*):(?P<path>.*)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHORT = re.compile(r"[0-9a-f]{4,39}")
+# Where a mirror keeps all branches and tags of a server: below names that nobody else's fetch takes.
+_KEPT = "refs/terrarium"
+# As git understands "all of it", also in a repository that has a part.
+_ALL = "--depth=2147483647"
+# What leads git elsewhere than the folder it is told (`git rev-parse --local-env-vars`), as in a hook. Configuration in
+# variables stays, as for git's own submodules: a CI gives its login so.
+_AMBIENT = {
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+}
 # Seconds for one question; a clone of a large repository may take as long.
 _PATIENCE = 300
 
@@ -66,9 +90,12 @@ def checked_out(commit: Commit) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     Raises:
         InvalidInput: There is no such repository, commit or path.
     """
-    repository = _around() if commit.url is None else _mirror(commit)
-    uri = _remote(repository) if commit.url is None else _public(commit.url)
-    name = _resolved(repository, commit)
+    if commit.url is None:
+        repository = _around()
+        uri, name = _remote(repository), _local(repository, commit)
+    else:
+        repository = _mirror(commit.url)
+        uri, name = _public(commit.url), _fetched(repository, commit.url, commit.rev)
     # The folder around a script too: modules that it imports stand there.
     around = str(Path(commit.path).parent) if commit.path.endswith(".py") else commit.path
     paths = [] if around in {"", "."} else [around]
@@ -76,8 +103,11 @@ def checked_out(commit: Commit) -> Iterator[tuple[Path, Mapping[str, Any]]]:
         packed = _git(repository, "archive", "--format=tar", name, "--", *paths)
         if packed is None:
             raise InvalidInput(f"commit {commit.rev} has no {commit.path}")
-        with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-            tar.extractall(folder, filter="data")
+        try:
+            with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+                tar.extractall(folder, filter=_within)  # noqa: S202 - the filter is Python's own for data, and one more
+        except tarfile.TarError as error:
+            raise InvalidInput(f"the files of commit {commit.rev} can't be laid out: {error}") from None
         yield folder, {"uri": uri or "git+file:", "digest": {"gitCommit": name}}
 
 
@@ -115,35 +145,57 @@ def _inside(path: str) -> str:
     return str(Path(path)) if path else ""
 
 
-def _mirror(commit: Commit) -> Path:
-    """Return a repository of ours that has the commit."""
-    url = str(commit.url)
+def _within(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """Take what is in a commit, and leave out a link to what is not: of that a commit knows nothing."""
+    try:
+        return tarfile.data_filter(member, folder)
+    except (tarfile.AbsoluteLinkError, tarfile.LinkOutsideDestinationError):
+        return None
+
+
+def _mirror(url: str) -> Path:
+    """Return the repository in which we keep what was fetched from an address."""
     place = cache.folder() / "git" / cache.digest(url)[:20]
     if not (place / "HEAD").exists():
         place.mkdir(parents=True, exist_ok=True)
         _git(place, "init", "--bare", "--quiet")
-    if _COMMIT.fullmatch(commit.rev) and _git(place, "cat-file", "-e", f"{commit.rev}^{{commit}}") is not None:
-        return place
-    fetched = _git(place, "fetch", "--quiet", "--depth=1", "--no-tags", url, f"+{commit.rev}:refs/terrarium/wanted")
-    if fetched is None:
-        # Not every server gives a commit that is no branch's or tag's end.
-        everything = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-        if _git(place, "fetch", "--quiet", url, *everything) is None:
-            raise InvalidInput(f"{_public(url)} can't be read: {_said(place, 'ls-remote', url)}")
-        _git(place, "update-ref", "-d", "refs/terrarium/wanted")
     return place
 
 
-def _resolved(repository: Path, commit: Commit) -> str:
-    wanted = ["refs/terrarium/wanted", commit.rev] if commit.url else [commit.rev]
-    for name in wanted:
-        found = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-        if found:
-            return found.decode().strip()
-    where = _public(commit.url) if commit.url else "the repository around this folder"
-    if commit.url is None and _git(repository, "rev-parse", "--git-dir") is None:
+def _fetched(mirror: Path, url: str, rev: str) -> str:
+    """Return a commit's id, once the mirror has it."""
+    exact = _COMMIT.fullmatch(rev) is not None
+    if exact and (there := _commit(mirror, rev)):
+        return there
+    # A name of this call's own: others fetch other commits into the same mirror at the same time.
+    wanted = f"{_KEPT}/{uuid.uuid4()}"
+    names = [wanted]
+    if _git(mirror, "fetch", "--quiet", "--depth=1", "--no-tags", url, f"+{rev}:{wanted}") is None:
+        # Not every server gives a commit that is no branch's or tag's end.
+        everything = (f"+refs/heads/*:{_KEPT}/heads/*", f"+refs/tags/*:{_KEPT}/tags/*")
+        if _git(mirror, "fetch", "--quiet", "--prune", "--no-tags", _ALL, url, *everything) is None:
+            raise InvalidInput(f"{_public(url)} can't be read: {_said(mirror, 'ls-remote', url)}")
+        names = [f"{_KEPT}/tags/{rev}", f"{_KEPT}/heads/{rev}", *([rev] if _SHORT.fullmatch(rev) else [])]
+    found = next((one for name in ([rev] if exact else names) if (one := _commit(mirror, name))), None)
+    _git(mirror, "update-ref", "-d", wanted)
+    if found is None:
+        raise InvalidInput(f"{_public(url)} has no commit, tag or branch `{rev}`")
+    return found
+
+
+def _local(repository: Path, commit: Commit) -> str:
+    found = _commit(repository, commit.rev)
+    if found is not None:
+        return found
+    if _git(repository, "rev-parse", "--git-dir") is None:
         raise InvalidInput(f"{commit.rev}:{commit.path} does not exist, and no git repository is around this folder")
-    raise InvalidInput(f"{where} has no commit, tag or branch `{commit.rev}`")
+    raise InvalidInput(f"the repository around this folder has no commit, tag or branch `{commit.rev}`")
+
+
+def _commit(repository: Path, name: str) -> str | None:
+    """Return the id of the commit that a name leads to."""
+    found = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    return found.decode().strip() if found else None
 
 
 def _remote(folder: Path) -> str:
@@ -178,7 +230,7 @@ def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
             ["git", *safe, "-C", str(folder.absolute()), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env={**os.environ, **quiet},
+            env={**{key: value for key, value in os.environ.items() if key not in _AMBIENT}, **quiet},
             timeout=_PATIENCE,
             check=False,
         )

@@ -107,6 +107,56 @@ def test_a_commit_of_another_repository(repository: Path, rev: str) -> None:
             assert ("print(1)" in found.files["train.py"].read_text()) == (rev != "main")
 
 
+def test_a_pinned_commit_is_not_what_was_fetched_last(repository: Path) -> None:
+    pinned = git(repository, "rev-parse", "HEAD")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "two")
+    other = git(repository, "rev-parse", "HEAD")
+    for name in (pinned, other, pinned, "main", pinned, pinned[:9]):
+        with opened(f"git+file://{repository}@{name}#jobs/train.py", "3.11") as found:
+            assert found.origin["digest"] == {
+                "gitCommit": other if name == "main" else git(repository, "rev-parse", name)
+            }
+
+
+def test_an_old_commit_by_the_beginning_of_its_id(repository: Path) -> None:
+    # After a fetch of the newest alone, whose history is not there yet.
+    old = git(repository, "rev-parse", "HEAD")
+    for number in range(3):
+        git(repository, "commit", "-q", "--allow-empty", "-m", str(number))
+    for name in ("main", old[:10]):
+        with opened(f"git+file://{repository}@{name}#jobs/train.py", "3.11") as found:
+            wanted = git(repository, "rev-parse", name)
+            assert found.origin["digest"] == {"gitCommit": wanted}
+    gone = f"git+file://{repository}@gone#jobs/train.py"
+    with pytest.raises(InvalidInput, match="no commit, tag or branch `gone`"), opened(gone, "3.11"):
+        pass
+
+
+def test_a_link_out_of_a_commit_is_not_of_it(repository: Path) -> None:
+    (repository / "jobs" / "data").symlink_to("/etc")
+    (repository / "jobs" / "up").symlink_to("../../..")
+    (repository / "jobs" / "same.py").symlink_to("helper.py")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "links")
+    with opened("HEAD:jobs/train.py", "3.11") as found:
+        assert sorted(path.name for path in found.where.parent.iterdir()) == ["helper.py", "same.py", "train.py"]
+
+
+def test_a_hook_does_not_lead_git_elsewhere(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = git(repository, "rev-parse", "HEAD")
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    git(other, "commit", "-q", "--allow-empty", "-m", "other")
+    # As git sets them for what it starts.
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    assert origin(repository / "jobs" / "train.py", "00")["digest"]["gitCommit"] == head
+    with opened(f"git+file://{repository}@main#jobs/train.py", "3.11") as found:
+        assert found.origin["digest"] == {"gitCommit": head}
+
+
 def test_a_repository_that_is_not_there(cache_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"can't be read"), opened(f"git+file://{tmp_path}/gone@main#x.py", "3.11"):
         pass
