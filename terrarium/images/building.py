@@ -80,7 +80,7 @@ def _build(job: Job, by: Signer | None) -> Built:
     if known and job.repository.digest(str(known.get("digest"))):
         try:
             return _again(job, known, by)
-        except (KeyError, TypeError):
+        except (KeyError, ValueError):
             # Noted by another release: built anew.
             pass
     # Imported here: an unchanged image is not delivered again.

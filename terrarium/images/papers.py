@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from terrarium.images import referrers, sbom, scan, statements
 from terrarium.images.referrers import Paper
 from terrarium.images.registry import Repository, digest_of
 from terrarium.images.scan import Scan
 from terrarium.images.signing import ENVELOPE, opened, seal
+from terrarium.images.statements import Provenance
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer
 
 _PREDICATE = "in-toto.io/predicate-type"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Known:
 
     Args:
         provenance: Where it comes from (SLSA), as stated; None if nothing is.
+        base: What that says the image is built on.
         signer: Who vouches for that; None if nobody who counts does.
         scan: The newest scan, of those whose signer counts if there are any.
         scan_signer: Who vouches for that.
@@ -33,6 +36,7 @@ class Known:
     """
 
     provenance: Mapping[str, Any] | None = None
+    base: str = ""
     signer: str | None = None
     scan: Scan | None = None
     scan_signer: str | None = None
@@ -66,53 +70,64 @@ def read(repository: Repository, digest: str, signers: Mapping[str, str]) -> Kno
         digest: The image's.
         signers: Public keys (PEM) of those who count, by name.
     """
+    pile = _Pile({}, [], [])
     wrong: list[str] = []
-    told: dict[str, list[tuple[Mapping[str, Any], str | None]]] = {}
-    bills: dict[str, Sequence[str]] = {}
     for descriptor in referrers.listed(repository, digest):
-        kind = descriptor.get("artifactType")
-        if kind not in {statements.MEDIA_TYPE, sbom.MEDIA_TYPE}:
-            continue
-        data = referrers.read(repository, descriptor)
         try:
-            if kind == sbom.MEDIA_TYPE:
-                bills[digest_of(data)] = _components(data)
-                continue
-            statement, signer = opened(data, signers)
-            if digest not in statements.subject(statement):
-                wrong.append(f"paper {descriptor['digest']} speaks of another image")
-                continue
-            told.setdefault(str(statement.get("predicateType")), []).append((statement["predicate"], signer))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            wrong.append(f"paper {descriptor['digest']} can't be read: {error}")
-    provenance, signer = _best(told.get(statements.PROVENANCE, []))
-    scans = [(one["scan"], by) for one, by in told.get(statements.SCAN, [])]
-    newest, scan_signer = _best(sorted(scans, key=lambda pair: str(pair[0].get("tried"))))
+            pile.add(repository, digest, descriptor, signers)
+        except ValueError as error:
+            wrong.append(f"paper {descriptor.get('digest')} is not believed: {error}")
+        except (LookupError, TypeError, AttributeError, RecursionError):
+            wrong.append(f"paper {descriptor.get('digest')} is not believed: it is not in its kind's form")
+    provenance, signer = _best(pile.provenances)
+    pile.scans.sort(key=lambda pair: pair[0].tried)
+    newest, scan_signer = _best(pile.scans)
     return Known(
-        provenance=provenance,
+        provenance=provenance.predicate if provenance else None,
+        base=provenance.base if provenance else "",
         signer=signer,
-        scan=scan.read(newest) if newest else None,
+        scan=newest,
         scan_signer=scan_signer,
-        components=_vouched(bills, provenance),
+        # The provenance's signer vouches for the bill of materials that it names, and for no other.
+        components=pile.bills.get(provenance.bill, ()) if provenance else (),
         wrong=wrong,
     )
 
 
-def _best(told: Sequence[tuple[Mapping[str, Any], str | None]]) -> tuple[Mapping[str, Any] | None, str | None]:
+@dataclass
+class _Pile:
+    """Papers that could be read, each with who vouches for it."""
+
+    bills: dict[str, Sequence[str]]
+    provenances: list[tuple[Provenance, str | None]]
+    scans: list[tuple[Scan, str | None]]
+
+    def add(
+        self, repository: Repository, image: str, descriptor: Mapping[str, Any], signers: Mapping[str, str]
+    ) -> None:
+        """Add a paper; whoever may push can have made it, so that anything may be wrong with it."""
+        kind = descriptor.get("artifactType")
+        if kind not in {statements.MEDIA_TYPE, sbom.MEDIA_TYPE}:
+            return
+        data = referrers.read(repository, descriptor)
+        if kind == sbom.MEDIA_TYPE:
+            self.bills[digest_of(data)] = _components(data)
+            return
+        statement, signer = opened(data, signers)
+        if image not in statements.subject(statement):
+            raise ValueError("it speaks of another image")
+        predicate = statement["predicate"]
+        if statement.get("predicateType") == statements.PROVENANCE:
+            self.provenances.append((statements.read_provenance(predicate), signer))
+        elif statement.get("predicateType") == statements.SCAN:
+            self.scans.append((scan.read(predicate["scan"]), signer))
+
+
+def _best(told: Sequence[tuple[_T, str | None]]) -> tuple[_T | None, str | None]:
     """Return the last one that somebody vouches for, or else the last one."""
     if not told:
         return None, None
     return ([one for one in told if one[1]] or told)[-1]
-
-
-def _vouched(bills: Mapping[str, Sequence[str]], provenance: Mapping[str, Any] | None) -> Sequence[str]:
-    """Return the packages of the bill of materials that the provenance names: its signer vouches for no other."""
-    named = [
-        f"sha256:{one['digest']['sha256']}"
-        for one in (provenance or {}).get("runDetails", {}).get("byproducts", [])
-        if one.get("name") == "sbom"
-    ]
-    return next((bills[digest] for digest in named if digest in bills), ())
 
 
 def _components(data: bytes) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from terrarium.errors import InvalidInput
 from terrarium.images.registry import INDEX, MANIFEST, Repository, digest_of, encoded
 
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _EMPTY = b"{}"
 _EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 
@@ -77,9 +79,25 @@ def listed(repository: Repository, digest: str) -> Sequence[Mapping[str, Any]]:
 
 
 def read(repository: Repository, descriptor: Mapping[str, Any]) -> bytes:
-    """Return the document of a paper."""
-    manifest, _ = repository.manifest(str(descriptor["digest"]))
-    return repository.blob(str(manifest["layers"][0]["digest"]))
+    """Return the document of a paper.
+
+    Raises:
+        ValueError: It is not there, or what refers to it is no paper.
+        LookupError: As the second.
+        TypeError: As the second.
+    """
+    try:
+        manifest, _ = repository.manifest(_checked(descriptor["digest"]))
+        return repository.blob(_checked(manifest["layers"][0]["digest"]))
+    except InvalidInput as error:
+        raise ValueError(str(error)) from None
+
+
+def _checked(digest: Any) -> str:
+    """Return a digest that a registry can be asked for: anything else that somebody wrote there may be its fault."""
+    if not _DIGEST.fullmatch(str(digest)):
+        raise ValueError("names something by what is no digest")
+    return str(digest)
 
 
 def _listed(repository: Repository, tag: str) -> Sequence[Mapping[str, Any]]:
@@ -87,7 +105,8 @@ def _listed(repository: Repository, tag: str) -> Sequence[Mapping[str, Any]]:
         index, _ = repository.manifest(tag)
     except InvalidInput:
         return []
-    return list(index.get("manifests") or [])
+    known = index.get("manifests")
+    return [one for one in known if isinstance(one, dict)] if isinstance(known, list) else []
 
 
 def _tag(digest: str) -> str:

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from terrarium.errors import Refused
 from terrarium.images import cache
 from terrarium.images.advisories import Hole, holes
@@ -59,17 +61,20 @@ class Scan:
         return asdict(self)
 
 
+# Of papers too, which anybody may have written.
+_READER = TypeAdapter(Scan)
+
+
 def read(told: Mapping[str, Any]) -> Scan:
     """Return a scan from what `as_dict` gave.
 
     Raises:
-        TypeError: It is something else.
-        KeyError: As above.
+        ValueError: It is something else.
     """
-    found = [
-        Hole(**{**one, "aliases": tuple(one["aliases"]), "fixed": tuple(one["fixed"])}) for one in told.get("holes", [])
-    ]
-    return Scan(**{**told, "holes": tuple(found)})
+    try:
+        return _READER.validate_python(told)
+    except ValidationError:
+        raise ValueError("it is no scan") from None
 
 
 def source(variables: Mapping[str, str]) -> str:

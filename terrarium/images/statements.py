@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,21 @@ MEDIA_TYPE = "application/vnd.in-toto+json"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 SCAN = "https://terrarium.dev/scan/v1"
 _BUILD_TYPE = "https://terrarium.dev/image-build/v1"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a provenance says of an image.
+
+    Args:
+        predicate: All of it.
+        base: What the image is built on, `host/path@sha256:…`; empty if it does not say.
+        bill: Digest of the bill of materials; empty if it does not say.
+    """
+
+    predicate: Mapping[str, Any]
+    base: str
+    bill: str
 
 
 def provenance(
@@ -65,6 +81,24 @@ def provenance(
     return _statement(image, PROVENANCE, predicate)
 
 
+def read_provenance(predicate: Mapping[str, Any]) -> Provenance:
+    """Return what a provenance says, whoever wrote it.
+
+    Raises:
+        KeyError: It is none.
+        TypeError: As above.
+        AttributeError: As above.
+    """
+    inputs = {one.get("name"): one for one in predicate["buildDefinition"]["resolvedDependencies"]}
+    made = {one.get("name"): one for one in predicate["runDetails"].get("byproducts", [])}
+    base, bill = inputs.get("base"), made.get("sbom")
+    return Provenance(
+        predicate=predicate,
+        base=f"{str(base['uri']).removeprefix('oci://')}@{_digest(base)}" if base else "",
+        bill=_digest(bill) if bill else "",
+    )
+
+
 def scanned(image: tuple[str, str], found: Scan, packages: int, made: datetime) -> bytes:
     """Return what a scan found.
 
@@ -79,7 +113,7 @@ def scanned(image: tuple[str, str], found: Scan, packages: int, made: datetime) 
 
 def subject(statement: Mapping[str, Any]) -> Sequence[str]:
     """Return the digests of what a statement is about, as `sha256:…`."""
-    return [f"sha256:{one['digest']['sha256']}" for one in statement.get("subject", [])]
+    return [_digest(one) for one in statement.get("subject", [])]
 
 
 def _statement(image: tuple[str, str], kind: str, predicate: Mapping[str, Any]) -> bytes:
@@ -95,6 +129,10 @@ def _statement(image: tuple[str, str], kind: str, predicate: Mapping[str, Any]) 
 
 def _named(name: str, digest: str) -> dict[str, Any]:
     return {"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}}
+
+
+def _digest(named: Mapping[str, Any]) -> str:
+    return f"sha256:{named['digest']['sha256']}"
 
 
 def _time(moment: datetime) -> str:

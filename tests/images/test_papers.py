@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,11 @@ from cryptography.hazmat.primitives.serialization import (
 from policies.rules import Evidence
 from rehearsal.images.loopback import Served
 from terrarium.errors import CommandFailed, Exit, InvalidInput, Refused
-from terrarium.images import build, referrers, statements
+from terrarium.images import build, referrers, sbom, statements
 from terrarium.images.known import find, verify
 from terrarium.images.papers import Paper
 from terrarium.images.places import place
-from terrarium.images.registry import Repository
+from terrarium.images.registry import INDEX, MANIFEST, Repository, digest_of, encoded
 from terrarium.images.signing import opened, seal, signer
 from terrarium.images.target import target
 from tests.images.conftest import approve, script
@@ -104,6 +105,62 @@ def test_papers_of_another_image_are_not_believed(project: Path, ci: Path, regis
     assert sum("speaks of another image" in wrong for wrong in found.papers.wrong) == 2
     with pytest.raises(Refused, match="signed by nobody who counts"):
         verify(found, wanted)
+
+
+def test_papers_that_are_none_change_nothing(project: Path, ci: Path) -> None:
+    script(project, "print('clutter')\n")
+    built = build("train.py", environment="dev", sign_key=str(ci))
+    wanted = target("dev", None)
+    repository = Repository(place("registry.internal/churn-dev/train", wanted.variables))
+    manifest, _ = repository.manifest(built.digest)
+    subject = [{"name": "x", "digest": {"sha256": built.digest.removeprefix("sha256:")}}]
+    scan = {"source": "me", "tried": "9999-01-01", "day": 7, "holes": [{"package": "six"}]}
+    origin = {"resolvedDependencies": [{"name": "base", "digest": {}}]}
+    told: list[object] = [
+        *(
+            {"subject": subject, "predicateType": statements.SCAN, "predicate": one}
+            for one in ({}, None, {"scan": scan})
+        ),
+        {"subject": subject, "predicateType": statements.PROVENANCE, "predicate": {}},
+        {"subject": subject, "predicateType": statements.PROVENANCE, "predicate": {"buildDefinition": origin}},
+        {"subject": 1},
+        {"payload": "e30=", "payloadType": "x", "signatures": [7]},
+        [],
+    ]
+    clutter = [Paper(statements.MEDIA_TYPE, "text/plain", json.dumps(one).encode(), {}) for one in told]
+    clutter.append(Paper(statements.MEDIA_TYPE, "text/plain", b'{"subject":' + b"[" * 100_000, {}))
+    clutter += [Paper(sbom.MEDIA_TYPE, "text/plain", data, {}) for data in (b"[]", b'{"components": 1}', b"\xff")]
+    referrers.attach(repository, manifest, clutter)
+    found = find(built.reference, wanted)
+    verify(found, wanted)
+    assert found.papers.scan is not None
+    assert found.papers.scan.clean
+    assert found.papers.components
+    assert len(found.papers.wrong) == len(clutter)
+
+
+def test_papers_without_a_document_change_nothing(project: Path, ci: Path) -> None:
+    script(project, "print('hollow')\n")
+    built = build("train.py", environment="dev", sign_key=str(ci))
+    wanted = target("dev", None)
+    repository = Repository(place("registry.internal/churn-dev/train", wanted.variables))
+    manifest, digest = repository.manifest(built.digest)
+    paper = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": statements.MEDIA_TYPE,
+        "config": manifest["config"],
+        "layers": [],
+        "subject": {"mediaType": MANIFEST, "digest": digest, "size": len(encoded(manifest))},
+    }
+    repository.put_manifest(paper)
+    # The registry keeps no list of its own: it stands under a tag.
+    hollow = {"mediaType": MANIFEST, "artifactType": statements.MEDIA_TYPE, "digest": digest_of(encoded(paper))}
+    listed = [*referrers.listed(repository, digest), {**hollow, "size": len(encoded(paper))}]
+    repository.put_manifest({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}, digest.replace(":", "-"))
+    found = find(built.reference, wanted)
+    verify(found, wanted)
+    assert len(found.papers.wrong) == 1
 
 
 def test_an_altered_statement_is_not_believed(tmp_path: Path) -> None:
