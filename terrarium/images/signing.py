@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from securesystemslib.signer import Key, Signer
 
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
-KEY_VARIABLE = "TERRARIUM_SIGN_KEY"
-PUBLIC_VARIABLE = "TERRARIUM_SIGN_PUBLIC"
 _KMS = ("awskms:", "azurekms:", "gcpkms:", "hv:", "hsm:")
 
 
@@ -37,8 +35,9 @@ def signer(key: str, public: str | None) -> Signer:
     if key.startswith(_KMS):
         if not public:
             raise InvalidInput(f"the key {key} stays where it is: name its public key too (--sign-public, PEM)")
+        beside = _public(_text(public))
         try:
-            return Signer.from_priv_key_uri(key, _public(_text(public)))
+            return Signer.from_priv_key_uri(key, beside)
         except Exception as error:  # noqa: BLE001 - each service's SDK has its own
             raise InvalidInput(f"the key {key} can't be used: {type(error).__name__}") from None
     text = _text(key.removeprefix("file:"))
@@ -119,4 +118,8 @@ def _text(name: str) -> str:
     try:
         return Path(name).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the key {name} can't be read: {type(error).__name__}") from None
+        # Not quoted: what is no file's path may be the key itself.
+        raise InvalidInput(
+            f"the key can't be read ({type(error).__name__}): give a file's path, or an address in a key service, not "
+            "the key itself (--sign-key or TERRARIUM_SIGN_KEY, --sign-public or TERRARIUM_SIGN_PUBLIC)"
+        ) from None

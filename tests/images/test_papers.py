@@ -195,6 +195,16 @@ def test_keys_that_can_not_sign(tmp_path: Path) -> None:
             signer(str(key), None)
 
 
+def test_a_key_that_is_no_path_is_not_shown(tmp_path: Path) -> None:
+    private, _ = key_pair(tmp_path, "key")
+    text = private.read_text()
+    for given in (text, text.replace("\n", " "), text.splitlines()[1]):
+        for key, public in ((given, None), ("awskms:alias/ci", given)):
+            with pytest.raises(InvalidInput, match="give a file's path") as refused:
+                signer(key, public)
+            assert text.splitlines()[1] not in str(refused.value)
+
+
 def test_a_hole_that_is_found_later(project: Path, advisories: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script(project, "import six\n", "six==1.16.0")
     build("train.py", environment="dev")
