@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_version
+
 from terrarium.images.layers import Package
 
 if TYPE_CHECKING:
@@ -18,7 +20,11 @@ _LONGEST_LICENCE = 64
 
 
 def sbom(
-    reference: str, base: str, packages: Sequence[Package], hashes: Mapping[str, Sequence[str]], made: datetime
+    reference: str,
+    base: str,
+    packages: Sequence[Package],
+    hashes: Mapping[tuple[str, str], Sequence[str]],
+    made: datetime,
 ) -> bytes:
     """Return the document.
 
@@ -26,7 +32,8 @@ def sbom(
         reference: The image, `host/path@sha256:…`.
         base: What it is built on, likewise.
         packages: The Python packages in it.
-        hashes: By package: of the files that it may have been installed from, as `sha256:…`.
+        hashes: By package and version, as `canonicalize_version` has it (terrarium's client may bring another version
+            of the same): of the files that it may have been installed from, as `sha256:…`.
         made: When.
     """
     # 0.5 s: imported only where a document is made.
@@ -50,20 +57,19 @@ def sbom(
         Component(name=below, version=below_digest, type=ComponentType.CONTAINER, bom_ref=f"base:{base}")
     )
     for one in packages:
+        locked = hashes.get((one.name, canonicalize_version(one.version)), ())
         component = Component(
             name=one.name,
             version=one.version,
             type=ComponentType.LIBRARY,
             bom_ref=f"pypi:{one.name}@{one.version}",
             purl=PackageURL("pypi", None, one.name, one.version),
-            hashes=_hashes(hashes.get(one.name, ())),
+            hashes=_hashes(locked),
         )
         if one.licence:
             component.licenses.add(licences.make_from_string(one.licence[:_LONGEST_LICENCE]))
         # Of several files the lock allows any; one hash is the file's own, several are no fact of one component.
-        component.properties.update(
-            Property(name="terrarium:locked-hash", value=value) for value in hashes.get(one.name, ())
-        )
+        component.properties.update(Property(name="terrarium:locked-hash", value=value) for value in locked)
         bom.components.add(component)
     bom.register_dependency(image, bom.components)
     return JsonV1Dot6(bom).output_as_string(indent=1).encode()

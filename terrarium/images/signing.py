@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from securesystemslib.signer import Key, Signer
 
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
+KEY_VARIABLE = "TERRARIUM_SIGN_KEY"
+PUBLIC_VARIABLE = "TERRARIUM_SIGN_PUBLIC"
 _KMS = ("awskms:", "azurekms:", "gcpkms:", "hv:", "hsm:")
 
 
@@ -121,5 +123,5 @@ def _text(name: str) -> str:
         # Not quoted: what is no file's path may be the key itself.
         raise InvalidInput(
             f"the key can't be read ({type(error).__name__}): give a file's path, or an address in a key service, not "
-            "the key itself (--sign-key or TERRARIUM_SIGN_KEY, --sign-public or TERRARIUM_SIGN_PUBLIC)"
+            f"the key itself (--sign-key or {KEY_VARIABLE}, --sign-public or {PUBLIC_VARIABLE})"
         ) from None

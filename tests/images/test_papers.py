@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from rehearsal.images.loopback import Served
 from terrarium.errors import CommandFailed, Exit, InvalidInput, Refused
 from terrarium.images import build, referrers, sbom, statements
 from terrarium.images.known import find, verify
+from terrarium.images.layers import Package
 from terrarium.images.papers import Paper
 from terrarium.images.places import place
 from terrarium.images.registry import INDEX, MANIFEST, Repository, digest_of, encoded
@@ -74,6 +76,74 @@ def test_what_nobody_signed_is_not(project: Path, ci: Path) -> None:
     signed = build("train.py", environment="dev", sign_key=str(ci))
     assert (signed.reference, signed.cached) == (built.reference, True)
     verify(find(built.reference, wanted), wanted)
+
+
+def test_the_key_in_the_environment_signs_whoever_builds(
+    project: Path, ci: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(project, "print('variable')\n")
+    monkeypatch.setenv("TERRARIUM_SIGN_KEY", str(ci))
+    built = build("train.py", environment="dev")
+    wanted = target("dev", None)
+    verify(find(built.reference, wanted), wanted)
+
+
+def test_a_scan_that_nobody_signed_is_signed_later(
+    project: Path, ci: Path, advisories: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(project, "print('daily')\n")
+    built = build("train.py", environment="dev", sign_key=str(ci))
+    # On another day, or with other data, it is looked at again: by somebody without a key.
+    monkeypatch.setenv("TERRARIUM_ADVISORIES", str(advisories.rename(advisories.with_name("tomorrow"))))
+    assert build("train.py", environment="dev").signer == built.signer
+    wanted = target("dev", None)
+    scanned = find(built.reference, wanted).papers.scan
+    assert scanned is not None
+    assert scanned.source == "advisories"
+    assert build("train.py", environment="dev", sign_key=str(ci)).cached
+    papers = find(built.reference, wanted).papers
+    assert papers.scan is not None
+    assert (papers.scan.source, papers.scan_signer) == ("tomorrow", "ci")
+
+
+def noted(cache_folder: Path, digest: str) -> Path:
+    """What is noted of the build of an image."""
+    [note] = [file for file in (cache_folder / "builds").glob("*.json") if digest in file.read_text()]
+    return note
+
+
+def test_papers_are_of_the_image_that_is_there(project: Path, ci: Path, cache_folder: Path) -> None:
+    script(project, "print('before')\n")
+    before = build("train.py", environment="dev")
+    script(project, "print('after')\n")
+    after = build("train.py", environment="dev")
+    # As if the same inputs had made another image before.
+    note = noted(cache_folder, after.digest)
+    note.write_text(note.read_text().replace(after.digest, before.digest))
+    signed = build("train.py", environment="dev", sign_key=str(ci))
+    assert (signed.reference, signed.cached) == (after.reference, False)
+    wanted = target("dev", None)
+    verify(find(after.reference, wanted), wanted)
+    assert find(before.reference, wanted).papers.signer is None
+
+
+def test_what_was_not_scanned_is_not_signed_for_testing(project: Path, ci: Path, cache_folder: Path) -> None:
+    script(project, "print('unscanned, to sign')\n")
+    built = build("train.py", environment="test")
+    note = noted(cache_folder, built.digest)
+    told = json.loads(note.read_text())
+    note.write_text(json.dumps({**told, "scan": {**told["scan"], "day": None, "why": "OSV can't be reached"}}))
+    with pytest.raises(Refused, match="takes no image that was not scanned"):
+        build("train.py", environment="test", sign_key=str(ci))
+
+
+def test_a_bill_of_materials_tells_versions_apart() -> None:
+    hashes = {("six", "1.17"): ["sha256:" + "a" * 64], ("six", "1.16"): ["sha256:" + "b" * 64]}
+    packages = [Package("six", "1.17.0"), Package("six", "1.15.0")]
+    image = f"registry.example/x@sha256:{'0' * 64}"
+    document = json.loads(sbom.sbom(image, image, packages, hashes, datetime.now(UTC)))
+    locked = {one["version"]: one.get("hashes") for one in document["components"] if one["name"] == "six"}
+    assert locked == {"1.17.0": [{"alg": "SHA-256", "content": "a" * 64}], "1.15.0": None}
 
 
 def test_another_signer_does_not_count(project: Path, ci: Path) -> None:

@@ -31,7 +31,7 @@ class Built:
         entrypoint: What a container runs; arguments of a person are added behind it.
         base: What it is built on, by digest.
         scan: What is known of its packages.
-        signer: Identity of the key that signed its papers; empty if none did.
+        signer: Identity of the key that signed its provenance; empty if none did.
         cached: Whether it was there already.
         lock: The lock's text.
     """
@@ -47,7 +47,7 @@ class Built:
 
 
 @dataclass(frozen=True)
-class Job:
+class Build:
     """All that a build is of.
 
     Args:
@@ -86,7 +86,7 @@ class Job:
         Args:
             digest: The image's.
             found: Its scan.
-            signer: Who signed its papers.
+            signer: Who signed its provenance.
             cached: Whether it was there already.
         """
         return Built(
