@@ -43,8 +43,7 @@ def _carry(work: Build, digest: str) -> None:
     with cache.workbench() as folder:
         file = folder / "layer"
         with file.open("wb") as stream:
-            for chunk in work.origin.stream(digest):
-                stream.write(chunk)
+            work.origin.fetch(digest, stream)
         work.repository.put_blob(digest, file)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlencode, urljoin
 
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.util import parse_url
 
 from terrarium.errors import CommandFailed, InvalidInput, Refused
 from terrarium.images.places import Place
@@ -26,6 +27,9 @@ INDEXES = {INDEX, _DOCKER_INDEX}
 _PATIENCE = urllib3.Timeout(connect=5, read=120)
 _RETRIES = urllib3.Retry(total=3, connect=1, backoff_factor=0.3, status_forcelist=[429, 502, 503, 504], redirect=5)
 _CHUNK = 1 << 20
+# Of a blob whose bytes end too early: no request is at fault, so that none of the above covers it.
+_TRIES = 3
+_PORTS = {"http": 80, "https": 443}
 
 
 class RegistryFailed(CommandFailed):
@@ -93,12 +97,38 @@ class Repository:
 
         Raises:
             InvalidInput: There is none.
-            RegistryFailed: What came has another digest.
+            RegistryFailed: What came has another digest, or breaks off again and again.
         """
-        return b"".join(self.stream(digest))
+        held = io.BytesIO()
+        self.fetch(digest, held)
+        return held.getvalue()
 
-    def stream(self, digest: str) -> Iterator[bytes]:
-        """Yield a blob in pieces, and fail at its end if it was another one."""
+    def fetch(self, digest: str, into: IO[bytes]) -> None:
+        """Write a blob, checked. One that breaks off is asked for again, from its beginning.
+
+        Args:
+            digest: The blob.
+            into: Where to; what was in it is replaced.
+
+        Raises:
+            InvalidInput: There is none.
+            RegistryFailed: What came has another digest, or breaks off again and again.
+        """
+        for left in reversed(range(_TRIES)):
+            into.seek(0)
+            into.truncate()
+            try:
+                seen = self._copy(digest, into)
+            except HTTPError as error:
+                if not left:
+                    raise self._silent(error) from None
+                continue
+            if seen != digest:
+                raise RegistryFailed(f"{self.name} gave another blob than {digest}, and is not believed")
+            return
+
+    def _copy(self, digest: str, into: IO[bytes]) -> str:
+        """Write what the registry gives for a digest; return which digest that has."""
         answer = self._ask("GET", f"blobs/{digest}", missing=True, preload_content=False)
         try:
             if answer.status == 404:
@@ -106,11 +136,10 @@ class Repository:
             seen = hashlib.sha256()
             for chunk in answer.stream(_CHUNK):
                 seen.update(chunk)
-                yield chunk
+                into.write(chunk)
         finally:
             answer.release_conn()
-        if digest != f"sha256:{seen.hexdigest()}":
-            raise RegistryFailed(f"{self.name} gave another blob than {digest}, and is not believed")
+        return f"sha256:{seen.hexdigest()}"
 
     def referrers(self, digest: str) -> list[dict[str, Any]] | None:
         """Return the descriptors of what refers to a manifest; None if the registry keeps no such list."""
@@ -195,18 +224,21 @@ class Repository:
 
     def _once(self, method: str, url: str, more: Mapping[str, Any]) -> urllib3.BaseHTTPResponse:
         headers = dict(more.get("headers", {}))
-        # Uploads may lead to another host, which has no business with our credentials.
-        if self._authorization and url.startswith(self.where.url):
-            headers["Authorization"] = self._authorization
         rest = {key: value for key, value in more.items() if key != "headers"}
         try:
+            # Uploads may lead to another host, which has no business with our credentials.
+            if self._authorization and _server(url) == _server(self.where.url):
+                headers["Authorization"] = self._authorization
             return self.pool.request(method, url, headers=headers, **rest)
         except HTTPError as error:
-            reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-            raise RegistryFailed(
-                f"the registry of {self.name} does not answer at {self.where.url} ({type(reason).__name__}): is it up, "
-                "and does CONTAINERS_REGISTRIES_CONF name the file that says where it is served?"
-            ) from None
+            raise self._silent(error) from None
+
+    def _silent(self, error: HTTPError) -> RegistryFailed:
+        reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+        return RegistryFailed(
+            f"the registry of {self.name} does not answer at {self.where.url} ({type(reason).__name__}): is it up, "
+            "and does CONTAINERS_REGISTRIES_CONF name the file that says where it is served?"
+        )
 
     def _wrong(self, answer: urllib3.BaseHTTPResponse, method: str) -> CommandFailed:
         said = _reason(answer.data)
@@ -217,6 +249,12 @@ class Repository:
                 f"credential helper for {self.where.host}), or ask its owner for the right"
             )
         return RegistryFailed(f"{self.name}: the registry refused {method} with {answer.status} ({said})")
+
+
+def _server(url: str) -> tuple[str | None, str | None, int | None]:
+    """Return which server an address is of: `https://registry.example.evil` begins as another, and is not it."""
+    parts = parse_url(url)
+    return parts.scheme, parts.host, parts.port or _PORTS.get(parts.scheme or "")
 
 
 def encoded(document: Mapping[str, Any]) -> bytes:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import urllib3
 
 from rehearsal.images.loopback import Served, served
 from terrarium.errors import CommandFailed, Exit
@@ -138,12 +141,23 @@ class Bearer(BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-def test_a_login_is_exchanged_for_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bearer)
+@contextmanager
+def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A registry of a test's own; gives its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        mapped(tmp_path, f"127.0.0.1:{server.server_address[1]}", monkeypatch)
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_login_is_exchanged_for_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(Bearer) as address:
+        mapped(tmp_path, address, monkeypatch)
         monkeypatch.setenv("HOME", str(tmp_path))
         (tmp_path / "auth.json").write_text('{"auths": {"registry.internal": {"auth": "YTpi"}}}')
         monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
@@ -151,13 +165,77 @@ def test_a_login_is_exchanged_for_a_token(tmp_path: Path, monkeypatch: pytest.Mo
         repository = Repository(places.place("registry.internal/team/x", conf))
         assert repository.has_blob(digest_of(b"x"))
         assert repository.has_blob(digest_of(b"y"))
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
     blobs = [line.rpartition(" ")[2] for line in Bearer.asked if "/blobs/" in line]
     assert blobs == ["", "Bearer", "Bearer"]
     assert "/token Basic" in Bearer.asked
+
+
+class Leading(Bearer):
+    """It sends uploads elsewhere, to an address that begins as its own."""
+
+    def do_HEAD(self) -> None:
+        if self.headers.get("Authorization") != "Bearer granted":
+            self.do_GET()
+            return
+        self.send_response(404)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.send_response(202)
+        self.send_header("Location", f"http://{self.headers['Host']}@elsewhere.example/upload")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+def test_another_host_is_told_no_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, str | None] = {}
+    request = urllib3.PoolManager.request
+
+    def watched(self: urllib3.PoolManager, method: str, url: str, **more: Any) -> Any:
+        told[method] = more["headers"].get("Authorization")
+        if "elsewhere.example" in url:
+            raise urllib3.exceptions.ProtocolError
+        return request(self, method, url, **more)
+
+    monkeypatch.setattr(urllib3.PoolManager, "request", watched)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "auth.json").write_text('{"auths": {"registry.internal": {"auth": "YTpi"}}}')
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
+    with answering(Leading) as address:
+        repository = Repository(places.Place("registry.internal/team/x", f"http://{address}", "team/x"))
+        with pytest.raises(CommandFailed, match="does not answer"):
+            repository.put_blob(digest_of(b"x"), b"x")
+    assert told == {"HEAD": "Bearer granted", "POST": "Bearer granted", "PUT": None}
+
+
+class Stumbling(BaseHTTPRequestHandler):
+    """A registry that breaks a blob off, as often as its name says."""
+
+    content: ClassVar[bytes] = b"x" * 4_000_000
+    breaks: ClassVar[int] = 0
+
+    def do_GET(self) -> None:
+        kind = type(self)
+        kind.breaks -= 1
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        self.wfile.write(self.content[: 2_500_000 if kind.breaks >= 0 else None])
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+def test_a_blob_that_breaks_off_is_asked_for_again() -> None:
+    with answering(Stumbling) as address:
+        repository = Repository(places.Place("registry.internal/x", f"http://{address}", "x"))
+        Stumbling.breaks = 2
+        assert repository.blob(digest_of(Stumbling.content)) == Stumbling.content
+        Stumbling.breaks = 9
+        with pytest.raises(CommandFailed, match="does not answer at"):
+            repository.blob(digest_of(Stumbling.content))
+    assert Stumbling.breaks == 9 - 3
 
 
 def test_a_base_from_another_registry_is_carried_over(
