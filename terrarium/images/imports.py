@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from terrarium.errors import InvalidInput
+from terrarium.images import walk
 
 
 def beside(script: Path, text: str, python: str) -> dict[str, Path]:
@@ -35,11 +36,6 @@ def beside(script: Path, text: str, python: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def imported(text: str) -> set[str]:
-    """Return the top-level names that a module imports, whether at its head or inside a function."""
-    return set(_names(ast.parse(text)))
-
-
 def _needed(path: Path, text: str, python: str) -> Iterator[str]:
     try:
         yield from _names(ast.parse(text))
@@ -64,8 +60,6 @@ def _files(folder: Path, name: str) -> Iterator[Path]:
     module, package = folder / f"{name}.py", folder / name
     if (package / "__init__.py").is_file():
         # With its data: what a package reads beside itself must be there too.
-        for path in sorted(package.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":
-                yield path
+        yield from walk.code(package)
     elif module.is_file():
         yield module

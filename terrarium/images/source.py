@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from terrarium.errors import InvalidInput
-from terrarium.images import git
+from terrarium.images import git, walk
 from terrarium.images.imports import beside
 from terrarium.images.requirements import inline, normalised
 
 APP = "/app"
 """Where the code is in every image."""
-# What tools leave beside a package, and what is not part of it.
-_LEFT_OUT = {".git", ".hg", ".venv", "venv", "__pycache__", "build", "dist", ".tox", ".mypy_cache", ".ruff_cache"}
-_LEFT_OUT |= {".pytest_cache", "node_modules", ".terrarium", ".idea", ".vscode"}
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ def _package(folder: Path, origin: Mapping[str, Any]) -> Source:
         raise InvalidInput(f"{file} is no TOML: {error}") from None
     except (KeyError, TypeError):
         raise InvalidInput(f"{file} names no package: it needs [project] with a name") from None
-    files = {str(path.relative_to(folder)): path for path in _walk(folder)}
+    files = {str(path.relative_to(folder)): path for path in walk.code(folder, hidden=True)}
     digest = _digest(files)
     return Source(
         name=image_name(name),
@@ -129,16 +126,6 @@ def _package(folder: Path, origin: Mapping[str, Any]) -> Source:
         package=folder,
         declared=declared,
     )
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.name in _LEFT_OUT or path.name.endswith(".egg-info") or path.suffix == ".pyc":
-            continue
-        if path.is_dir() and not path.is_symlink():
-            yield from _walk(path)
-        elif path.is_file():
-            yield path
 
 
 def _digest(files: Mapping[str, Path]) -> str:

@@ -58,6 +58,18 @@ def test_modules_beside_a_script_come_along(tmp_path: Path) -> None:
         assert found.command == ("python3", "/app/train.py")
 
 
+def test_what_tools_and_people_leave_in_a_package_stays_here(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import package\n")
+    kept = ("__init__.py", "part.py", "data.csv", "build/__init__.py", "build/x.py")
+    left = (".env", ".git/config", ".venv/x.py", "venv/x.py", "node_modules/x.js", "dist/x.py", "__pycache__/x.pyc")
+    for name in (*kept, *left):
+        path = tmp_path / "package" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    with opened(str(tmp_path / "train.py"), "3.11") as found:
+        assert set(found.files) == {"train.py", *(f"package/{name}" for name in kept)}
+
+
 def test_a_script_of_a_newer_python_is_not_judged_by_this_one(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("x = 1 1\n")
     with opened(str(tmp_path / "train.py"), "3.99") as found:
@@ -171,6 +183,9 @@ def test_a_package_is_all_that_is_in_its_folder(tmp_path: Path) -> None:
     (tmp_path / ".venv" / "x.py").write_text("")
     with opened(str(tmp_path), "3.11") as found:
         assert found.digest == before
-    (tmp_path / "data.txt").write_text("")
-    with opened(str(tmp_path), "3.11") as found:
-        assert found.digest != before
+    # A build reads what is left out of it.
+    for name in ("data.txt", ".gitignore"):
+        (tmp_path / name).write_text("")
+        with opened(str(tmp_path), "3.11") as found:
+            assert found.digest != before
+            before = found.digest
