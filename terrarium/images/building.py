@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
 from components.tiers import Tier
 from terrarium.errors import InvalidInput, Refused
 from terrarium.images import base as bases
@@ -177,14 +175,7 @@ def _scanned(work: Build, image: Image) -> Scan:
 
 
 def _check_python(source: Source, python: str) -> None:
-    if not source.requires_python:
-        return
-    try:
-        takes = SpecifierSet(source.requires_python)
-    except InvalidSpecifier:
-        raise InvalidInput(f"{source.where} says requires-python = {source.requires_python!r}, which is none") from None
-    # Of a version such as 3.11 some release will do.
-    if not any(takes.contains(f"{python}.{patch}", prereleases=True) for patch in range(40)):
+    if not source.takes(python):
         raise InvalidInput(
             f"{source.where} needs Python {source.requires_python}, and the environment's images have {python} "
             "(`image.python`)"

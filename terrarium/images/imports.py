@@ -11,13 +11,13 @@ from terrarium.errors import InvalidInput
 from terrarium.images import walk
 
 
-def beside(script: Path, text: str, python: str) -> dict[str, Path]:
+def beside(script: Path, text: str, python: str | None) -> dict[str, Path]:
     """Return the modules and packages in a script's folder that it needs, by path relative to that folder.
 
     Args:
         script: The script.
         text: What stands in it.
-        python: The image's Python, as `3.11`.
+        python: The image's Python, as `3.11`; None if that is not known, and code that is no Python has no imports.
 
     Raises:
         InvalidInput: The script, or such a module, is no Python.
@@ -36,12 +36,12 @@ def beside(script: Path, text: str, python: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def _needed(path: Path, text: str, python: str) -> Iterator[str]:
+def _needed(path: Path, text: str, python: str | None) -> Iterator[str]:
     try:
         yield from _names(ast.parse(text))
     except (SyntaxError, ValueError) as error:
         # A newer Python than this one may know more words.
-        if tuple(map(int, python.split("."))) > sys.version_info[:2]:
+        if python is None or tuple(map(int, python.split("."))) > sys.version_info[:2]:
             return
         line = getattr(error, "lineno", None)
         at = f"{path}:{line}" if line else str(path)

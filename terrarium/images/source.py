@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
 from terrarium.errors import InvalidInput
 from terrarium.images import git, walk
 from terrarium.images.imports import beside
@@ -50,15 +52,31 @@ class Source:
         told = self.declared or {}
         return str((told.get("project", {}) if self.package else told).get("requires-python", ""))
 
+    def takes(self, python: str) -> bool:
+        """Tell whether it runs on a Python.
+
+        Args:
+            python: The version, as `3.11`.
+
+        Raises:
+            InvalidInput: What it says of that is no range of versions.
+        """
+        try:
+            takes = SpecifierSet(self.requires_python)
+        except InvalidSpecifier:
+            raise InvalidInput(f"{self.where} says requires-python = {self.requires_python!r}, which is none") from None
+        # Of a version such as 3.11 some release will do.
+        return any(takes.contains(f"{python}.{patch}", prereleases=True) for patch in range(40))
+
 
 @contextmanager
-def opened(text: str, python: str) -> Iterator[Source]:
+def opened(text: str, python: str | None) -> Iterator[Source]:
     """Give what a person's text names; a commit's files are there as long as the context is.
 
     Args:
         text: A script, a package's folder, `REV:PATH` of the repository around the present folder, or
             `git+URL@REV#PATH`.
-        python: The image's Python, as `3.11`.
+        python: The image's Python, as `3.11`; None if that is not known, and no code is judged.
 
     Raises:
         InvalidInput: There is no such thing, or it can't become an image.
@@ -71,7 +89,7 @@ def opened(text: str, python: str) -> Iterator[Source]:
         yield _read(folder / commit.path, python, origin)
 
 
-def _read(path: Path, python: str, origin: Mapping[str, Any]) -> Source:
+def _read(path: Path, python: str | None, origin: Mapping[str, Any]) -> Source:
     if path.is_dir():
         return _package(path, origin)
     if not path.exists():
@@ -83,7 +101,7 @@ def _read(path: Path, python: str, origin: Mapping[str, Any]) -> Source:
     return _script(path, python, origin)
 
 
-def _script(path: Path, python: str, origin: Mapping[str, Any]) -> Source:
+def _script(path: Path, python: str | None, origin: Mapping[str, Any]) -> Source:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from terrarium.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from terrarium.images.source import Source
 
 
 def examined(text: str) -> str:
@@ -20,18 +24,27 @@ def examined(text: str) -> str:
     # Imported here: `terrarium jobs list` builds no image.
     from terrarium.images.source import opened  # noqa: PLC0415
 
-    path = Path(text)
-    if path.is_file() and path.suffix == ".py":
-        # Before its imports are followed, which asks for code that can be read.
-        _compile(path, text)
-    with opened(text, f"{sys.version_info.major}.{sys.version_info.minor}") as found:
-        files = dict(found.files)
-        if found.package:
-            files = {str(file.relative_to(found.package)): file for file in sorted(found.package.rglob("*.py"))}
-        for name, file in files.items():
-            if file.suffix == ".py" and ".venv" not in file.parts:
+    with opened(text, None) as found:
+        # A newer Python than this one may know more words.
+        if found.takes(f"{sys.version_info.major}.{sys.version_info.minor}"):
+            for name, file in sorted(_modules(found).items()):
                 _compile(file, name)
         return found.name
+
+
+def _modules(found: Source) -> dict[str, Path]:
+    """Return the modules that will be in the image, by name. Of a package: those that it is started by.
+
+    What else is in its folder goes in or not as the tool decides that builds it: examples, tests and what they need.
+    """
+    from terrarium.images import walk  # noqa: PLC0415 - as above
+
+    if found.package is None:
+        return {name: file for name, file in found.files.items() if file.suffix == ".py"}
+    places = [folder / found.command[-1] for folder in (found.package, found.package / "src")]
+    files = [file for place in places if place.is_dir() for file in walk.code(place)]
+    files += [file for place in places if (file := place.with_suffix(".py")).is_file()]
+    return {str(file.relative_to(found.package)): file for file in files if file.suffix == ".py"}
 
 
 def _compile(file: Path, name: str) -> None:

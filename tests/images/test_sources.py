@@ -10,6 +10,7 @@ import pytest
 from terrarium.errors import InvalidInput
 from terrarium.images.git import origin
 from terrarium.images.source import opened
+from terrarium.jobs.source import examined
 
 GIT = [
     "-c",
@@ -189,3 +190,28 @@ def test_a_package_is_all_that_is_in_its_folder(tmp_path: Path) -> None:
         with opened(str(tmp_path), "3.11") as found:
             assert found.digest != before
             before = found.digest
+
+
+def test_only_what_goes_into_an_image_must_compile(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "calm"\nversion = "1"\n')
+    for name in ("tests/fixtures/broken.py", "venv/x.py", "node_modules/x.py", "src/calm/build/x.py"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("def broken(:\n")
+    (tmp_path / "src" / "calm" / "__init__.py").write_text("")
+    assert examined(str(tmp_path)) == "calm"
+    (tmp_path / "src" / "calm" / "__main__.py").write_text("def broken(:\n")
+    with pytest.raises(InvalidInput, match=r"src/calm/__main__\.py does not compile: line 1"):
+        examined(str(tmp_path))
+    (tmp_path / "src" / "calm" / "__main__.py").unlink()
+    (tmp_path / "calm.py").write_text("def broken(:\n")
+    with pytest.raises(InvalidInput, match=r"^calm\.py does not compile"):
+        examined(str(tmp_path))
+
+
+def test_a_job_for_a_newer_python_is_not_judged_by_this_one(tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text("x = 1 1\n")
+    with pytest.raises(InvalidInput, match=r"train\.py does not compile"):
+        examined(str(path))
+    path.write_text('# /// script\n# requires-python = ">=3.99"\n# ///\nx = 1 1\n')
+    assert examined(str(path)) == "train"
