@@ -158,7 +158,7 @@ def _image(work: Build) -> Image:
     if work.lock.pins:
         work.say(f"Installing what {Path(work.lock.origin).name} locks")
         layers += [one for one in [contents.dependencies_layer(work.lock, work.options, python)] if one]
-    layers.append(contents.code_layer(work.source, work.lock, python))
+    layers.append(contents.code_layer(work.source, work.lock, work.options, python))
     labels = {"org.opencontainers.image.title": work.source.name}
     return assemble(work.base, layers, work.source.command, labels)
 

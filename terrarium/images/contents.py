@@ -10,6 +10,8 @@ from functools import cache as once
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
+from packaging.utils import parse_wheel_filename
+
 from terrarium.errors import InvalidInput
 from terrarium.images import cache, layers, uv
 from terrarium.images.compiled import compile_all, magic
@@ -109,23 +111,24 @@ def dependencies_layer(lock: Lock, target: Sequence[str], python: str) -> Layer 
         return _packed(folder, DEPENDENCIES, python, what="requirements", key=key)
 
 
-def code_layer(source: Source, lock: Lock, python: str) -> Layer:
+def code_layer(source: Source, lock: Lock, target: Sequence[str], python: str) -> Layer:
     """Return the layer with the code, its lock, and the folder that a container may write to.
 
     Args:
         source: The code.
         lock: Its requirements, kept beside it.
+        target: uv's options for the image's Python.
         python: The image's Python.
 
     Raises:
-        InvalidInput: A package can't be built, or can't be run.
+        InvalidInput: A package can't be built, is built for this machine alone, or can't be run.
     """
-    key = cache.digest("code", _FORM, source.digest, source.command, lock.form, lock.text, magic(python))
+    key = cache.digest("code", _FORM, source.digest, source.command, lock.form, lock.text, target, magic(python))
     if found := layers.known(key):
         return found
     with cache.workbench() as folder:
         if source.package:
-            _build(source, source.package, folder)
+            _build(source, source.package, folder, target)
         for name, path in source.files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(path.read_bytes())
@@ -141,20 +144,31 @@ def _install(lock: Lock, folder: Path, target: Sequence[str]) -> None:
         uv.run("pip", "install", "--quiet", *where, *target, "--require-hashes", "-r", str(file))
 
 
-def _build(source: Source, package: Path, folder: Path) -> None:
+def _build(source: Source, package: Path, folder: Path, target: Sequence[str]) -> None:
     """Build a package and lay its modules out."""
     try:
         with cache.workbench() as beside:
             uv.run("build", "--quiet", "--wheel", "--out-dir", str(beside), str(package))
-            wheels = sorted(map(str, beside.glob("*.whl")))
+            [wheel] = beside.glob("*.whl")
+            _check_portable(wheel, package)
             where = ("--python", sys.executable, "--target", str(folder))
-            uv.run("pip", "install", "--quiet", "--no-deps", *where, *wheels)
+            uv.run("pip", "install", "--quiet", "--no-deps", *where, *target, str(wheel))
     except uv.UvRefused as error:
         raise InvalidInput(f"the package {package} can't be built: {error}") from None
     module = source.command[-1]
     if not ((folder / module / "__main__.py").is_file() or (folder / f"{module}.py").is_file()):
         raise InvalidInput(
             f"the package {package} can't be run: `python -m {module}` would start {module}/__main__.py, which it lacks"
+        )
+
+
+def _check_portable(wheel: Path, package: Path) -> None:
+    """Refuse what was compiled against this machine's libraries: `linux_x86_64` says nothing of which it needs."""
+    *_, tags = parse_wheel_filename(wheel.name)
+    if any(tag.platform.startswith("linux_") for tag in tags):
+        raise InvalidInput(
+            f"the package {package} compiles code for this machine alone ({wheel.name}): build a manylinux wheel of "
+            "that part, publish it, and have the rest require it"
         )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import tarfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from terrarium.errors import InvalidInput
 from terrarium.images import build, cache, contents, uv
 from terrarium.images.layers import known
 from terrarium.images.locking import lock
@@ -85,7 +87,7 @@ def test_what_was_resolved_stays_until_it_is_resolved_anew(tmp_path: Path) -> No
 def test_a_package_is_built_and_can_be_run(package: Path, tmp_path: Path) -> None:
     with opened(str(package), "3.11") as found:
         made = lock(found, None, TARGET)
-        layer = contents.code_layer(found, made, "3.11")
+        layer = contents.code_layer(found, made, TARGET, "3.11")
     with tarfile.open(layer.path) as tar:
         tar.extractall(tmp_path, filter="data")
     assert (tmp_path / "app" / "calm_trainer" / "__main__.py").is_file()
@@ -94,6 +96,45 @@ def test_a_package_is_built_and_can_be_run(package: Path, tmp_path: Path) -> Non
         ["python3", "-m", "calm_trainer"], cwd=tmp_path / "app", capture_output=True, text=True, check=True
     )
     assert ended.stdout == "calm\n"
+
+
+# A backend of a package's own, as one that compiles is: it needs no compiler here.
+BACKEND = """
+import zipfile
+
+def build_wheel(folder, config=None, metadata=None):
+    name = "calm_trainer-1-{tag}.whl"
+    about = "calm_trainer-1.dist-info"
+    with zipfile.ZipFile(folder + "/" + name, "w") as wheel:
+        wheel.writestr("calm_trainer/__main__.py", "")
+        wheel.writestr("calm_trainer/fast.so", "")
+        wheel.writestr(about + "/METADATA", "Metadata-Version: 2.1\\nName: calm-trainer\\nVersion: 1\\n")
+        wheel.writestr(about + "/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: false\\nTag: {tag}\\n")
+        wheel.writestr(about + "/RECORD", "")
+    return name
+"""
+
+
+@pytest.mark.usefixtures("cache_folder")
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [
+        ("cp311-cp311-linux_x86_64", "compiles code for this machine alone"),
+        ("cp311-cp311-macosx_11_0_arm64", "can't be built: "),
+        ("cp311-cp311-manylinux_2_39_x86_64", "can't be built: "),
+        ("cp312-cp312-manylinux_2_28_x86_64", "can't be built: "),
+        ("cp311-cp311-manylinux_2_28_x86_64", ""),
+    ],
+)
+def test_a_package_that_compiles_must_fit_the_base(package: Path, tag: str, said: str) -> None:
+    (package / "pyproject.toml").write_text(
+        '[project]\nname = "calm-trainer"\nversion = "1"\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (package / "backend.py").write_text(BACKEND.replace("{tag}", tag))
+    refused = pytest.raises(InvalidInput, match=said) if said else nullcontext()
+    with opened(str(package), "3.11") as found, refused:
+        contents.code_layer(found, lock(found, None, TARGET), TARGET, "3.11")
 
 
 @pytest.mark.usefixtures("advisories")
