@@ -62,7 +62,7 @@ def find(reference: str, wanted: Target, signers: Mapping[str, str] | None = Non
     Raises:
         InvalidInput: There is no such image.
     """
-    whole = reference if "/" in reference else f"{wanted.repository}/{reference}"
+    whole = wanted.whole(reference)
     try:
         parsed = imageref.parse(whole)
     except imageref.BadReferenceError as error:

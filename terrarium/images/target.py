@@ -40,24 +40,37 @@ class Target:
     book: Book
     variables: Mapping[str, str]
 
-    def of(self, name: str) -> str:
-        """Return the whole name of a repository, of a registry that security approves.
+    def whole(self, name: str) -> str:
+        """Return an image's name with registry and path.
 
         Args:
             name: An image's name; with a host and path it is the whole name already.
 
         Raises:
             InvalidInput: Nothing says which registry it is in.
+        """
+        if "/" in name:
+            return name
+        if self.repository is None:
+            raise InvalidInput(
+                f"nothing says where images of {self.environment} are: set cloud.<cloud>.registry in its stack file, "
+                f"or give the whole name, as registry.example/team/{name} (a build takes it with --name)"
+            )
+        return f"{self.repository}/{name}"
+
+    def of(self, name: str) -> str:
+        """Return the whole name of a repository, of a registry that security approves.
+
+        Args:
+            name: As `whole` takes it.
+
+        Raises:
+            InvalidInput: Nothing says which registry it is in, or it is no name.
             Refused: Security has not approved the registry.
         """
         from policies.rules import imageref  # noqa: PLC0415 - with the rest of the rules, 30 ms
 
-        whole = name if "/" in name else f"{self.repository}/{name}"
-        if "/" not in name and self.repository is None:
-            raise InvalidInput(
-                f"nothing says where images of {self.environment} are: set cloud.<cloud>.registry in its stack file, "
-                "or give the whole name (--name registry.example/team/train)"
-            )
+        whole = self.whole(name)
         try:
             reference = imageref.parse(whole)
         except imageref.BadReferenceError as error:

@@ -20,13 +20,11 @@ class UvRefused(InvalidInput):
     """uv could not do it; the message is its reason."""
 
 
-def run(*arguments: str, stdin: str | None = None, folder: Path | None = None) -> str:
+def run(*arguments: str) -> str:
     """Run uv and return what it printed.
 
     Args:
         arguments: Its command and options.
-        stdin: What it reads.
-        folder: Where it runs; the present folder by default.
 
     Raises:
         UvRefused: With its reason, in one sentence.
@@ -38,9 +36,7 @@ def run(*arguments: str, stdin: str | None = None, folder: Path | None = None) -
     try:
         ended = subprocess.run(
             [str(program), *arguments],
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            cwd=folder,
+            stdin=subprocess.DEVNULL,
             env={**variables, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"},
             capture_output=True,
             text=True,

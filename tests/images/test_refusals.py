@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from rehearsal.images.loopback import BASE, Served, push_base
 from rehearsal.images.push import Registry
 from terrarium.errors import CommandFailed, Exit
 from terrarium.images import build
+from terrarium.images.known import find
+from terrarium.images.target import target
 from tests.images.conftest import approve, declare, script
 from tests.support.image_registry import tags
 
@@ -187,6 +190,13 @@ def test_which_environment(project: Path) -> None:
     script(project)
     with pytest.raises(CommandFailed, match=r"Name it with -e; there are: dev \(churn-dev\), test \(churn-test\)"):
         build("train.py")
+
+
+def test_an_environment_without_a_registry(project: Path) -> None:
+    wanted = replace(target("dev", None), repository=None)
+    for ask in (wanted.of, lambda name: find(f"{name}:v1", wanted)):
+        with pytest.raises(CommandFailed, match="nothing says where images of churn-dev are"):
+            ask("train")
 
 
 def test_what_was_not_scanned_is_for_experiments_alone(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
