@@ -127,10 +127,13 @@ def _rows(outcome: Any) -> list[tuple[str, str]]:
 
 
 def _ends(facts: Mapping[str, Any]) -> str:
+    declared, deployed = facts.get("declaredEnd"), facts.get("deployedEnd")
+    differ = f" (declared {declared or 'none'}, brought up with {deployed or 'none'})" if declared != deployed else ""
     if not facts.get("expires"):
-        return "no end is declared" if facts.get("tier") == "experimentation" else ""
+        none = f"no end{differ}" if differ else "no end is declared"
+        return none if facts.get("tier") == "experimentation" else ""
     announced = f", announced {facts['announced']}" if facts["announced"] else ", not announced yet"
-    return f"{facts['expires']}{announced}; destroyed on {facts['destroyedOn']} at the earliest"
+    return f"{facts['expires']}{differ}{announced}; destroyed on {facts['destroyedOn']} at the earliest"
 
 
 def _state(line: Line) -> str:

@@ -32,7 +32,7 @@ class Known:
 
     Args:
         tier: The environment's tier.
-        expires: The last day on which it exists, as it is declared; None for no end.
+        expires: The last day on which it exists, as `last_day` has it; None for no end.
         idle_hours: Hours without use after which it is put to sleep; None for never.
         marks: What is noted on it.
         used: When it was last used; None if it is being used.
@@ -43,6 +43,18 @@ class Known:
     idle_hours: int | None
     marks: Marks
     used: datetime | None
+
+
+def last_day(declared: date | None, deployed: date | None) -> date | None:
+    """Return which of two ends counts: the later one, and no end is later than any.
+
+    A checkout may be older than what it judges: an end that was moved on a branch and brought up is not on main yet.
+
+    Args:
+        declared: The end that the stack file declares; None for none.
+        deployed: The end with which it was brought up; None for none.
+    """
+    return max(declared, deployed) if declared and deployed else None
 
 
 def decide(known: Known, now: datetime, horizon: int) -> tuple[Action, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Environment:
         deployment: Its stack and state.
         objects: Its cluster's.
         sleeper: Puts it to sleep and wakes it.
+        deployed_end: The end with which it was brought up; None for none.
     """
 
     stack: str
@@ -35,6 +37,7 @@ class Environment:
     deployment: Deployment
     objects: Objects
     sleeper: Sleeper
+    deployed_end: date | None
 
 
 def environment(root: Path, stack: str, say: Say) -> Environment:
@@ -67,7 +70,13 @@ def environment(root: Path, stack: str, say: Say) -> Environment:
         )
     _same(stack, settings, found)
     objects = Objects(Cluster(found["access"], found_at.kubeconfig))
-    return Environment(stack, settings, deployment, objects, Sleeper(objects, settings.id, say))
+    sleeper = Sleeper(objects, settings.id, say)
+    return Environment(stack, settings, deployment, objects, sleeper, _deployed_end(found))
+
+
+def _deployed_end(found: dict[str, Any]) -> date | None:
+    text = (found.get("lifetime") or {}).get("expires")
+    return date.fromisoformat(text) if text else None
 
 
 def _same(stack: str, settings: EnvironmentSettings, found: dict[str, Any]) -> None:

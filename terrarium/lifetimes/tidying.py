@@ -15,7 +15,7 @@ from components.tiers import Tier
 from terrarium.engine import Say
 from terrarium.errors import CommandFailed, Exit, Refused
 from terrarium.lifetimes import activity, marks
-from terrarium.lifetimes.decisions import Action, Known, decide, destroyed_on
+from terrarium.lifetimes.decisions import Action, Known, decide, destroyed_on, last_day
 from terrarium.lifetimes.marks import Announcement
 from terrarium.lifetimes.places import Environment, environment
 from terrarium.plan import Watch
@@ -106,7 +106,7 @@ class Tidy:
         line.facts.update(self._facts(found, known, by))
         line.actions = decide(known, self.now, self.horizon)
         for action in line.actions if act else ():
-            self._do(action, found, by)
+            self._do(action, found, known, by)
             line.done.append(action)
 
     def _known(self, found: Environment) -> tuple[Known, str]:
@@ -114,7 +114,8 @@ class Tidy:
         noted, made = marks.read(found.objects, settings.id)
         used = activity.use(found.sleeper.seen(), made, noted.awoke)
         idle_hours = settings.sleep.idle_hours if settings.sleep else None
-        return Known(settings.tier, settings.expires, idle_hours, noted, used.last), used.by
+        expires = last_day(settings.expires, found.deployed_end)
+        return Known(settings.tier, expires, idle_hours, noted, used.last), used.by
 
     def _facts(self, found: Environment, known: Known, by: str) -> dict[str, Any]:
         settings, ends = found.settings, known.marks.announcement
@@ -122,9 +123,11 @@ class Tidy:
             "id": settings.id,
             "tier": settings.tier.value,
             "owner": settings.owner,
-            "expires": _text(settings.expires),
+            "expires": _text(known.expires),
+            "declaredEnd": _text(settings.expires),
+            "deployedEnd": _text(found.deployed_end),
             "destroyedOn": _text(destroyed_on(known, self.now)),
-            "announced": _text(ends.on) if ends and ends.ends == settings.expires else None,
+            "announced": _text(ends.on) if ends and ends.ends == known.expires else None,
             "asleep": {"since": known.marks.sleep.since, "because": known.marks.sleep.because}
             if known.marks.sleep
             else None,
@@ -132,8 +135,8 @@ class Tidy:
             "usedBy": by,
         }
 
-    def _do(self, action: Action, found: Environment, by: str) -> None:
-        environment_id, expires = found.settings.id, found.settings.expires
+    def _do(self, action: Action, found: Environment, known: Known, by: str) -> None:
+        environment_id, expires = found.settings.id, known.expires
         if action is Action.ANNOUNCE and expires:
             text = marks.announced(Announcement(expires, self.now.date()))
             marks.note(found.objects, environment_id, {marks.ENDS: text})

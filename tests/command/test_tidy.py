@@ -13,6 +13,7 @@ import yaml
 from components.settings.declaration import declare
 from components.settings.models import EnvironmentSettings
 from terrarium.errors import CommandFailed, Exit, Refused
+from terrarium.lifetime_commands import _ends as ends
 from terrarium.lifetimes import marks, tidying
 from terrarium.lifetimes.activity import Seen
 from terrarium.lifetimes.decisions import Action
@@ -33,10 +34,12 @@ class Fake:
     Args:
         annotations: What is noted on its namespace.
         held: Why it is not destroyed.
+        deployed_end: The end with which it was brought up.
     """
 
     annotations: dict[str, str] = field(default_factory=lambda: dict(ANNOUNCED))
     held: CommandFailed | None = None
+    deployed_end: date | None = ENDED
     destroyed: bool = False
 
     def get(self, _path: str) -> dict[str, Any] | None:
@@ -87,7 +90,7 @@ def _round(
         settings = declare(where, stack).settings
         assert isinstance(settings, EnvironmentSettings)
         stands_for = cast("Any", fake)
-        return Environment(stack, settings, stands_for, stands_for, stands_for)
+        return Environment(stack, settings, stands_for, stands_for, stands_for, fake.deployed_end)
 
     monkeypatch.setattr(tidying, "environment", environment)
     lines = Tidy(root, NOW, 14, 0, lambda _: None, Watch).lines((), act=act)
@@ -115,6 +118,21 @@ def test_what_is_only_said_is_not_done(monkeypatch: pytest.MonkeyPatch, project:
     assert lines["two"].facts["destroyedOn"] == "2027-02-17"
     assert lines["two"].facts["owner"] == "two@x"
     assert fresh.annotations == {}
+
+
+def test_an_end_that_was_brought_up_elsewhere_counts_if_it_is_later(
+    monkeypatch: pytest.MonkeyPatch, project: Path
+) -> None:
+    """Moved, or taken away, on a branch; the checkout is of main. And one that was only declared and is yet to come."""
+    _declare(project, "three", expires="2027-03-31")
+    extended, endless, behind = Fake(deployed_end=date(2027, 6, 30)), Fake(deployed_end=None), Fake()
+    lines = _round(monkeypatch, project, {"one": extended, "two": endless, "three": behind})
+    assert not any(fake.destroyed for fake in (extended, endless, behind))
+    assert marks.ENDS not in {**extended.annotations, **endless.annotations, **behind.annotations}
+    assert [lines[name].facts["expires"] for name in ("one", "two", "three")] == ["2027-06-30", None, "2027-03-31"]
+    assert "2027-06-30 (declared 2027-01-31, brought up with 2027-06-30)" in ends(lines["one"].facts)
+    assert ends(lines["two"].facts) == "no end (declared 2027-01-31, brought up with none)"
+    assert "2027-03-31 (declared 2027-03-31, brought up with 2027-01-31)" in ends(lines["three"].facts)
 
 
 def test_a_stack_that_can_t_be_read_is_said(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:

@@ -442,6 +442,9 @@ def test_what_was_announced_a_week_ago_and_has_passed_is_destroyed(world: World)
     """Last: the environment is gone."""
     ended = TODAY - timedelta(days=30)
     world.declare(expires=ended.isoformat())
+    # One that is only declared counts for nothing yet.
+    assert world.tidy().actions == ()
+    world.checkout.terrarium("up", "dev")
     world.checkout.terrarium("tidy", "--yes")
     # However long ago the end is, it was announced only now.
     assert world.tidy(timedelta(days=6)).actions == ()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from components.tiers import Tier
 from terrarium.lifetimes import activity, marks
 from terrarium.lifetimes.activity import Seen
-from terrarium.lifetimes.decisions import NOTICE, Action, Known, decide, destroyed_on
+from terrarium.lifetimes.decisions import NOTICE, Action, Known, decide, destroyed_on, last_day
 from terrarium.lifetimes.marks import Announcement, Marks, Sleep
 
 TODAY = date(2027, 1, 15)
@@ -142,6 +142,15 @@ def test_a_clock_that_went_ahead_shortens_no_notice() -> None:
 def test_without_an_end_an_experiment_stays() -> None:
     assert decide(experiment(None), NOW, 14) == ()
     assert destroyed_on(experiment(None), NOW) is None
+
+
+@given(st.none() | DAYS, st.none() | DAYS)
+def test_of_what_is_declared_and_what_was_brought_up_neither_ends_it_before_the_other(
+    declared: date | None, deployed: date | None
+) -> None:
+    ends = last_day(declared, deployed)
+    assert ends in {declared, deployed}
+    assert ends is None or (declared is not None and deployed is not None and ends >= declared and ends >= deployed)
 
 
 def _after(known: Known, actions: tuple[Action, ...], now: datetime) -> Known:
