@@ -49,12 +49,12 @@ def sleep(
             running=running,
         )
     outcome = found.sleeper.sleep(_now(), "by hand", patience)
-    goes_on = f"; {len(outcome.running)} pods go on, as nothing would bring them back" if outcome.running else ""
-    document = {"stack": stack, "asleep": not outcome.ending, **_told(outcome)}
-    if outcome.ending:
+    goes_on = f"; {len(outcome.running)} pods go on" if outcome.running else ""
+    document = {"stack": stack, "asleep": not outcome.shortfall, **_told(outcome)}
+    if outcome.shortfall:
         raise CommandFailed(
-            f"{found.settings.id} lets nothing new in, and these pods have not ended after {patience} s: "
-            f"{', '.join(outcome.ending)}. Run it again to wait on, or `terrarium wake {stack}`",
+            f"{found.settings.id} is not all asleep: {outcome.shortfall}. Run it again to go on, or "
+            f"`terrarium wake {stack}`",
             **document,
         )
     screen.result(document, title=f"{stack}: asleep, {len(outcome.changed)} stopped{goes_on}", rows=_rows(outcome))
@@ -63,8 +63,11 @@ def sleep(
 def wake(stack: StackName, root: Root = None, as_json: AsJson = False) -> None:
     """Bring back what ran in an environment before it was put to sleep."""
     screen = Screen(as_json=as_json)
-    outcome = _environment(stack, root, screen).sleeper.wake(_now())
-    document = {"stack": stack, "asleep": False, **_told(outcome)}
+    found = _environment(stack, root, screen)
+    outcome = found.sleeper.wake(_now())
+    document = {"stack": stack, "asleep": bool(outcome.shortfall), **_told(outcome)}
+    if outcome.shortfall:
+        raise CommandFailed(f"{found.settings.id} is not all awake: {outcome.shortfall}. Run it again", **document)
     screen.result(document, title=f"{stack}: awake, {len(outcome.changed)} started", rows=_rows(outcome))
 
 
@@ -118,7 +121,7 @@ def _running_jobs(found: Environment) -> list[str]:
 
 
 def _told(outcome: Any) -> dict[str, Any]:
-    return {"changed": list(outcome.changed), "running": list(outcome.running), "ending": list(outcome.ending)}
+    return {key: list(getattr(outcome, key)) for key in ("changed", "refused", "running", "ending")}
 
 
 def _rows(outcome: Any) -> list[tuple[str, str]]:

@@ -67,10 +67,14 @@ def use(seen: Seen, made: datetime, awoke: datetime | None) -> Use:
 
 def owner(found: Object) -> tuple[str, str] | None:
     """Return kind and name of what made an object and would make it again."""
-    for reference in found["metadata"].get("ownerReferences") or ():
-        if reference.get("controller"):
-            return str(reference["kind"]), str(reference["name"])
-    return None
+    reference = controller(found)
+    return (str(reference["kind"]), str(reference["name"])) if reference else None
+
+
+def controller(found: Object) -> Object | None:
+    """Return an object's reference to what made it and would make it again."""
+    references = found["metadata"].get("ownerReferences") or ()
+    return next((reference for reference in references if reference.get("controller")), None)
 
 
 def ended(job: Object) -> bool:

@@ -145,10 +145,8 @@ class Tidy:
         elif action is Action.SLEEP:
             because = f"not used since {by}"
             outcome = found.sleeper.sleep(self.now, because, self.patience)
-            if outcome.ending:
-                raise CommandFailed(
-                    f"{environment_id} falls asleep, and these have not ended: {', '.join(outcome.ending)}"
-                )
+            if outcome.shortfall:
+                raise CommandFailed(f"{environment_id} is not all asleep: {outcome.shortfall}")
         elif action is Action.DESTROY:
             lost = found.deployment.would_be_lost()
             self.say(f"destroying {environment_id}" + (f"; with it go {', '.join(lost)}" if lost else ""))

@@ -24,9 +24,10 @@ from rehearsal.platform import Platform
 from rehearsal.platform.pools import Pool
 from terrarium.cluster import Cluster
 from terrarium.lifetimes import marks
+from terrarium.lifetimes.kinds import BEFORE
 from terrarium.lifetimes.marks import Announcement
 from terrarium.lifetimes.objects import Objects
-from terrarium.lifetimes.sleeping import BEFORE, Sleeper
+from terrarium.lifetimes.sleeping import Sleeper
 from terrarium.lifetimes.tidying import Line, Tidy
 from terrarium.plan import Watch
 from tests.support.api import Person
