@@ -13,7 +13,7 @@ from typing import Any
 
 from components.labels import LABEL
 from terrarium.lifetimes.activity import ended, owner
-from terrarium.lifetimes.objects import Object
+from terrarium.lifetimes.objects import FIELD_MANAGER, Object
 
 BEFORE = f"{LABEL}/before-sleep"
 """Annotation: what the field was that sleep has changed, as JSON."""
@@ -121,6 +121,18 @@ def restoring(kind: Kind) -> Callable[[Object], bool]:
         return True
 
     return restore
+
+
+def release(found: Object) -> bool:
+    """Give up the fields that were changed here: who applies the object server-side would find a conflict in them.
+
+    The API server makes whoever changes a field its owner, so this can't be part of the step that restores it.
+    """
+    entries = found["metadata"].get("managedFields") or []
+    kept = [entry for entry in entries if entry.get("manager") != FIELD_MANAGER]
+    # One empty entry is how an empty list is said: none at all would mean that they are left as they are.
+    found["metadata"]["managedFields"] = kept or [{}]
+    return len(kept) < len(entries)
 
 
 def _noted(text: str) -> Any:

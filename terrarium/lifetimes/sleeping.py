@@ -17,7 +17,7 @@ from terrarium.engine import Say
 from terrarium.errors import Refused
 from terrarium.lifetimes import marks
 from terrarium.lifetimes.activity import Seen, controller, ended, over, owner
-from terrarium.lifetimes.kinds import QUEUE, Kind, queued, restoring, stages, stopping
+from terrarium.lifetimes.kinds import QUEUE, Kind, queued, release, restoring, stages, stopping
 from terrarium.lifetimes.objects import Object, Objects
 
 _KUEUE = "/apis/kueue.x-k8s.io"
@@ -156,7 +156,8 @@ class Sleeper:
     def _start(self, steps: _Steps, kind: Kind) -> None:
         for found in self._objects.items(kind.path):
             path, name = _place(kind, found)
-            self._step(steps, path, restoring(kind), name, f"started {name}")
+            if self._step(steps, path, restoring(kind), name, f"started {name}"):
+                self._objects.change(path, release)
 
     def _step(self, steps: _Steps, path: str, how: Callable[[Object], bool], name: str, told: str) -> bool:
         """Change an object, and tell whether it is now as it is to be."""

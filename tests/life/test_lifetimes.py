@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from kubernetes.client import AppsV1Api, BatchV1Api
+from kubernetes.client.exceptions import ApiException
 
 from rehearsal.platform import Platform
 from rehearsal.platform.pools import Pool
@@ -253,6 +254,31 @@ def test_what_somebody_starts_meanwhile_stays_as_it_is(awake: World) -> None:
     awake.sleeper().wake(datetime.now(UTC))
     assert awake.apps.read_namespaced_deployment("web", NAMESPACE).spec.replicas == 1
     awake.apps.patch_namespaced_deployment_scale("web", NAMESPACE, {"spec": {"replicas": 2}})
+
+
+@WITH_QUEUES
+def test_who_applies_an_object_server_side_finds_no_conflict_once_it_is_awake(awake: World) -> None:
+    def apply(replicas: int) -> Any:
+        template = {"metadata": {"labels": {"app": "applied"}}, "spec": POD}
+        spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "applied"}}, "template": template}
+        body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "applied"}, "spec": spec}
+        return awake.apps.patch_namespaced_deployment(
+            "applied", NAMESPACE, body, field_manager="team", _content_type="application/apply-patch+yaml"
+        )
+
+    try:
+        apply(1)
+        awake.sleeper().sleep(datetime.now(UTC), "test", 60)
+        with pytest.raises(ApiException, match="terrarium-lifetimes"):
+            apply(2)
+        awake.sleeper().wake(datetime.now(UTC))
+        found = awake.apps.read_namespaced_deployment("applied", NAMESPACE)
+        assert found.spec.replicas == 1
+        assert "terrarium-lifetimes" not in {entry.manager for entry in found.metadata.managed_fields}
+        assert apply(2).spec.replicas == 2
+    finally:
+        awake.apps.delete_namespaced_deployment("applied", NAMESPACE)
+        until(lambda: not [pod for pod in awake.pods() if pod.metadata.name.startswith("applied")])
 
 
 @WITH_QUEUES

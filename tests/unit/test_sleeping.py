@@ -11,7 +11,8 @@ import pytest
 
 from terrarium.errors import Refused
 from terrarium.lifetimes import marks, sleeping
-from terrarium.lifetimes.objects import Object, Objects
+from terrarium.lifetimes.kinds import BEFORE
+from terrarium.lifetimes.objects import FIELD_MANAGER, Object, Objects
 from terrarium.lifetimes.sleeping import Outcome, Sleeper
 
 NAMESPACE = "naps-dev"
@@ -177,3 +178,16 @@ def test_what_is_refused_stops_no_other_and_is_said(memory: Memory) -> None:
     known, _ = marks.read(cast("Objects", memory), NAMESPACE)
     # Until all is back it says that it sleeps.
     assert known.sleep is not None
+
+
+def test_waking_gives_up_the_fields_that_it_gave_back(memory: Memory) -> None:
+    """Whoever applies the object server-side would find a conflict in them."""
+    theirs = {"manager": "helm", "operation": "Apply"}
+    memory.deployment("web")
+    sleep(memory)
+    memory.held[f"{APPS}/deployments/web"]["metadata"]["managedFields"] = [theirs, {"manager": FIELD_MANAGER}]
+    sleeper(memory).wake(NOW)
+    found = memory.held[f"{APPS}/deployments/web"]
+    assert found["spec"]["replicas"] == 2
+    assert BEFORE not in found["metadata"]["annotations"]
+    assert found["metadata"]["managedFields"] == [theirs]
