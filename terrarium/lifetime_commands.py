@@ -144,7 +144,7 @@ def _state(line: Line) -> str:
     if "note" in facts or not facts:
         return str(facts.get("note", "?"))
     if facts["asleep"]:
-        return f"asleep since {facts['asleep']['since'] or '?'}"
+        return f"asleep since {facts['asleep']['since'] or '?'}" + (", but not all of it" if facts["runs"] else "")
     return f"in use: {facts['usedBy']}" if facts["used"] == "now" else f"used {facts['used']}: {facts['usedBy']}"
 
 

@@ -36,6 +36,7 @@ class Known:
         idle_hours: Hours without use after which it is put to sleep; None for never.
         marks: What is noted on it.
         used: When it was last used; None if it is being used.
+        runs: Whether it is noted as asleep, and something runs that sleep would have stopped.
     """
 
     tier: Tier
@@ -43,6 +44,7 @@ class Known:
     idle_hours: int | None
     marks: Marks
     used: datetime | None
+    runs: bool = False
 
 
 def last_day(declared: date | None, deployed: date | None) -> date | None:
@@ -107,7 +109,10 @@ def _valid(known: Known, today: date) -> Announcement | None:
 
 
 def _is_idle(known: Known, now: datetime) -> bool:
-    if known.idle_hours is None or known.marks.sleep or known.used is None:
+    if known.idle_hours is None or known.used is None:
+        return False
+    # One that fell asleep half-way, or where somebody started something and left it, is put to sleep once more.
+    if known.marks.sleep and not known.runs:
         return False
     return now - known.used >= timedelta(hours=known.idle_hours)
 

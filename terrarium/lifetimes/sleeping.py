@@ -119,6 +119,14 @@ class Sleeper:
             ending, running = self._wait(steps, until)
         return Outcome(tuple(steps.changed), tuple(steps.refused), ending, running)
 
+    def runs(self) -> bool:
+        """Tell whether anything runs that `sleep` would stop."""
+        queue = self._queue()
+        if queue and (found := self._objects.get(queue)) and stopping(QUEUE)(found):
+            return True
+        kinds = (kind for stage in stages(self._environment, queue=queue is not None) for kind in stage)
+        return any(stopping(kind)(found) for kind in kinds for found in self._objects.items(kind.path))
+
     def wake(self, now: datetime) -> Outcome:
         """Bring back what was there before the environment was put to sleep.
 
@@ -129,6 +137,9 @@ class Sleeper:
             now: The present time.
         """
         known, _ = marks.read(self._objects, self._environment)
+        if known.sleep is not None:
+            # First, so that one that is half awake is not taken for one that fell asleep half-way.
+            marks.note(self._objects, self._environment, {marks.AWOKE: marks.written(now)})
         steps, queue = _Steps(), self._queue()
         for stage in reversed(stages(self._environment, queue=queue is not None)):
             for kind in reversed(stage):
@@ -136,7 +147,7 @@ class Sleeper:
         if queue:
             self._step(steps, queue, restoring(QUEUE), "ClusterQueue", "the queue lets jobs in")
         if known.sleep is not None and not steps.refused:
-            marks.note(self._objects, self._environment, {marks.ASLEEP: None, marks.AWOKE: marks.written(now)})
+            marks.note(self._objects, self._environment, {marks.ASLEEP: None})
         return Outcome(tuple(steps.changed), tuple(steps.refused))
 
     def _queue(self) -> str | None:

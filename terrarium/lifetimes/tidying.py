@@ -115,7 +115,8 @@ class Tidy:
         used = activity.use(found.sleeper.seen(), made, noted.awoke)
         idle_hours = settings.sleep.idle_hours if settings.sleep else None
         expires = last_day(settings.expires, found.deployed_end)
-        return Known(settings.tier, expires, idle_hours, noted, used.last), used.by
+        runs = noted.sleep is not None and found.sleeper.runs()
+        return Known(settings.tier, expires, idle_hours, noted, used.last, runs), used.by
 
     def _facts(self, found: Environment, known: Known, by: str) -> dict[str, Any]:
         settings, ends = found.settings, known.marks.announcement
@@ -131,6 +132,7 @@ class Tidy:
             "asleep": {"since": known.marks.sleep.since, "because": known.marks.sleep.because}
             if known.marks.sleep
             else None,
+            "runs": known.runs,
             "used": marks.written(known.used) if known.used else "now",
             "usedBy": by,
         }

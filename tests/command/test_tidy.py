@@ -19,6 +19,7 @@ from terrarium.lifetimes.activity import Seen
 from terrarium.lifetimes.decisions import Action
 from terrarium.lifetimes.marks import Announcement
 from terrarium.lifetimes.places import Environment
+from terrarium.lifetimes.sleeping import Outcome
 from terrarium.lifetimes.tidying import Line, Tidy
 from terrarium.plan import Watch
 
@@ -35,11 +36,13 @@ class Fake:
         annotations: What is noted on its namespace.
         held: Why it is not destroyed.
         deployed_end: The end with which it was brought up.
+        outcome: What putting it to sleep comes to; something runs in it.
     """
 
     annotations: dict[str, str] = field(default_factory=lambda: dict(ANNOUNCED))
     held: CommandFailed | None = None
     deployed_end: date | None = ENDED
+    outcome: Outcome = field(default_factory=lambda: Outcome(()))
     destroyed: bool = False
 
     def get(self, _path: str) -> dict[str, Any] | None:
@@ -54,6 +57,12 @@ class Fake:
 
     def seen(self) -> Seen:
         return Seen([], [], [], [])
+
+    def runs(self) -> bool:
+        return True
+
+    def sleep(self, *_: Any) -> Outcome:
+        return self.outcome
 
     def would_be_lost(self) -> list[str]:
         return ["3 objects"]
@@ -133,6 +142,19 @@ def test_an_end_that_was_brought_up_elsewhere_counts_if_it_is_later(
     assert "2027-06-30 (declared 2027-01-31, brought up with 2027-06-30)" in ends(lines["one"].facts)
     assert ends(lines["two"].facts) == "no end (declared 2027-01-31, brought up with none)"
     assert "2027-03-31 (declared 2027-03-31, brought up with 2027-01-31)" in ends(lines["three"].facts)
+
+
+def test_a_sleep_that_stopped_half_way_is_finished_and_what_still_fails_is_said(
+    monkeypatch: pytest.MonkeyPatch, project: Path
+) -> None:
+    asleep = {marks.ASLEEP: marks.asleep(NOW - timedelta(days=1), "by hand")}
+    for name in ("one", "two", "three"):
+        _declare(project, name, sleep={"idle_hours": 2})
+    whole, held = Fake(asleep, deployed_end=None), Fake(asleep, deployed_end=None, outcome=Outcome((), ("Job x (no)",)))
+    lines = _round(monkeypatch, project, {"one": whole, "two": held, "three": Fake(asleep, deployed_end=None)})
+    assert (lines["one"].done, lines["one"].code) == ([Action.SLEEP], Exit.DONE)
+    assert (lines["two"].done, lines["two"].code) == ([], Exit.FAILED)
+    assert "Job x (no)" in lines["two"].error
 
 
 def test_a_stack_that_can_t_be_read_is_said(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:

@@ -27,7 +27,13 @@ MARKS = st.builds(
     st.none() | TIMES,
 )
 KNOWN = st.builds(
-    Known, st.sampled_from(Tier), st.none() | DAYS, st.none() | st.integers(1, 500), MARKS, st.none() | TIMES
+    Known,
+    st.sampled_from(Tier),
+    st.none() | DAYS,
+    st.none() | st.integers(1, 500),
+    MARKS,
+    st.none() | TIMES,
+    st.booleans(),
 )
 HORIZONS = st.integers(0, 60)
 
@@ -73,7 +79,7 @@ def test_only_what_nobody_uses_is_put_to_sleep_once(known: Known, now: datetime,
         assert known.idle_hours is not None
         assert known.used is not None
         assert now - known.used >= timedelta(hours=known.idle_hours)
-        assert known.marks.sleep is None
+        assert known.marks.sleep is None or known.runs
 
 
 @given(
@@ -139,6 +145,15 @@ def test_a_clock_that_went_ahead_shortens_no_notice() -> None:
     assert decide(known, NOW, 14) == (Action.ANNOUNCE,)
 
 
+def test_what_fell_asleep_half_way_is_put_to_sleep_once_more_when_nobody_uses_it() -> None:
+    asleep = Marks(sleep=Sleep("2027-01-01T00:00:00Z", "by hand"))
+    known = replace(experiment(idle_hours=2, used=NOW - timedelta(hours=2)), marks=asleep)
+    assert decide(known, NOW, 14) == ()
+    assert decide(replace(known, runs=True), NOW, 14) == (Action.SLEEP,)
+    assert decide(replace(known, runs=True, used=NOW - timedelta(hours=1)), NOW, 14) == ()
+    assert decide(replace(known, runs=True, used=None), NOW, 14) == ()
+
+
 def test_without_an_end_an_experiment_stays() -> None:
     assert decide(experiment(None), NOW, 14) == ()
     assert destroyed_on(experiment(None), NOW) is None
@@ -163,6 +178,7 @@ def _after(known: Known, actions: tuple[Action, ...], now: datetime) -> Known:
             noted = replace(noted, announcement=None)
         elif action is Action.SLEEP:
             noted = replace(noted, sleep=Sleep(marks.written(now), "idle"))
+            known = replace(known, runs=False)
     return replace(known, marks=noted)
 
 

@@ -170,14 +170,27 @@ def test_what_is_refused_stops_no_other_and_is_said(memory: Memory) -> None:
     assert "Deployment held" in outcome.shortfall
     assert "is not to be changed" in outcome.shortfall
     assert (outcome.running, outcome.ending) == (("held-1-x",), ())
+    assert sleeper(memory).runs()
 
     memory.refuses = {f"{APPS}/statefulsets/database"}
     woken = sleeper(memory).wake(NOW)
     assert woken.changed == ("Deployment web",)
     assert "StatefulSet database" in woken.shortfall
     known, _ = marks.read(cast("Objects", memory), NAMESPACE)
-    # Until all is back it says that it sleeps.
+    # Until all is back it says that it sleeps; that somebody wants it awake is noted from the first step on.
     assert known.sleep is not None
+    assert known.awoke == NOW
+
+
+def test_whether_anything_runs_that_sleep_would_stop(memory: Memory) -> None:
+    memory.add(QUEUE)
+    memory.stateful("notebook", "Notebook:n")
+    memory.add("n")
+    assert sleeper(memory).runs()  # the queue lets jobs in
+    sleep(memory)
+    assert not sleeper(memory).runs()
+    memory.deployment("web")
+    assert sleeper(memory).runs()
 
 
 def test_waking_gives_up_the_fields_that_it_gave_back(memory: Memory) -> None:
