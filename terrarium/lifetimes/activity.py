@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from terrarium.lifetimes.marks import moment
+from terrarium.lifetimes.marks import Marks, moment
 from terrarium.lifetimes.objects import FIELD_MANAGER, Object
 
 _LASTING = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController"}
@@ -49,18 +49,18 @@ class Use:
     by: str
 
 
-def use(seen: Seen, made: datetime, awoke: datetime | None) -> Use:
+def use(seen: Seen, made: datetime, noted: Marks) -> Use:
     """Return how an environment was last used.
 
     Args:
         seen: What stands in it.
         made: When it was made.
-        awoke: When it last woke.
+        noted: What is noted on it: when it last woke, and use of what may be gone.
     """
     busy = next(_busy(seen), None)
     if busy:
         return Use(None, busy)
-    times = [(made, "it was made"), *([(awoke, "it woke")] if awoke else []), *_times(seen)]
+    times = [(made, "it was made"), *_noted(noted), *_times(seen)]
     last, by = max(times, key=lambda one: one[0])
     return Use(last, by)
 
@@ -96,6 +96,13 @@ def _busy(seen: Seen) -> Iterator[str]:
         maker = owner(pod)
         if not over(pod) and (maker is None or maker[0] not in {*_LASTING, "Job"}):
             yield f"pod {_name(pod)}"
+
+
+def _noted(noted: Marks) -> Iterator[tuple[datetime, str]]:
+    if noted.awoke:
+        yield noted.awoke, "it woke"
+    if noted.used:
+        yield noted.used.at, noted.used.by
 
 
 def _queued(job: Object) -> bool:

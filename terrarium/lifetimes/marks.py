@@ -1,4 +1,4 @@
-"""What the commands note on an environment in its cluster: that its end was announced, that it sleeps, when it woke.
+"""What the commands note on an environment in its cluster: an announced end, sleep and waking, its last use.
 
 They stand on the namespace, which nobody who works in the environment may change, and once more on the descriptor,
 which everybody who works there may read.
@@ -24,6 +24,9 @@ ASLEEP = f"{LABEL}/asleep"
 to the last of waking."""
 AWOKE = f"{LABEL}/awoke"
 """Annotation: the time of the last waking."""
+USED = f"{LABEL}/used"
+"""Annotation: `{"at": "2027-01-19T17:20:00Z", "by": "job train"}`, the last use that a round saw. The cluster
+forgets it when what was used is deleted, as ended jobs are after a day."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,19 @@ class Sleep:
 
 
 @dataclass(frozen=True)
+class Used:
+    """That an environment was used.
+
+    Args:
+        at: When.
+        by: What used it.
+    """
+
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True)
 class Marks:
     """All that is noted on an environment.
 
@@ -60,11 +76,13 @@ class Marks:
         announcement: That its end was announced; one that can't be read was none.
         sleep: That it sleeps, or is on the way there or back.
         awoke: When it last woke.
+        used: The last use that was seen; one that can't be read was none.
     """
 
     announcement: Announcement | None = None
     sleep: Sleep | None = None
     awoke: datetime | None = None
+    used: Used | None = None
 
 
 def of(annotations: Mapping[str, str]) -> Marks:
@@ -73,7 +91,12 @@ def of(annotations: Mapping[str, str]) -> Marks:
     Args:
         annotations: A namespace's.
     """
-    return Marks(_announcement(annotations.get(ENDS)), _sleep(annotations.get(ASLEEP)), moment(annotations.get(AWOKE)))
+    return Marks(
+        _announcement(annotations.get(ENDS)),
+        _sleep(annotations.get(ASLEEP)),
+        moment(annotations.get(AWOKE)),
+        _used(annotations.get(USED)),
+    )
 
 
 def announced(announcement: Announcement) -> str:
@@ -84,6 +107,11 @@ def announced(announcement: Announcement) -> str:
 def asleep(now: datetime, because: str) -> str:
     """Return the text of the annotation ASLEEP."""
     return json.dumps({"since": written(now), "because": because})
+
+
+def used(use: Used) -> str:
+    """Return the text of the annotation USED."""
+    return json.dumps({"at": written(use.at), "by": use.by})
 
 
 def note(objects: Objects, environment: str, marks: Mapping[str, str | None]) -> None:
@@ -143,6 +171,15 @@ def _announcement(text: str | None) -> Announcement | None:
         return Announcement(date.fromisoformat(found["ends"]), date.fromisoformat(found["announced"]))
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def _used(text: str | None) -> Used | None:
+    try:
+        found = json.loads(text or "")
+        at, by = moment(found["at"]), str(found["by"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    return Used(at, by) if at else None
 
 
 def _sleep(text: str | None) -> Sleep | None:

@@ -16,7 +16,7 @@ from terrarium.engine import Say
 from terrarium.errors import CommandFailed, Exit, Refused
 from terrarium.lifetimes import activity, marks
 from terrarium.lifetimes.decisions import Action, Known, decide, destroyed_on, last_day
-from terrarium.lifetimes.marks import Announcement
+from terrarium.lifetimes.marks import Announcement, Used
 from terrarium.lifetimes.places import Environment, environment
 from terrarium.plan import Watch
 
@@ -105,6 +105,8 @@ class Tidy:
         known, by = self._known(found)
         line.facts.update(self._facts(found, known, by))
         line.actions = decide(known, self.now, self.horizon)
+        if act:
+            self._remember(found, known, by)
         for action in line.actions if act else ():
             self._do(action, found, known, by)
             line.done.append(action)
@@ -112,11 +114,17 @@ class Tidy:
     def _known(self, found: Environment) -> tuple[Known, str]:
         settings = found.settings
         noted, made = marks.read(found.objects, settings.id)
-        used = activity.use(found.sleeper.seen(), made, noted.awoke)
+        used = activity.use(found.sleeper.seen(), made, noted)
         idle_hours = settings.sleep.idle_hours if settings.sleep else None
         expires = last_day(settings.expires, found.deployed_end)
         runs = noted.sleep is not None and found.sleeper.runs()
         return Known(settings.tier, expires, idle_hours, noted, used.last, runs), used.by
+
+    def _remember(self, found: Environment, known: Known, by: str) -> None:
+        """Note the last use: of a job that ended and is deleted, the next round would see nothing."""
+        at, noted = known.used or self.now, known.marks.used
+        if noted is None or noted.at < at:
+            marks.note(found.objects, found.settings.id, {marks.USED: marks.used(Used(at, by))})
 
     def _facts(self, found: Environment, known: Known, by: str) -> dict[str, Any]:
         settings, ends = found.settings, known.marks.announcement

@@ -36,12 +36,14 @@ class Fake:
         annotations: What is noted on its namespace.
         held: Why it is not destroyed.
         deployed_end: The end with which it was brought up.
+        jobs: Its jobs.
         outcome: What putting it to sleep comes to; something runs in it.
     """
 
     annotations: dict[str, str] = field(default_factory=lambda: dict(ANNOUNCED))
     held: CommandFailed | None = None
     deployed_end: date | None = ENDED
+    jobs: list[Any] = field(default_factory=list)
     outcome: Outcome = field(default_factory=lambda: Outcome(()))
     destroyed: bool = False
 
@@ -56,7 +58,7 @@ class Fake:
         return changed
 
     def seen(self) -> Seen:
-        return Seen([], [], [], [])
+        return Seen([], self.jobs, [], [])
 
     def runs(self) -> bool:
         return True
@@ -90,7 +92,12 @@ def _declare(root: Path, name: str, **more: Any) -> None:
 
 
 def _round(
-    monkeypatch: pytest.MonkeyPatch, root: Path, found: dict[str, Fake | CommandFailed], *, act: bool = True
+    monkeypatch: pytest.MonkeyPatch,
+    root: Path,
+    found: dict[str, Fake | CommandFailed],
+    *,
+    act: bool = True,
+    now: datetime = NOW,
 ) -> dict[str, Line]:
     def environment(where: Path, stack: str, _say: Any) -> Environment:
         fake = found[stack]
@@ -102,7 +109,7 @@ def _round(
         return Environment(stack, settings, stands_for, stands_for, stands_for, fake.deployed_end)
 
     monkeypatch.setattr(tidying, "environment", environment)
-    lines = Tidy(root, NOW, 14, 0, lambda _: None, Watch).lines((), act=act)
+    lines = Tidy(root, now, 14, 0, lambda _: None, Watch).lines((), act=act)
     return {line.stack: line for line in lines}
 
 
@@ -155,6 +162,22 @@ def test_a_sleep_that_stopped_half_way_is_finished_and_what_still_fails_is_said(
     assert (lines["one"].done, lines["one"].code) == ([Action.SLEEP], Exit.DONE)
     assert (lines["two"].done, lines["two"].code) == ([], Exit.FAILED)
     assert "Job x (no)" in lines["two"].error
+
+
+def test_use_is_remembered_when_the_cluster_has_forgotten_it(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+    """An ended job is deleted after a day: it is use for as long as `idle_hours` says all the same."""
+    ended = {"type": "Complete", "status": "True", "lastTransitionTime": marks.written(NOW - timedelta(hours=20))}
+    job = {"metadata": {"name": "train"}, "spec": {}, "status": {"conditions": [ended]}}
+    _declare(project, "one", sleep={"idle_hours": 48})
+    fake = Fake({}, deployed_end=None, jobs=[job])
+    others: dict[str, Fake | CommandFailed] = {"two": Fake(), "three": Fake()}
+    _round(monkeypatch, project, {"one": fake, **others}, act=False)
+    assert fake.annotations == {}
+    _round(monkeypatch, project, {"one": fake, **others})
+    fake.jobs = []
+    for days, actions in ((1, ()), (2, (Action.SLEEP,))):
+        line = _round(monkeypatch, project, {"one": fake, **others}, now=NOW + timedelta(days=days))["one"]
+        assert (line.actions, line.facts["usedBy"]) == (actions, "job train")
 
 
 def test_a_stack_that_can_t_be_read_is_said(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:

@@ -14,7 +14,7 @@ from components.tiers import Tier
 from terrarium.lifetimes import activity, marks
 from terrarium.lifetimes.activity import Seen
 from terrarium.lifetimes.decisions import NOTICE, Action, Known, decide, destroyed_on, last_day
-from terrarium.lifetimes.marks import Announcement, Marks, Sleep
+from terrarium.lifetimes.marks import Announcement, Marks, Sleep, Used
 
 TODAY = date(2027, 1, 15)
 NOW = datetime.combine(TODAY, time(12), UTC)
@@ -25,6 +25,7 @@ MARKS = st.builds(
     st.none() | st.builds(Announcement, DAYS, DAYS),
     st.none() | st.just(Sleep("2027-01-01T00:00:00Z", "by hand")),
     st.none() | TIMES,
+    st.none() | st.builds(Used, TIMES, st.text()),
 )
 KNOWN = st.builds(
     Known,
@@ -191,14 +192,16 @@ def test_what_is_noted_is_read_back(noted: Marks) -> None:
         **({marks.ENDS: marks.announced(noted.announcement)} if noted.announcement else {}),
         **({marks.ASLEEP: marks.asleep(datetime(2027, 1, 1, tzinfo=UTC), "by hand")} if noted.sleep else {}),
         **({marks.AWOKE: marks.written(noted.awoke)} if noted.awoke else {}),
+        **({marks.USED: marks.used(noted.used)} if noted.used else {}),
     }
     assert marks.of(written) == noted
 
 
 @given(st.text() | st.sampled_from(["null", "[]", "{}", '{"ends": 1}', '{"ends": "2027-01-01"}', "2027-01-01"]))
 def test_what_can_t_be_read_is_the_safe_thing(text: str) -> None:
-    found = marks.of({marks.ENDS: text, marks.ASLEEP: text})
+    found = marks.of({marks.ENDS: text, marks.ASLEEP: text, marks.USED: text})
     assert found.announcement is None
+    assert found.used is None
     assert found.sleep is not None
 
 
@@ -218,10 +221,10 @@ def thing(name: str, made: int = 700, owner: tuple[str, str] | None = None, **mo
     return {"metadata": metadata, "spec": {}, "status": {}, **more}
 
 
-def used(awoke: datetime | None = None, **seen: Any) -> tuple[float | None, str]:
+def used(noted: Marks | None = None, **seen: Any) -> tuple[float | None, str]:
     """Return how many hours ago it was used, and by what."""
     none: dict[str, Any] = {"pods": [], "jobs": [], "schedules": [], "services": []}
-    found = activity.use(Seen(**{**none, **seen}), MADE, awoke)
+    found = activity.use(Seen(**{**none, **seen}), MADE, noted or Marks())
     return (None if found.last is None else (NOW - found.last) / timedelta(hours=1)), found.by
 
 
@@ -231,7 +234,7 @@ QUEUED = {"labels": {"kueue.x-k8s.io/queue-name": "default"}}
 
 def test_nothing_ever_happened() -> None:
     assert used() == (720, "it was made")
-    assert used(awoke=NOW - timedelta(hours=3)) == (3, "it woke")
+    assert used(Marks(awoke=NOW - timedelta(hours=3))) == (3, "it woke")
 
 
 @pytest.mark.parametrize(
@@ -246,6 +249,12 @@ def test_nothing_ever_happened() -> None:
 )
 def test_a_job_is_use_until_it_has_ended(job: dict[str, Any], hours: float | None) -> None:
     assert used(jobs=[job]) == (hours, "job j")
+
+
+def test_a_job_that_is_gone_was_use_if_a_round_saw_it() -> None:
+    noted = Marks(used=Used(NOW - timedelta(hours=30), "job gone"))
+    assert used(noted) == (30, "job gone")
+    assert used(noted, jobs=[thing("j", status=FINISHED)]) == (5, "job j")
 
 
 def test_a_schedule_is_use_when_it_runs() -> None:
