@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from terrarium.images.source import Source
 
 
-def examined(text: str) -> str:
+def examined(text: str, python: str | None = None) -> str:
     """Return what a job of a source is called after, once the source is known to exist and to compile.
 
     Args:
         text: A script, a package's folder, or either at a git commit, as `terrarium image build` takes it.
+        python: The Python of its image, as `3.13`; by default this one.
 
     Raises:
         InvalidInput: If there is no such thing, or it is not Python that compiles.
@@ -26,10 +27,14 @@ def examined(text: str) -> str:
 
     with opened(text, None) as found:
         # A newer Python than this one may know more words.
-        if found.takes(f"{sys.version_info.major}.{sys.version_info.minor}"):
+        if found.takes(f"{sys.version_info.major}.{sys.version_info.minor}") and not _newer(python):
             for name, file in sorted(_modules(found).items()):
                 _compile(file, name)
         return found.name
+
+
+def _newer(python: str | None) -> bool:
+    return python is not None and tuple(map(int, python.split("."))) > sys.version_info[:2]
 
 
 def _modules(found: Source) -> dict[str, Path]:

@@ -102,7 +102,7 @@ def looked_at(place: Place, wish: Wish, *, here: bool = False) -> tuple[str, Fou
         judging.pinned(wish.image)
         stem = wish.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
     else:
-        stem = source.examined(wish.source or "")
+        stem = source.examined(wish.source or "", (place.descriptor.get("image") or {}).get("python"))
     return _name(wish.name or stem, once=wish.schedule is None), checked(place, wish, here=here)
 
 

@@ -88,6 +88,17 @@ def test_a_script_that_is_none(tmp_path: Path, content: str | bytes | None, name
     assert words in str(error)
 
 
+@pytest.mark.parametrize(("python", "refuses"), [("3.9", True), ("3.99", False)])
+def test_what_a_newer_python_may_know_is_left_to_it(tmp_path: Path, python: str, refuses: bool) -> None:
+    file = tmp_path / "train.py"
+    file.write_text("words of a later day\n")
+    where = place({**descriptor(), "image": {"base": IMAGE, "python": python}}, Rights(*CREATE))
+    if refuses:
+        assert "does not compile" in str(refused(where, asked(str(file))))
+    else:
+        assert submitting.looked_at(where, asked(str(file)))[0].startswith("train")
+
+
 def test_a_module_beside_the_script_must_compile_too(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("import helper\n")
     (tmp_path / "helper.py").write_text("def f(:\n")
