@@ -25,7 +25,7 @@ status: .venv/runtime.stamp ## Say what runs, what is real and what is simulated
 test: .venv/development.stamp ## Format, lint, types, architecture, all tests
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m rehearsal build
-	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=40
 
 check: .venv/development.stamp ## Format, lint, types, architecture: what needs no engine
 	$(BIN)/ruff format --check .
