@@ -61,6 +61,10 @@ def run(
     image: Annotated[
         str | None, typer.Option(help="An image that has its command, by digest, instead of SOURCE.")
     ] = None,
+    requirements: Annotated[
+        Path | None,
+        typer.Option(help="A requirements file or pylock.toml, instead of what SOURCE declares or has beside it."),
+    ] = None,
     bucket: Bucket = None,
     local: Annotated[bool, typer.Option("--local", help="On this machine, by podman or docker.")] = False,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return at once; the job goes on.")] = False,
@@ -87,6 +91,7 @@ def run(
         timeout=timeout,
         schedule=schedule,
         bucket=bucket,
+        requirements=requirements,
     )
     screen = Screen(as_json=as_json)
     with _place(env, bucket, root, context) as place:

@@ -66,7 +66,7 @@ class Environment:
             source: The script, the package's folder, or either at a git commit. None with `image`.
             args: What it is given.
             wishes: As the command takes them: `needs` (a mapping, or text), `array`, `inputs`, `outputs`, `name`,
-                `retries`, `timeout`, `schedule`, `image`.
+                `retries`, `timeout`, `schedule`, `image`, `requirements`.
 
         Raises:
             InvalidInput: If something that was asked for is wrong; nothing was made.

@@ -74,7 +74,10 @@ def lock(source: Source, given: Path | None, target: Sequence[str], *, anew: boo
 def _beside(source: Source) -> Sequence[Path]:
     if source.package:
         return [source.package / name for name in ("uv.lock", "pylock.toml", "requirements.txt")]
-    return [source.where.with_name(f"{source.where.name}.lock")]
+    locked = source.where.with_name(f"{source.where.name}.lock")
+    # A script that declares nothing may have it beside it, as is usual; one with a block of its own says it all there.
+    usual = () if source.declared is not None else ("pylock.toml", "requirements.txt")
+    return [locked, *map(source.where.with_name, usual)]
 
 
 def _exported(source: Source, file: Path, target: Sequence[str]) -> Lock:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from components.naming import NameRefused
@@ -38,6 +40,7 @@ class Wish:
         timeout: Seconds that all of it may run.
         schedule: When it is run again; None for once, now.
         bucket: The bucket whose job it is.
+        requirements: A file with the source's requirements or their lock; None for what it declares.
     """
 
     source: str | None
@@ -52,6 +55,7 @@ class Wish:
     timeout: int | None
     schedule: str | None
     bucket: str | None
+    requirements: Path | None = None
 
 
 def asked(
@@ -68,6 +72,7 @@ def asked(
     timeout: str | int | None = None,
     schedule: str | None = None,
     bucket: str | None = None,
+    requirements: str | os.PathLike[str] | None = None,
 ) -> Wish:
     """Return what is asked for; the arguments are those of `terrarium run`.
 
@@ -84,6 +89,7 @@ def asked(
         timeout: As `90m`, or seconds.
         schedule: Five fields of cron.
         bucket: See `Wish`.
+        requirements: See `Wish`.
 
     Raises:
         InvalidInput: With everything that is wrong.
@@ -91,6 +97,10 @@ def asked(
     problems: list[str] = []
     if (source is None) == (image is None):
         problems.append("name what to run: a script or package, or else an image that has its command (--image)")
+    if image is not None and requirements is not None:
+        problems.append(
+            "requirements are those of a script or package; an image has its own (leave --requirements out)"
+        )
     if not 0 <= retries <= _MOST_RETRIES:
         problems.append(f"retries: {retries} is not 0 to {_MOST_RETRIES}")
     if name is not None:
@@ -108,6 +118,7 @@ def asked(
         timeout=None if timeout is None else _tried(problems, lambda: times.seconds(str(timeout)), None),
         schedule=None if schedule is None else _tried(problems, lambda: times.schedule(schedule), None),
         bucket=bucket,
+        requirements=None if requirements is None else Path(requirements),
     )
     if problems:
         raise InvalidInput("\n".join(problems), problems=problems)

@@ -25,7 +25,7 @@ from terrarium.jobs.asking import Wish
 from terrarium.jobs.manifest import USER, WORK, Spec, manifest, variables
 from terrarium.jobs.place import Place
 from terrarium.jobs.state import TIMED_OUT
-from terrarium.jobs.submitting import Build, Say, built, looked_at, spec
+from terrarium.jobs.submitting import Build, Say, built, image_of, looked_at, spec
 
 ENGINES = ("podman", "docker")
 _PATIENCE = 30  # seconds for an engine to say who it is
@@ -64,7 +64,7 @@ def run(place: Place, wish: Wish, say: Say, build: Build = built, *, apart: bool
     engine = found_engine()
     name, found = looked_at(place, wish, here=True)
     with keys(place) as folder:
-        image = wish.image or build(wish.source or "", environment=place.environment, root=place.root, say=say)
+        image = image_of(place, wish, say, build)
         whole = spec(place, wish, found, image, name)
         # Here it has this person's keys: what admission refuses there must not run here instead.
         judging.judge(manifest(whole), place.tier, place.root)

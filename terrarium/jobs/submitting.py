@@ -21,7 +21,9 @@ Say = Callable[[str], None]
 class Build(Protocol):
     """Makes an image of a source."""
 
-    def __call__(self, source: str, *, environment: str, root: Path | None, say: Say) -> str:
+    def __call__(
+        self, source: str, *, environment: str, root: Path | None, say: Say, requirements: Path | None = None
+    ) -> str:
         """Return the image's reference, by digest."""
 
 
@@ -44,12 +46,28 @@ class Submitted:
     queue: str | None
 
 
-def built(source: str, *, environment: str, root: Path | None, say: Say) -> str:
+def image_of(place: Place, wish: Wish, say: Say, build: Build) -> str:
+    """Return the reference of the image to run, built if it is not given.
+
+    Args:
+        place: Where.
+        wish: What is asked for.
+        say: Takes sentences about what goes on.
+        build: Makes the image.
+    """
+    if wish.image:
+        return wish.image
+    return build(
+        wish.source or "", environment=place.environment, root=place.root, say=say, requirements=wish.requirements
+    )
+
+
+def built(source: str, *, environment: str, root: Path | None, say: Say, requirements: Path | None = None) -> str:
     """Return the reference of an image of a source; see `Build`."""
     # Imported here: a job of an image that there is builds none.
     from terrarium.images import build  # noqa: PLC0415
 
-    return build(source, environment=environment, root=root, say=say).reference
+    return build(source, environment=environment, root=root, say=say, requirements=requirements).reference
 
 
 def submit(place: Place, wish: Wish, say: Say, build: Build = built) -> Submitted:
@@ -80,7 +98,7 @@ def prepared(place: Place, wish: Wish, say: Say, build: Build = built) -> tuple[
         )
     if found.identity is None:
         say(f"environment {place.environment} has no store: the job's log and outputs are kept nowhere")
-    image = wish.image or build(wish.source or "", environment=place.environment, root=place.root, say=say)
+    image = image_of(place, wish, say, build)
     made = manifest(spec(place, wish, found, image, called))
     judging.judge(made, place.tier, place.root)
     return made, Submitted(made["kind"], called, image, found.placement.pool, found.placement.queue)

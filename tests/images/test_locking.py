@@ -72,6 +72,21 @@ def test_every_place_that_requirements_stand_at(tmp_path: Path, package: Path) -
 
 
 @pytest.mark.usefixtures("cache_folder")
+def test_a_script_that_declares_nothing_has_what_lies_beside_it(tmp_path: Path) -> None:
+    plain = script(tmp_path)
+    (tmp_path / "requirements.txt").write_text("six==1.16.0\n")
+    assert locked(plain) == ({"six": "1.16.0"}, True)
+    # Who says it in the script says all of it there.
+    assert locked(script(tmp_path, "", "six==1.15.0", name="declared.py")) == ({"six": "1.15.0"}, True)
+    empty = tmp_path / "empty.py"
+    empty.write_text("# /// script\n# dependencies = []\n# ///\n")
+    assert locked(empty) == ({}, False)
+    (tmp_path / "requirements.txt").write_text("no-such-package-of-ours==1\n")
+    with pytest.raises(InvalidInput, match=r"requirements.txt can't be resolved"):
+        locked(plain)
+
+
+@pytest.mark.usefixtures("cache_folder")
 def test_what_was_resolved_stays_until_it_is_resolved_anew(tmp_path: Path) -> None:
     path = script(tmp_path, "# stays\n", "six>=1.15")
     first, _ = locked(path)

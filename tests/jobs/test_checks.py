@@ -99,6 +99,12 @@ def test_what_a_newer_python_may_know_is_left_to_it(tmp_path: Path, python: str,
         assert submitting.looked_at(where, asked(str(file)))[0].startswith("train")
 
 
+def test_requirements_are_a_source_s(script: Path) -> None:
+    assert asked(str(script), requirements="reqs.txt").requirements == Path("reqs.txt")
+    with pytest.raises(InvalidInput, match="an image has its own"):
+        asked(None, image=IMAGE, requirements="reqs.txt")
+
+
 def test_a_module_beside_the_script_must_compile_too(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("import helper\n")
     (tmp_path / "helper.py").write_text("def f(:\n")
