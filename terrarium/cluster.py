@@ -76,6 +76,16 @@ class Cluster:
         found = self._call("read_namespaced_config_map", name, namespace)
         return None if found is None else dict(found.data or {})
 
+    def noted(self, name: str, namespace: str) -> dict[str, str]:
+        """Return a ConfigMap's annotations; none if there is none of this name.
+
+        Raises:
+            Denied: If this person may not read it.
+            CommandFailed: If the cluster can't be reached.
+        """
+        found = self._call("read_namespaced_config_map", name, namespace)
+        return {} if found is None else dict(found.metadata.annotations or {})
+
     def secret(self, name: str, namespace: str) -> dict[str, str] | None:
         """Return a Secret's data as text, or None if there is none of this name.
 

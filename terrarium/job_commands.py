@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -148,8 +149,9 @@ def _end(screen: Screen, place: Place, name: str, code: int, document: dict[str,
     if screen.as_json:
         screen.result({**document, "job": name, "exit": code, "results": kept})
     else:
-        hint = f"; `terrarium jobs results {name} -e {place.environment}` shows what it left" if kept else ""
-        screen.say(f"job {name} ended with {code}{hint if code == 0 else ''}")
+        show, what = ("results", "what it left") if code == 0 else ("logs", "its log again")
+        hint = f"; `terrarium jobs {show} {name} -e {place.environment}` shows {what}" if kept else ""
+        screen.say(f"job {name} ended with {code}{hint}")
     raise typer.Exit(code)
 
 
@@ -171,7 +173,9 @@ def _interrupted(screen: Screen, place: Place, job: Job) -> None:
             return
     # It may not have been made yet, or be over.
     with suppress(InvalidInput):
-        job.cancel()
+        if job.cancel() == "ended":
+            screen.say(f"job {job.name} has ended")
+            return
     screen.say(f"job {job.name} is cancelled")
 
 
@@ -264,6 +268,9 @@ def results(
             for path, file in one.files.items()
         ]
         screen.table(rows, ("index", "file", "size", "where"))
+        measured = [(str(one.index), json.dumps(one.metrics, sort_keys=True)) for one in found if one.metrics]
+        if measured:
+            screen.table(measured, ("index", "metrics"))
 
 
 @app.command()
@@ -282,6 +289,11 @@ def cancel(
     screen = Screen(as_json=as_json)
     with _place(env, bucket, root, context) as place:
         kind = Job(place, name).cancel()
+    if kind == "ended":
+        screen.result(
+            {"cancelled": None, "kind": kind}, title=f"job {name} has ended already; there is nothing to cancel"
+        )
+        return
     screen.result({"cancelled": name, "kind": kind}, title=f"{kind} {name} is cancelled")
 
 

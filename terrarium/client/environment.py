@@ -146,8 +146,8 @@ def _declared(name: str, root: Path | None) -> InCluster:
     found = _root(root)
     if found is None:
         raise InvalidInput(
-            f"nothing says where environment {name} is: work in the project's checkout (or give its folder as root), "
-            "or give the kubeconfig context of its cluster as context"
+            f"nothing says where environment {name} is: work in the project's checkout, or give its folder (`--root`, "
+            "in Python root=), or the kubeconfig context of its cluster (`--context`, context=)"
         )
     declaration = _declaration(name, found)
     settings = declaration.settings

@@ -152,6 +152,10 @@ class InCluster:
             )
         return f"you may not use the store of {self._id} as {' or '.join(candidates)}: {reasons}{hint}"
 
+    def noted(self) -> dict[str, str]:
+        """Return the annotations of what it publishes: how it is now, as asleep."""
+        return self.cluster.noted(self._id, DESCRIPTOR_NAMESPACE)
+
     def descriptor(self) -> dict[str, Any]:
         """Return what the environment publishes about itself.
 

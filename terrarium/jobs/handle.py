@@ -97,10 +97,10 @@ class Job:
             job = following.ended(self._place.workloads, self.name, write, say, timeout=timeout)
         except Gone as gone:
             say(str(gone))
-            return Exit.FAILED
+            return int(Exit.FAILED)
         how = states.state(job)
         if how.phase is states.Phase.DONE:
-            return Exit.DONE
+            return int(Exit.DONE)
         return self._failed(job, how, say)
 
     def _failed(self, job: dict[str, Any], how: states.State, say: Callable[[str], None]) -> int:
@@ -117,7 +117,7 @@ class Job:
             kept = self._kept()
             record = kept.last(index or 0) if kept else None
             code = record.code if record else None
-        return code or Exit.FAILED
+        return code or int(Exit.FAILED)
 
     def logs(self, index: int | None = None) -> str:
         """Return what it printed so far, of an index or of all of them.
@@ -148,6 +148,11 @@ class Job:
         if not given:
             which = "" if index is None else f", index {index}"
             where = "nor in the store" if kept else "and you may not read the store"
+            if index is None and self._place.workloads.schedule(self.name):
+                raise InvalidInput(
+                    f"{self.name} is a schedule: each of its runs is a job of its own (`terrarium jobs list`), with its "
+                    "log"
+                )
             raise InvalidInput(f"there is no log of job {self.name}{which}, neither in the cluster {where}")
 
     def _print(self, write: Write, index: int, pod: dict[str, Any] | None, kept: Kept | None, *, many: bool) -> bool:
@@ -170,9 +175,15 @@ class Job:
     def cancel(self) -> str:
         """End it, or the schedule of this name, and return which it was. What it left stays in the store.
 
+        Returns:
+            `job` or `schedule`; `ended` of a job that was over already, which stays as it is.
+
         Raises:
             InvalidInput: If there is no such job.
         """
+        found = self._place.workloads.job(self.name)
+        if found is not None and states.state(found).phase.over:
+            return "ended"
         for kind in ("Job", "CronJob"):
             if self._place.workloads.delete(kind, self.name):
                 return "job" if kind == "Job" else "schedule"
@@ -196,8 +207,14 @@ class Job:
         """Why there are no results, for people."""
         place = self._place
         kept = self._kept()
-        if place.workloads.job(self.name) or (kept and kept.indexes()):
-            return f"job {self.name} left no results in {place.environment}: no attempt at it has succeeded yet"
+        job = place.workloads.job(self.name)
+        if job or (kept and kept.indexes()):
+            yet = "" if job is None or states.state(job).phase.over else " yet"
+            return (
+                f"job {self.name} left no results in {place.environment}: no attempt at it has succeeded{yet}. What a "
+                f"failed one left lies in results:jobs/{self.name}/ (`terrarium store ls`); `terrarium jobs logs` shows "
+                "its log"
+            )
         where = f"bucket {place.bucket} of {place.environment}" if place.bucket else place.environment
         buckets = ", ".join((place.descriptor.get("store") or {}).get("buckets") or ())
         hint = f"; of a bucket's job, name the bucket (-b; there are {buckets})" if buckets and not place.bucket else ""
@@ -209,7 +226,7 @@ class Job:
         kept = self._kept()
         with as_command():
             records = [kept.last(index) for index in kept.indexes()] if kept else []
-        return next((record.code for record in records if record and record.code), Exit.DONE)
+        return next((record.code for record in records if record and record.code), int(Exit.DONE))
 
     def _kept(self) -> Kept | None:
         place = self._place

@@ -146,13 +146,14 @@ def _bounds(compute: Compute, wanted: _Wanted, environment: str) -> Iterator[str
         if bound is not None and value > bound:
             may = quantities.written(bound, binary=binary)
             yield f"{asked} asked for, and container maximum is {may}: raise container.maximum in the stack file"
-    for asked, value, bound, binary in (
-        (f"{wanted.cpu} cores", wanted.cores, quota.cpu, False),
-        (f"{wanted.memory} of memory", wanted.bytes, quota.memory, True),
+    for asked, value, bound, own, binary in (
+        (f"{wanted.cpu} cores", wanted.cores, quota.cpu, compute.quota.cpu, False),
+        (f"{wanted.memory} of memory", wanted.bytes, quota.memory, compute.quota.memory, True),
     ):
-        if bound is not None and value > bound:
+        if bound is not None and own is not None and value > bound:
             may = quantities.written(bound, binary=binary)
-            yield f"{asked} asked for, and the quota of {environment} is {may}: raise quota in the stack file"
+            lent = f" ({quantities.written(own, binary=binary)} of its own, the rest lent)" if own != bound else ""
+            yield f"{asked} asked for, and the quota of {environment} is {may}{lent}: raise quota in the stack file"
     if quota.gpu is not None and wanted.gpu > quota.gpu:
         yield (
             f"{_gpus(wanted.gpu)} asked for, and the quota of {environment} is {_gpus(quota.gpu)}: raise quota.gpu in "

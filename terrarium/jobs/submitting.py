@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from terrarium.errors import Refused
+from terrarium.errors import CommandFailed, InvalidInput, Refused
 from terrarium.jobs import judging, source
 from terrarium.jobs.asking import Wish
 from terrarium.jobs.checks import Found, checked
 from terrarium.jobs.manifest import NAME, Spec, manifest
 from terrarium.jobs.place import Place
+from terrarium.lifetimes import marks
 
+_T = TypeVar("_T")
 Say = Callable[[str], None]
 
 
@@ -96,12 +98,25 @@ def prepared(place: Place, wish: Wish, say: Say, build: Build = built) -> tuple[
             f"{place.environment} has a schedule {called} already: end it (`terrarium jobs cancel {called} -e "
             f"{place.environment}`), or give this one another --name"
         )
+    _tell_of_sleep(place, found, say)
     if found.identity is None:
         say(f"environment {place.environment} has no store: the job's log and outputs are kept nowhere")
     image = image_of(place, wish, say, build)
     made = manifest(spec(place, wish, found, image, called))
     judging.judge(made, place.tier, place.root)
     return made, Submitted(made["kind"], called, image, found.placement.pool, found.placement.queue)
+
+
+def _tell_of_sleep(place: Place, found: Found, say: Say) -> None:
+    slept = marks.sleep(place.source.noted())
+    if slept is None:
+        return
+    because = f" ({slept.because})" if slept.because else ""
+    what = "it waits until" if found.placement.queue else "nothing queues jobs there, so it runs all the same; else"
+    say(
+        f"environment {place.environment} sleeps since {slept.since or 'some time'}{because}: {what} those who deploy "
+        "it wake it (`terrarium wake`)"
+    )
 
 
 def looked_at(place: Place, wish: Wish, *, here: bool = False) -> tuple[str, Found]:
@@ -116,12 +131,35 @@ def looked_at(place: Place, wish: Wish, *, here: bool = False) -> tuple[str, Fou
         InvalidInput: As `submit`.
         Refused: As `submit`.
     """
-    if wish.image is not None:
-        judging.pinned(wish.image)
-        stem = wish.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    else:
-        stem = source.examined(wish.source or "", (place.descriptor.get("image") or {}).get("python"))
-    return _name(wish.name or stem, once=wish.schedule is None), checked(place, wish, here=here)
+    wrong: list[InvalidInput | Refused] = []
+    stem = _tried(wrong, lambda: _stem(place, wish))
+    found = _tried(wrong, lambda: checked(place, wish, here=here))
+    if stem is None or found is None:
+        raise _together(wrong)
+    return _name(wish.name or stem, once=wish.schedule is None), found
+
+
+def _stem(place: Place, wish: Wish) -> str:
+    """Return what the job is called after: its image, or its source, which is looked at."""
+    if wish.image is None:
+        return source.examined(wish.source or "", (place.descriptor.get("image") or {}).get("python"))
+    judging.pinned(wish.image)
+    return wish.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+
+def _tried(wrong: list[InvalidInput | Refused], look: Callable[[], _T]) -> _T | None:
+    try:
+        return look()
+    except (InvalidInput, Refused) as error:
+        wrong.append(error)
+        return None
+
+
+def _together(wrong: Sequence[InvalidInput | Refused]) -> CommandFailed:
+    """Return all that is wrong as one, each once: refused, if something of it is."""
+    problems = list(dict.fromkeys(one for error in wrong for one in error.details.get("problems", [str(error)])))
+    kind = Refused if any(isinstance(error, Refused) for error in wrong) else InvalidInput
+    return kind("\n".join(problems), problems=problems)
 
 
 def spec(place: Place, wish: Wish, found: Found, image: str, name: str) -> Spec:

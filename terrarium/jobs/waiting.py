@@ -13,13 +13,14 @@ FLAVORS = "terrarium-"
 _UID = "kueue.x-k8s.io/job-uid"
 _UNUSED = re.compile(r"insufficient unused quota for (\S+) in flavor (\S+), (\S+) more needed")
 _NEVER = re.compile(r"insufficient quota for (\S+) in flavor (\S+),.* > maximum capacity \((\S+)\)")
-_QUEUE = re.compile(r"(?:Local|Cluster)Queue (\S+) (doesn't exist|is inactive|is terminating or missing)")
-_STOPPED = re.compile(r"(?:Local|Cluster)Queue (\S+) is (stopped)")
+_QUEUE = re.compile(r"(?:Local|Cluster)Queue (\S+) (doesn't exist|is terminating or missing)")
+_STOPPED = re.compile(r"(?:Local|Cluster)Queue (\S+) is (stopped|inactive)")
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _NOT_MADE = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 _EVICTED = {
     "Preempted": "another job had the right to its place",
     "PodsReadyTimeout": "its pods did not start in time",
+    "ClusterQueueStopped": "the environment was put to sleep",
 }
 Object = Mapping[str, Any]
 
@@ -51,7 +52,7 @@ def _queued(job: Object, queued: list[Object]) -> str:
     parts = [f"waits for its turn, {_place(mine, queued)}"]
     evicted = conditions.get("Evicted", {})
     if evicted.get("status") == "True":
-        parts = [f"was stopped for others ({_evicted(evicted)}) and waits for its turn, {_place(mine, queued)}"]
+        parts = [f"was stopped ({_evicted(evicted)}) and waits for its turn, {_place(mine, queued)}"]
     said = _reserved(conditions.get("QuotaReserved", {}).get("message", ""))
     return ": ".join([*parts, *([said] if said else [])])
 
@@ -132,5 +133,7 @@ def _pod(pod: Object) -> str:
         return f"its container can't be started: {message or reason}"
     for one in (pod.get("status") or {}).get("conditions") or ():
         if one["type"] == "PodScheduled" and one["status"] == "False":
-            return f"waits for a machine: {one.get('message') or one.get('reason')}"
+            # What follows the first sentence is about preemption, which jobs never do.
+            said = str(one.get("message") or one.get("reason")).partition(". ")[0].rstrip(".")
+            return f"waits for a machine: {said}"
     return "its image is fetched" if reason == "ContainerCreating" else ""

@@ -93,7 +93,7 @@ def of(annotations: Mapping[str, str]) -> Marks:
     """
     return Marks(
         _announcement(annotations.get(ENDS)),
-        _sleep(annotations.get(ASLEEP)),
+        sleep(annotations),
         moment(annotations.get(AWOKE)),
         _used(annotations.get(USED)),
     )
@@ -182,7 +182,13 @@ def _used(text: str | None) -> Used | None:
     return Used(at, by) if at else None
 
 
-def _sleep(text: str | None) -> Sleep | None:
+def sleep(annotations: Mapping[str, str]) -> Sleep | None:
+    """Return what annotations of an environment's namespace, or its descriptor, say of its sleep; None if it is awake.
+
+    Args:
+        annotations: The annotations.
+    """
+    text = annotations.get(ASLEEP)
     if text is None:
         return None
     try:

@@ -28,6 +28,9 @@ class Known(InCluster):
         self._said = dict(descriptor)
         self._store = folder
 
+    def noted(self) -> dict[str, str]:
+        return {}
+
     def descriptor(self) -> dict[str, Any]:
         return self._said
 

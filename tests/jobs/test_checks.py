@@ -99,6 +99,17 @@ def test_what_a_newer_python_may_know_is_left_to_it(tmp_path: Path, python: str,
         assert submitting.looked_at(where, asked(str(file)))[0].startswith("train")
 
 
+def test_a_script_and_what_it_asks_for_are_looked_at_together(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("def f(:\n")
+    wish = asked(str(tmp_path / "train.py"), needs="cpu=99", inputs=["churn-prod/models:m"])
+    error = refused(place(descriptor(), Rights(*CREATE)), wish)
+    assert error.code is Exit.REFUSED
+    problems = error.details["problems"]
+    assert [any(word in one for one in problems) for word in ("does not compile", "99 cores", "churn-prod is")] == [
+        True
+    ] * 3
+
+
 def test_requirements_are_a_source_s(script: Path) -> None:
     assert asked(str(script), requirements="reqs.txt").requirements == Path("reqs.txt")
     with pytest.raises(InvalidInput, match="an image has its own"):

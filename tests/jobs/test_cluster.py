@@ -258,7 +258,16 @@ def test_a_schedule_is_made_listed_and_ended(world: World) -> None:
     [row] = [one for one in listed if one["job"] == "nightly"]
     assert (row["kind"], row["state"]) == ("schedule", "scheduled")
     assert "0 6 * * 1-5" in row["why"]
+    with pytest.raises(InvalidInput, match="nightly is a schedule: each of its runs is a job"):
+        made.logs()
     assert made.cancel() == "schedule"
+
+
+def test_a_job_that_has_ended_is_left_as_it_is(world: World) -> None:
+    job = world.ana.run(None, image=IMAGE)
+    assert job.wait(timeout=PATIENCE) == 0
+    assert "has ended already" in world.checkout.terrarium("jobs", "cancel", job.name, "-e", "dev")
+    assert _row(world, job.name)["state"] == "done"
 
 
 def test_the_command_runs_lists_and_cancels(world: World) -> None:
@@ -402,7 +411,7 @@ def test_what_is_kept_of_a_job_that_is_gone_has_its_exit_code(world: World, tmp_
     assert "trained" in world.checkout.terrarium("jobs", "logs", "gone-1", "-e", "dev", "--follow", code=3)
     world.checkout.terrarium("jobs", "logs", "gone-1", "-e", "dev")
     said = world.checkout.terrarium("jobs", "results", "gone-1", "-e", "dev", code=Exit.INVALID)
-    assert "no attempt at it has succeeded yet" in said
+    assert "no attempt at it has succeeded. What a failed one left" in said
     said = world.checkout.terrarium("jobs", "results", "none-such", "-e", "dev", code=Exit.INVALID)
     assert (
         "nothing is known of a job none-such in churn-dev; of a bucket's job, name the bucket (-b; there are alice)"

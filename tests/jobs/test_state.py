@@ -142,7 +142,7 @@ def test_flavors_are_called_as_they_are_made() -> None:
 def test_a_preempted_job_says_so() -> None:
     evicted = {"status": "True", "reason": "Preempted", "message": "..."}
     said = waiting.why(job(suspend=True), [], [workload("m", "u1", Evicted=evicted, QuotaReserved=PENDING)])
-    assert said.startswith("was stopped for others (another job had the right to its place)")
+    assert said.startswith("was stopped (another job had the right to its place)")
 
 
 def test_without_a_view_of_the_queue_it_still_waits() -> None:
