@@ -150,8 +150,8 @@ class Job:
             where = "nor in the store" if kept else "and you may not read the store"
             if index is None and self._place.workloads.schedule(self.name):
                 raise InvalidInput(
-                    f"{self.name} is a schedule: each of its runs is a job of its own (`terrarium jobs list`), with its "
-                    "log"
+                    f"{self.name} is a schedule: each of its runs is a job of its own (`terrarium jobs list`), with "
+                    "its log"
                 )
             raise InvalidInput(f"there is no log of job {self.name}{which}, neither in the cluster {where}")
 
@@ -212,8 +212,8 @@ class Job:
             yet = "" if job is None or states.state(job).phase.over else " yet"
             return (
                 f"job {self.name} left no results in {place.environment}: no attempt at it has succeeded{yet}. What a "
-                f"failed one left lies in results:jobs/{self.name}/ (`terrarium store ls`); `terrarium jobs logs` shows "
-                "its log"
+                f"failed one left lies in results:jobs/{self.name}/ (`terrarium store ls`); `terrarium jobs logs` "
+                "shows its log"
             )
         where = f"bucket {place.bucket} of {place.environment}" if place.bucket else place.environment
         buckets = ", ".join((place.descriptor.get("store") or {}).get("buckets") or ())
