@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.support.cluster", "tests.support.rented"]
+pytest_plugins = ["tests.support.cluster"]
 
 ROOT = Path(__file__).parent
 # What takes minutes begins first, longest first: one long file begun last kept a core idle for as long as it took.

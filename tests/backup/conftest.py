@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,16 @@ def declaration(platform: Platform, name: str, **more: object) -> dict[str, obje
     return environment("drill", name, "experimentation", cloud, buckets={"alice-b": {}}, **more)
 
 
-@pytest.fixture(scope="session")
-def embedded_platform(platform_home: Path) -> Platform:
+@pytest.fixture(scope="package")
+def embedded_platform(platform_home: Path) -> Iterator[Platform]:
     """A platform of these tests' own: what they bring up stays, and would be in the way of others' on a shared one."""
     platform = Platform("drill", platform_home, nodes=1)
     platform.start()
-    return platform
+    yield platform
+    platform.reset()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def checkout(tmp_path_factory: pytest.TempPathFactory, embedded_platform: Platform) -> Checkout:
     checkout = Checkout.with_shared_platform(tmp_path_factory.mktemp("drill"), embedded_platform)
     checkout.declare("old", "environment", **declaration(embedded_platform, "old"))

@@ -12,6 +12,7 @@ from rehearsal.plugins.serving import EngineLog
 
 # The engine, and a project on it.
 from tests.plugins.conftest import engine, parts, project  # noqa: F401
+from tests.support.rented import rehearsal_home, rented  # noqa: F401
 
 from .driver import Driver, Imagined
 

@@ -33,7 +33,7 @@ DENIES = "image-approved-registry: mine-pod (kubernetes:core/v1:Pod): spec.conta
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory, platform_home: Path) -> Checkout:
+def checkout(tmp_path_factory: pytest.TempPathFactory, platform_home: Path) -> Iterator[Checkout]:
     """A checkout with production's platform up, with a pack of its own and security's files to change."""
     platform = Platform("gates", platform_home)
     platform.start()
@@ -45,7 +45,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, platform_home: Path) -> C
     block = environment("gates", "prod", TIER, {"context": platform.context, "platform": "shared"})
     checkout.declare("prod", "environment", **block)
     checkout.pulumi("stack", "init", "prod", "--no-select", tier=TIER)
-    return checkout
+    yield checkout
+    platform.reset()
 
 
 @pytest.fixture

@@ -128,10 +128,11 @@ def never(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def platform(platform_home: Any) -> Platform:
+def platform(platform_home: Any) -> Iterator[Platform]:
     platform = Platform("queues", platform_home, queues=True, pools=POOLS)
     platform.start()
-    return platform
+    yield platform
+    platform.reset()
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -154,9 +155,9 @@ def test_a_port_lost_between_choice_and_start_is_chosen_again(
     real = ports.free
     asked: list[int] = []
 
-    def blind_once(port: int) -> bool:
+    def blind_once(port: int, hosts: Collection[str]) -> bool:
         asked.append(port)
-        return True if port == taken and asked.count(port) == 1 else real(port)
+        return True if port == taken and asked.count(port) == 1 else real(port, hosts)
 
     monkeypatch.setattr(ports, "free", blind_once)
     with socket.socket() as stranger:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,14 @@ PATIENCE = 30
 
 
 @pytest.fixture(scope="module")
-def queues(platform_home: Path) -> Platform:
+def queues(platform_home: Path) -> Iterator[Platform]:
     platform = Platform("pooled", platform_home, queues=True, pools=POOLS)
     platform.start()
     for name, labels in (("works", {"terrarium.dev/environment": "works"}), ("apart", {})):
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
         kubectl(platform.kubeconfig, "apply", "--server-side", "-f", "-", manifest=space)
-    return platform
+    yield platform
+    platform.reset()
 
 
 def job(name: str) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def try_kubectl(
 def _locked_base() -> tuple[Path, int]:
     """Return the folder of all runs, and a descriptor that holds its lock."""
     while True:
-        base = scratch.base("tests")
+        base = scratch.base("tests", scratch.fast())
         descriptor = scratch.opened(base)
         if descriptor is None:
             continue

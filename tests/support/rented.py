@@ -1,4 +1,4 @@
-"""Throw-away platforms behind rehearsed clouds, which a whole run shares."""
+"""Throw-away platforms behind rehearsed clouds, which a folder's tests share: its conftest.py imports them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tests.support.cluster import throwaway_home
 ACCOUNT, PROJECT, REGION, CLUSTER = "123456789012", "churn-rehearsed", "eu-central-1", "churn-dev"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rehearsal_home() -> Iterator[Path]:
-    """Where this run's rehearsed clouds and the platforms behind them are; wiped at its end, or by the next run."""
+    """Where rehearsed clouds and the platforms behind them are; wiped after the folder's tests, or by the next run."""
     with throwaway_home() as home, pytest.MonkeyPatch.context() as patch:
         patch.setenv(platforms.HOME, str(home))
         yield home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rented(rehearsal_home: Path) -> dict[str, Rehearsed]:
     """An account or project of each cloud (`aws`, `gcp`), and a cluster in it (`eks`, `gke`), all started at once."""
     found = {
