@@ -15,6 +15,7 @@ from benchmarks import workshop
 from benchmarks.figures import Figure, Spread
 from benchmarks.fresh import bring_up
 from benchmarks.workshop import CommandFailedError
+from rehearsal.build import build
 from rehearsal.platform.node import machine
 from rehearsal.progress import Report
 
@@ -39,7 +40,7 @@ def measure(pairs: int, report: Report) -> list[Figure]:
     with workshop.workshop() as folder:
         report.step("Bringing up an environment with a real node")
         copy = bring_up(folder)
-        jobs = _Jobs(copy)
+        jobs = _Jobs(copy, report)
         ways: dict[str, Callable[[int], None]] = {"ours": jobs.ours, "bare": jobs.bare}
         for number in range(-1, pairs):
             report.step(f"A hello-world by both ways: {number + 1} of {pairs}")
@@ -57,9 +58,10 @@ def measure(pairs: int, report: Report) -> list[Figure]:
 class _Jobs:
     """Runs the script in a checkout whose `dev` is up."""
 
-    def __init__(self, copy: Path) -> None:
+    def __init__(self, copy: Path, report: Report) -> None:
         self._copy = copy
-        self._kubectl: list[str | Path] = [copy / ".terrarium" / "bin" / "kubectl", "--kubeconfig"]
+        # The one of the platform's own build: no other need be on this machine.
+        self._kubectl: list[str | Path] = [build(["kubernetes"], report)["kubernetes"] / "kubectl", "--kubeconfig"]
         self._kubectl += [copy / ".terrarium" / "platforms" / "shared" / "kubeconfig", "--namespace", _NAMESPACE]
         (copy / "hello.py").write_text("print('hello')\n", encoding="utf-8")
         built = self._run([self._terrarium, "image", "build", "hello.py", "-e", "dev", "--json"])
