@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 
 from components.labels import LABEL
@@ -49,8 +52,8 @@ class Cluster:
         return sorted([*environments, *(f"lake {name}" for name in self._labelled("lake"))])
 
     def _labelled(self, kind: str) -> list[str]:
-        namespaces = self._ask("list_namespace", label_selector=f"{LABEL}/{kind}")
-        return [item.metadata.labels[f"{LABEL}/{kind}"] for item in namespaces]
+        namespaces = self._list("/api/v1/namespaces", f"{LABEL}/{kind}")
+        return [str(item["metadata"]["labels"][f"{LABEL}/{kind}"]) for item in namespaces]
 
     def contents(self, namespace: str) -> list[str]:
         """Return what would be lost with a namespace, as counted kinds (`2 PersistentVolumeClaims`).
@@ -58,11 +61,12 @@ class Cluster:
         Raises:
             CommandFailed: If the cluster can't be reached.
         """
+        inside = f"/api/v1/namespaces/{namespace}"
         counts = {
-            "PersistentVolumeClaim": len(self._ask("list_namespaced_persistent_volume_claim", namespace)),
-            "Pod": len(self._ask("list_namespaced_pod", namespace)),
+            "PersistentVolumeClaim": len(self._list(f"{inside}/persistentvolumeclaims")),
+            "Pod": len(self._list(f"{inside}/pods")),
             # The store's own keys are made anew with it.
-            "Secret": len(self._ask("list_namespaced_secret", namespace, label_selector=_NOT_OURS)),
+            "Secret": len(self._list(f"{inside}/secrets", _NOT_OURS)),
         }
         return [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count]
 
@@ -73,8 +77,8 @@ class Cluster:
             Denied: If this person may not read it.
             CommandFailed: If the cluster can't be reached.
         """
-        found = self._call("read_namespaced_config_map", name, namespace)
-        return None if found is None else dict(found.data or {})
+        found = self._get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        return None if found is None else dict(found.get("data") or {})
 
     def noted(self, name: str, namespace: str) -> dict[str, str]:
         """Return a ConfigMap's annotations; none if there is none of this name.
@@ -83,8 +87,8 @@ class Cluster:
             Denied: If this person may not read it.
             CommandFailed: If the cluster can't be reached.
         """
-        found = self._call("read_namespaced_config_map", name, namespace)
-        return {} if found is None else dict(found.metadata.annotations or {})
+        found = self._get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        return {} if found is None else dict(found["metadata"].get("annotations") or {})
 
     def secret(self, name: str, namespace: str) -> dict[str, str] | None:
         """Return a Secret's data as text, or None if there is none of this name.
@@ -93,8 +97,9 @@ class Cluster:
             Denied: If this person may not read it.
             CommandFailed: If the cluster can't be reached.
         """
-        found = self._call("read_namespaced_secret", name, namespace)
-        return None if found is None else {k: base64.b64decode(v).decode() for k, v in (found.data or {}).items()}
+        found = self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        data = {} if found is None else found.get("data") or {}
+        return None if found is None else {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     def send(self, method: str, path: str, query: Sequence[tuple[str, str]], body: Any, patience: float) -> Any:
         """Send a request as it is, and return the response, whatever its status; what it holds is not read yet.
@@ -121,26 +126,30 @@ class Cluster:
         except (ApiException, HTTPError, OSError):
             raise self._silent() from None
 
-    def _ask(self, question: str, *arguments: str, **options: str) -> list[Any]:
-        found = self._call(question, *arguments, **options)
-        return [] if found is None else list(found.items)
+    def _list(self, path: str, selector: str = "") -> list[dict[str, Any]]:
+        found = self._get(path, [("labelSelector", selector)] if selector else [])
+        return [] if found is None else list(found["items"])
 
-    def _call(self, question: str, *arguments: str, **options: str) -> Any:
-        """Return the answer, or None if what was asked for does not exist."""
-        from kubernetes import client  # noqa: PLC0415 - see api
-        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - see api
+    def _get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> dict[str, Any] | None:
+        """Return the answer, or None if what was asked for does not exist.
+
+        As plain data: the client's classes for it take as long to import as all else that a command does.
+        """
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see api
 
         try:
-            return getattr(client.CoreV1Api(self.api), question)(*arguments, _request_timeout=_PATIENCE, **options)
-        except ApiException as error:
-            if error.status == 404:
-                return None
-            if error.status == 403:
-                raise Denied(f"the cluster of context {self._context} does not let you do this") from None
-            raise CommandFailed(f"the cluster of context {self._context} refused a question: {error.reason}") from None
+            with closing(self.send("GET", path, query, None, _PATIENCE)) as answer:
+                status, content = answer.status, answer.data
         except (HTTPError, OSError):
             raise self._silent() from None
+        if status == HTTPStatus.NOT_FOUND:
+            return None
+        if status == HTTPStatus.FORBIDDEN:
+            raise Denied(f"the cluster of context {self._context} does not let you do this")
+        if status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise CommandFailed(f"the cluster of context {self._context} refused a question: {answer.reason}")
+        found: dict[str, Any] = json.loads(content)
+        return found
 
     def _silent(self) -> CommandFailed:
         return CommandFailed(

@@ -41,8 +41,9 @@ def ended(
     say: Callable[[str], None],
     *,
     timeout: float | None = None,
-) -> dict[str, Any]:
-    """Wait for the end of a job, and return it.
+    kept: Callable[[], bool] = lambda: False,
+) -> dict[str, Any] | None:
+    """Wait for the end of a job, and return it; None if its results are kept, and the cluster has yet to hear of it.
 
     Args:
         workloads: Where it is.
@@ -50,6 +51,7 @@ def ended(
         write: Takes its log; None to leave the log alone.
         say: Takes sentences about what goes on.
         timeout: Seconds to wait at most; None for as long as it takes.
+        kept: Tells whether the store has the results of a job of one pod.
 
     Raises:
         Gone: If it was deleted.
@@ -65,16 +67,20 @@ def ended(
             logs.finish()
             raise Gone(f"job {name} was cancelled: somebody deleted it")
         logs.look(pods)
-        if state(job).phase.over:
+        now, a_log_ended = state(job), logs.ended_since()
+        if now.phase.over:
             logs.finish()
             return job
+        # A node sees after a second that a container has ended, and Kubernetes' controller of jobs after another.
+        if a_log_ended and now.tasks == 1 and kept():
+            return None
         why = waiting.why(job, pods, queued)
         if why and why != said:
             say(f"{name} {why}")
         said = why
         if timeout is not None and time.monotonic() - begin > timeout:
             raise TimeoutError(f"job {name} was not over after {timeout:g} s; it goes on")
-        time.sleep(_OFTEN if time.monotonic() - begin < _EAGER and len(pods) < _LOGS else _SELDOM)
+        logs.pause(_OFTEN if time.monotonic() - begin < _EAGER and len(pods) < _LOGS else _SELDOM)
 
 
 class _Patient:
@@ -125,6 +131,7 @@ class _Logs:
         self._write = write
         self._say = say
         self._seen: set[str] = set()
+        self._some_ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._room = threading.Semaphore(_LOGS)
         self._lock = threading.Lock()
@@ -141,12 +148,28 @@ class _Logs:
             self._threads.append(thread)
             thread.start()
 
+    def ended_since(self) -> bool:
+        """Tell whether a log has come to its end since this was asked last."""
+        found = self._some_ended.is_set()
+        self._some_ended.clear()
+        return found
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not once a log has come to its end."""
+        self._some_ended.wait(seconds)
+
     def finish(self) -> None:
         """Wait until what the pods have printed was written."""
         for thread in self._threads:
             thread.join()
 
     def _follow(self, pod: str, index: int | None) -> None:
+        try:
+            self._read(pod, index)
+        finally:
+            self._some_ended.set()
+
+    def _read(self, pod: str, index: int | None) -> None:
         with self._room:
             last, tries = "", 0
             while True:

@@ -10,7 +10,7 @@ from typing import Any
 
 from terrarium.client.faults import as_command
 from terrarium.client.sources import Source
-from terrarium.errors import Exit, InvalidInput
+from terrarium.errors import CommandFailed, Exit, InvalidInput
 from terrarium.jobs import following
 from terrarium.jobs import state as states
 from terrarium.jobs.asking import Wish
@@ -94,10 +94,12 @@ class Job:
             TimeoutError: If it is not over by then.
         """
         try:
-            job = following.ended(self._place.workloads, self.name, write, say, timeout=timeout)
+            job = following.ended(self._place.workloads, self.name, write, say, timeout=timeout, kept=self._is_kept)
         except Gone as gone:
             say(str(gone))
             return int(Exit.FAILED)
+        if job is None:
+            return int(Exit.DONE)
         how = states.state(job)
         if how.phase is states.Phase.DONE:
             return int(Exit.DONE)
@@ -227,6 +229,14 @@ class Job:
         with as_command():
             records = [kept.last(index) for index in kept.indexes()] if kept else []
         return next((record.code for record in records if record and record.code), int(Exit.DONE))
+
+    def _is_kept(self) -> bool:
+        """Tell whether the store names an attempt that succeeded; not, if that can't be known."""
+        try:
+            kept = self._kept()
+            return kept is not None and kept.result(0) is not None
+        except (CommandFailed, OSError):
+            return False
 
     def _kept(self) -> Kept | None:
         place = self._place

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from components.descriptor import PLATFORM_NAMESPACE
 from components.labels import LABEL
+from terrarium.client.sources import DESCRIPTOR_NAMESPACE
 from terrarium.errors import CommandFailed
 from terrarium.lifetimes.objects import Object, Objects
 
@@ -130,7 +130,7 @@ def note(objects: Objects, environment: str, marks: Mapping[str, str | None]) ->
         return after != before
 
     # The namespace's counts, so it is last: what was killed in between is done once more.
-    objects.change(f"/api/v1/namespaces/{PLATFORM_NAMESPACE}/configmaps/{environment}", write)
+    objects.change(f"/api/v1/namespaces/{DESCRIPTOR_NAMESPACE}/configmaps/{environment}", write)
     objects.change(f"/api/v1/namespaces/{environment}", write)
 
 

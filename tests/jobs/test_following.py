@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,6 +97,34 @@ def test_a_cluster_that_stays_away_is_said_with_what_becomes_of_the_job(monkeypa
 def test_who_may_not_look_is_told_at_once() -> None:
     with pytest.raises(Refused, match="may not"):
         seen([Refused("you may not")], [[]])
+
+
+def test_results_that_are_kept_are_not_waited_for_any_more() -> None:
+    asked: list[int] = []
+
+    def kept() -> bool:
+        asked.append(1)
+        return True
+
+    job = following.ended(Played([JOB], [[("1", b"a")]]), "train-1", lambda *_: None, print, kept=kept)
+    assert (job, asked) == (None, [1])
+
+
+def test_the_store_is_asked_once_for_each_log_that_ended() -> None:
+    asked: list[int] = []
+    played = Played([JOB] * 20 + [DONE], [[("1", b"a")]])
+    job = following.ended(played, "train-1", lambda *_: None, print, kept=lambda: bool(asked.append(1)))
+    assert (job, asked) == (DONE, [1])
+
+
+def test_of_an_array_every_index_is_waited_for_and_nobody_asks_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_OFTEN", 0.05)
+    array = {**JOB, "spec": {"suspend": False, "completions": 2}}
+    done = {**DONE, "spec": array["spec"]}
+    played = Played([array] * 8 + [done], [[("1", b"a")]])
+    begin = time.monotonic()
+    assert following.ended(played, "train-1", lambda *_: None, print, kept=lambda: True) is done
+    assert time.monotonic() - begin > 0.25
 
 
 def test_whoever_has_read_enough_ends_no_job() -> None:
