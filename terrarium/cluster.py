@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,19 @@ from terrarium.errors import CommandFailed, Refused
 # Seconds for one question.
 _PATIENCE = 10
 _NOT_OURS = "app.kubernetes.io/managed-by!=terrarium"
+
+
+@dataclass(frozen=True)
+class ConfigMap:
+    """What a ConfigMap says.
+
+    Args:
+        data: Its data.
+        annotations: Its annotations.
+    """
+
+    data: Mapping[str, str]
+    annotations: Mapping[str, str]
 
 
 class Denied(Refused):
@@ -70,25 +84,17 @@ class Cluster:
         }
         return [f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items() if count]
 
-    def config_map(self, name: str, namespace: str) -> dict[str, str] | None:
-        """Return a ConfigMap's data, or None if there is none of this name.
+    def config_map(self, name: str, namespace: str) -> ConfigMap | None:
+        """Return a ConfigMap, or None if there is none of this name.
 
         Raises:
             Denied: If this person may not read it.
             CommandFailed: If the cluster can't be reached.
         """
         found = self._get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
-        return None if found is None else dict(found.get("data") or {})
-
-    def noted(self, name: str, namespace: str) -> dict[str, str]:
-        """Return a ConfigMap's annotations; none if there is none of this name.
-
-        Raises:
-            Denied: If this person may not read it.
-            CommandFailed: If the cluster can't be reached.
-        """
-        found = self._get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
-        return {} if found is None else dict(found["metadata"].get("annotations") or {})
+        if found is None:
+            return None
+        return ConfigMap(dict(found.get("data") or {}), dict(found["metadata"].get("annotations") or {}))
 
     def secret(self, name: str, namespace: str) -> dict[str, str] | None:
         """Return a Secret's data as text, or None if there is none of this name.

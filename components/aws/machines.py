@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from components.compute import GPU_RESOURCE
 from components.labels import LABEL
 from components.quoting import quoted
 from components.settings import quantities
@@ -50,8 +51,6 @@ _WITH_GPUS = {"p", "g", "gr"}
 _STANDARD = {"c", "m", "r", "t", "z", "i", "is", "im", "d"}
 NODE_CLASS = "terrarium"
 """The NodeClass of all pools."""
-GPU_RESOURCE = "nvidia.com/gpu"
-"""What pods ask for GPUs by. The same word taints these machines: the API server then lets such pods in by itself."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +220,7 @@ def _template(name: str, pool: PoolSettings) -> dict[str, Any]:
         {"key": taint.key, "effect": taint.effect} | ({"value": taint.value} if taint.value else {})
         for taint in pool.taints
     ]
+    # The word by which pods ask for them: the API server then lets such pods in by itself.
     if found.gpus != 0 and all(taint["key"] != GPU_RESOURCE for taint in taints):
         taints.append({"key": GPU_RESOURCE, "effect": "NoSchedule"})
     market = ("karpenter.sh/capacity-type", "In", ("spot" if pool.spot else "on-demand",))

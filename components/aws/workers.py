@@ -17,8 +17,7 @@ from typing import Any
 from components import allocatable
 from components.allocatable import GIB, MIB
 from components.aws import machines
-from components.aws.machines import GPU_RESOURCE
-from components.compute import Taint, Workers
+from components.compute import GPU_RESOURCE, Taint, Workers
 from components.settings import quantities
 from components.settings.pools import PoolSettings
 

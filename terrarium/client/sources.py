@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +16,19 @@ from terrarium.errors import InvalidInput, Refused
 # As in components.descriptor, which imports Pulumi's SDKs (0.7 s); a test holds them equal.
 DESCRIPTOR_KEY = "descriptor.json"
 DESCRIPTOR_NAMESPACE = "terrarium-system"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What everybody who works in an environment may read of it.
+
+    Args:
+        descriptor: What its stack says.
+        annotations: What was noted since, as that it sleeps.
+    """
+
+    descriptor: dict[str, Any]
+    annotations: Mapping[str, str]
 
 
 class Source(Protocol):
@@ -152,33 +166,33 @@ class InCluster:
             )
         return f"you may not use the store of {self._id} as {' or '.join(candidates)}: {reasons}{hint}"
 
-    def noted(self) -> dict[str, str]:
-        """Return the annotations of what it publishes: how it is now, as asleep."""
-        return self.cluster.noted(self._id, DESCRIPTOR_NAMESPACE)
-
     def descriptor(self) -> dict[str, Any]:
-        """Return what the environment publishes about itself.
+        """Return what the environment publishes about itself; errors as for `published`."""
+        return self.published().descriptor
+
+    def published(self) -> Published:
+        """Return what the environment publishes about itself, and what is noted there.
 
         Raises:
             Refused: If this person has no right in the environment.
             InvalidInput: If there is no such environment, or what it publishes can't be read.
         """
         try:
-            data = self.cluster.config_map(self._id, DESCRIPTOR_NAMESPACE)
+            found = self.cluster.config_map(self._id, DESCRIPTOR_NAMESPACE)
         except Denied:
             raise Refused(
                 f"you have no right in environment {self._id}: ask its owner to add a group of yours under `people`, "
                 "or you under one of its `buckets`, in its stack file"
             ) from None
-        if data is None:
+        if found is None:
             raise InvalidInput(
                 f"the cluster of context {self._context} has no environment {self._id}: is it another's, or not up "
                 "yet (`terrarium up`)?"
             )
         try:
-            found: dict[str, Any] = json.loads(data[DESCRIPTOR_KEY])
+            descriptor: dict[str, Any] = json.loads(found.data[DESCRIPTOR_KEY])
         except (KeyError, ValueError):
             raise InvalidInput(
                 f"the descriptor of {self._id} can't be read; `terrarium up` of the environment restores it"
             ) from None
-        return found
+        return Published(descriptor, found.annotations)

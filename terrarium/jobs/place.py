@@ -10,7 +10,7 @@ from typing import Any
 
 from components.tiers import Tier
 from terrarium.client.environment import READ_WRITE, Environment
-from terrarium.client.sources import InCluster, Source
+from terrarium.client.sources import InCluster, Published, Source
 from terrarium.client.store import Store
 from terrarium.errors import InvalidInput, Refused
 from terrarium.inside.shelf import Shelf, StoreShelf
@@ -49,6 +49,15 @@ class Place:
         return self.source.root
 
     @cached_property
+    def _published(self) -> Published:
+        return self.source.published()
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """What is noted on the environment, as that it sleeps."""
+        return self._published.annotations
+
+    @cached_property
     def descriptor(self) -> Mapping[str, Any]:
         """What the environment publishes about itself.
 
@@ -56,7 +65,7 @@ class Place:
             Refused: If this person has no right there.
             InvalidInput: If there is none.
         """
-        found = self.source.descriptor()
+        found = self._published.descriptor
         if found.get("kind") != "environment":
             raise InvalidInput(f"{self.environment} is no environment: nothing runs there")
         store = found.get("store") or {}

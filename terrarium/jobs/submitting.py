@@ -108,7 +108,7 @@ def prepared(place: Place, wish: Wish, say: Say, build: Build = built) -> tuple[
 
 
 def _tell_of_sleep(place: Place, found: Found, say: Say) -> None:
-    slept = marks.sleep(place.source.noted())
+    slept = marks.sleep(place.annotations)
     if slept is None:
         return
     because = f" ({slept.because})" if slept.because else ""

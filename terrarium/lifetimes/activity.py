@@ -77,6 +77,11 @@ def controller(found: Object) -> Object | None:
     return next((reference for reference in references if reference.get("controller")), None)
 
 
+def queued(job: Object) -> bool:
+    """Tell whether a Job is one that Kueue starts and ends."""
+    return "kueue.x-k8s.io/queue-name" in (job["metadata"].get("labels") or {})
+
+
 def ended(job: Object) -> bool:
     """Tell whether a Job has ended, or is about to."""
     return any(_true(condition) for condition in _conditions(job))
@@ -90,7 +95,7 @@ def over(pod: Object) -> bool:
 def _busy(seen: Seen) -> Iterator[str]:
     for job in seen.jobs:
         # One that waits for a machine or for its turn is work that somebody wants done.
-        if not ended(job) and (_queued(job) or not job["spec"].get("suspend")):
+        if not ended(job) and (queued(job) or not job["spec"].get("suspend")):
             yield f"job {_name(job)}"
     for pod in seen.pods:
         maker = owner(pod)
@@ -103,10 +108,6 @@ def _noted(noted: Marks) -> Iterator[tuple[datetime, str]]:
         yield noted.awoke, "it woke"
     if noted.used:
         yield noted.used.at, noted.used.by
-
-
-def _queued(job: Object) -> bool:
-    return "kueue.x-k8s.io/queue-name" in (job["metadata"].get("labels") or {})
 
 
 def _times(seen: Seen) -> Iterator[tuple[datetime, str]]:

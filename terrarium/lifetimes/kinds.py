@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.labels import LABEL
-from terrarium.lifetimes.activity import ended, owner
+from terrarium.lifetimes.activity import ended, owner, queued
 from terrarium.lifetimes.objects import FIELD_MANAGER, Object
 
 BEFORE = f"{LABEL}/before-sleep"
 """Annotation: what the field was that sleep has changed, as JSON."""
-_QUEUED = "kueue.x-k8s.io/queue-name"
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,6 @@ QUEUE = Kind("ClusterQueue", "", "stopPolicy", stopped="HoldAndDrain", usual="No
 
 def _of_nobody(found: Object) -> bool:
     return owner(found) is None
-
-
-def queued(job: Object) -> bool:
-    """Tell whether a Job is one that Kueue starts and ends."""
-    return _QUEUED in (job["metadata"].get("labels") or {})
 
 
 def _jobs_of(queue: bool) -> Callable[[Object], bool]:

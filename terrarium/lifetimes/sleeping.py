@@ -16,8 +16,8 @@ from datetime import datetime
 from terrarium.engine import Say
 from terrarium.errors import Refused
 from terrarium.lifetimes import marks
-from terrarium.lifetimes.activity import Seen, controller, ended, over, owner
-from terrarium.lifetimes.kinds import QUEUE, Kind, queued, release, restoring, stages, stopping
+from terrarium.lifetimes.activity import Seen, controller, ended, over, owner, queued
+from terrarium.lifetimes.kinds import QUEUE, Kind, release, restoring, stages, stopping
 from terrarium.lifetimes.objects import Object, Objects
 
 _KUEUE = "/apis/kueue.x-k8s.io"

@@ -22,13 +22,14 @@ from policies.rules import Evidence
 from rehearsal.images.loopback import Served
 from terrarium.errors import CommandFailed, Exit, InvalidInput, Refused
 from terrarium.images import build, referrers, sbom, statements
+from terrarium.images.inputs import Built
 from terrarium.images.known import find, verify
 from terrarium.images.layers import Package
 from terrarium.images.papers import Paper
 from terrarium.images.places import place
 from terrarium.images.registry import INDEX, MANIFEST, Repository, digest_of, encoded
 from terrarium.images.signing import opened, seal, signer
-from terrarium.images.target import target
+from terrarium.images.target import Target, target
 from tests.images.conftest import approve, script
 
 pytestmark = pytest.mark.usefixtures("advisories")
@@ -52,10 +53,20 @@ def ci(project: Path) -> Path:
     return private
 
 
-def test_what_ci_signed_is_vouched_for(project: Path, ci: Path) -> None:
-    script(project, "print('signed')\n")
+def signed(project: Path, ci: Path, word: str) -> tuple[Built, Target, Repository]:
+    """An image that CI has signed, of a script that says a word; and where it is."""
+    script(project, f"print('{word}')\n")
     built = build("train.py", environment="dev", sign_key=str(ci))
     wanted = target("dev", None)
+    return built, wanted, repository_of(wanted)
+
+
+def repository_of(wanted: Target) -> Repository:
+    return Repository(place("registry.internal/churn-dev/train", wanted.variables))
+
+
+def test_what_ci_signed_is_vouched_for(project: Path, ci: Path) -> None:
+    built, wanted, _ = signed(project, ci, "signed")
     found = find(built.reference, wanted)
     verify(found, wanted)
     assert found.papers.signer == found.papers.scan_signer == "ci"
@@ -162,7 +173,7 @@ def test_papers_of_another_image_are_not_believed(project: Path, ci: Path, regis
     script(project, "print('other')\n")
     other = build("train.py", environment="dev")
     wanted = target("dev", None)
-    repository = Repository(place("registry.internal/churn-dev/train", wanted.variables))
+    repository = repository_of(wanted)
     manifest, _ = repository.manifest(other.digest)
     stolen = [
         Paper(statements.MEDIA_TYPE, "application/vnd.dsse.envelope.v1+json", referrers.read(repository, paper), {})
@@ -178,10 +189,7 @@ def test_papers_of_another_image_are_not_believed(project: Path, ci: Path, regis
 
 
 def test_papers_that_are_none_change_nothing(project: Path, ci: Path) -> None:
-    script(project, "print('clutter')\n")
-    built = build("train.py", environment="dev", sign_key=str(ci))
-    wanted = target("dev", None)
-    repository = Repository(place("registry.internal/churn-dev/train", wanted.variables))
+    built, wanted, repository = signed(project, ci, "clutter")
     manifest, _ = repository.manifest(built.digest)
     subject = [{"name": "x", "digest": {"sha256": built.digest.removeprefix("sha256:")}}]
     scan = {"source": "me", "tried": "9999-01-01", "day": 7, "holes": [{"package": "six"}]}
@@ -210,10 +218,7 @@ def test_papers_that_are_none_change_nothing(project: Path, ci: Path) -> None:
 
 
 def test_papers_without_a_document_change_nothing(project: Path, ci: Path) -> None:
-    script(project, "print('hollow')\n")
-    built = build("train.py", environment="dev", sign_key=str(ci))
-    wanted = target("dev", None)
-    repository = Repository(place("registry.internal/churn-dev/train", wanted.variables))
+    built, wanted, repository = signed(project, ci, "hollow")
     manifest, digest = repository.manifest(built.digest)
     paper = {
         "schemaVersion": 2,

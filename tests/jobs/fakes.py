@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from terrarium.client.connection import Connection
-from terrarium.client.sources import Folder, InCluster
+from terrarium.client.sources import Folder, InCluster, Published
 from terrarium.errors import Refused
 from terrarium.jobs.place import Place
 from terrarium.jobs.workloads import Workloads
@@ -28,11 +28,8 @@ class Known(InCluster):
         self._said = dict(descriptor)
         self._store = folder
 
-    def noted(self) -> dict[str, str]:
-        return {}
-
-    def descriptor(self) -> dict[str, Any]:
-        return self._said
+    def published(self) -> Published:
+        return Published(self._said, {})
 
     def connection(self, bucket: str | None, wanted: Sequence[str]) -> Connection:
         if self._store is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - guarded as any folder that everybody may write to, see `base`
+_MEMORY = Path("/dev/shm")  # noqa: S108 - guarded as any folder that everybody may write to, see `base`
 # Bytes: what a run's platforms take at most, and what they and their programs do.
 _ROOM, _WHOLE = 8 << 30, 14 << 30
 
@@ -22,11 +22,11 @@ def fast() -> Path:
     etcd and PostgreSQL wait for the disk at every write: with ten platforms, two cores stood idle a third of the time.
     """
     with suppress(OSError):
-        found = os.statvfs(MEMORY)
+        found = os.statvfs(_MEMORY)
         roomy = found.f_bavail * found.f_frsize >= _ROOM and psutil.virtual_memory().available >= _WHOLE
         # Containers run from there; Docker's own has this flag, and 64 MiB.
         if roomy and not found.f_flag & os.ST_NOEXEC:
-            return MEMORY
+            return _MEMORY
     return Path(tempfile.gettempdir())
 
 
