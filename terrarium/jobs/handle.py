@@ -178,13 +178,14 @@ class Job:
         """End it, or the schedule of this name, and return which it was. What it left stays in the store.
 
         Returns:
-            `job` or `schedule`; `ended` of a job that was over already, which stays as it is.
+            `job` or `schedule`; `ended` of a job that was over already, which stays as it is, unless it still holds
+            its place.
 
         Raises:
             InvalidInput: If there is no such job.
         """
         found = self._place.workloads.job(self.name)
-        if found is not None and states.state(found).phase.over:
+        if found is not None and states.state(found).phase.over and not states.stranded(found):
             return "ended"
         for kind in ("Job", "CronJob"):
             if self._place.workloads.delete(kind, self.name):

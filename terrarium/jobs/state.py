@@ -11,6 +11,7 @@ from terrarium.jobs.manifest import CONTAINER
 
 TIMED_OUT = 124
 """Exit code of a job that took longer than it may, as `timeout` says it."""
+_SUCCEEDED = "SuccessCriteriaMet"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 Object = Mapping[str, Any]
 
@@ -60,7 +61,8 @@ def state(job: Object) -> State:
     tasks = spec.get("completions") or 1
     done = status.get("succeeded") or 0
     failed = len(indexes(status.get("failedIndexes") or ""))
-    if "Complete" in conditions:
+    # Said as soon as all of it has succeeded; `Complete` follows when its pods are gone, if it can (`stranded`).
+    if conditions.keys() & {"Complete", _SUCCEEDED}:
         return State(Phase.DONE, done, failed, tasks)
     if "Failed" in conditions:
         ended = conditions["Failed"]
@@ -69,6 +71,21 @@ def state(job: Object) -> State:
         return State(Phase.QUEUED, done, failed, tasks)
     begun = (status.get("ready") or 0) or done or failed
     return State(Phase.RUNNING if begun else Phase.STARTING, done, failed, tasks)
+
+
+def stranded(job: Object) -> bool:
+    """Tell whether a job succeeded and can't become complete, so that it holds its share of the queue for ever.
+
+    Its queue took its place back in the moment in which it ended. A job that is stopped loses its start time, by Kueue
+    (0.16) and by Kubernetes (1.36), and "startTime is required for finished job".
+
+    Args:
+        job: The Job, as the API server has it.
+    """
+    status = job.get("status") or {}
+    said = {one["type"] for one in status.get("conditions") or () if one["status"] == "True"}
+    stopped = bool(job["spec"].get("suspend")) and not status.get("startTime")
+    return stopped and _SUCCEEDED in said and "Complete" not in said
 
 
 def timed_out(job: Object) -> bool:

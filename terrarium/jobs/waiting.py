@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from terrarium.jobs.state import Phase, container, state
+from terrarium.jobs.state import Phase, container, state, stranded
 
 # As components.queues calls them, which imports Pulumi's SDK; a test holds them equal.
 FLAVORS = "terrarium-"
@@ -26,7 +26,7 @@ Object = Mapping[str, Any]
 
 
 def why(job: Object, pods: Sequence[Object], queued: Iterable[Object] | None) -> str:
-    """Return why a job does not run yet; empty if it does, or if nobody knows.
+    """Return why a job does not run yet, or holds its place still; empty if it runs, is over, or if nobody knows.
 
     Args:
         job: The Job.
@@ -34,6 +34,8 @@ def why(job: Object, pods: Sequence[Object], queued: Iterable[Object] | None) ->
         queued: What Kueue holds of the namespace; None if that is not known.
     """
     phase = state(job).phase
+    if phase is Phase.DONE and stranded(job):
+        return "was to give its place up just as it ended, and still holds it: cancel it, its results are kept"
     if phase is Phase.QUEUED:
         return _queued(job, list(queued or ()))
     if phase is Phase.STARTING:

@@ -192,6 +192,42 @@ def test_a_cancelled_job_is_gone_and_whoever_waits_is_told(world: World) -> None
         _ = job.state
 
 
+def test_a_job_that_must_give_its_place_up_as_it_ends_is_done_and_lets_go_when_cancelled(world: World) -> None:
+    """Kubernetes never says of it that it is complete. Once it does, this fails, and `stranded` can go."""
+    job = pending(world)
+    [pod] = world.pods(job.name)
+    # As one whose container takes its time to end.
+    _finalizers(world, pod, [*pod.metadata.finalizers, "terrarium.dev/takes-its-time"])
+    [workload] = _workloads(world, job)
+    _kueue(world).patch_namespaced_custom_object(
+        *_KUEUE, "churn-dev", "workloads", workload["metadata"]["name"], {"spec": {"active": False}}
+    )
+    until(lambda: world.pods(job.name)[0].metadata.deletion_timestamp is not None)
+    world.end(pod, 0)
+    _finalizers(world, pod, pod.metadata.finalizers)
+    assert job.wait(timeout=PATIENCE) == 0
+    assert "cancel it" in _row(world, job.name)["why"]
+    assert job.cancel() == "job"
+    until(lambda: not _workloads(world, job))
+
+
+_KUEUE = ("kueue.x-k8s.io", "v1beta2")
+
+
+def _kueue(world: World) -> Any:
+    return client.CustomObjectsApi(world.admin.api)
+
+
+def _workloads(world: World, job: Job) -> list[Any]:
+    found = _kueue(world).list_namespaced_custom_object(*_KUEUE, "churn-dev", "workloads")["items"]
+    return [one for one in found if one["metadata"]["ownerReferences"][0]["name"] == job.name]
+
+
+def _finalizers(world: World, pod: Any, finalizers: list[str]) -> None:
+    body = {"metadata": {"finalizers": finalizers}}
+    world.admin.core.patch_namespaced_pod(pod.metadata.name, "churn-dev", body)
+
+
 def _all(world: World) -> list[Any]:
     return list(world.admin.core.list_namespaced_pod("churn-dev").items)
 

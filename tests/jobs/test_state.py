@@ -36,6 +36,7 @@ def pod(code: int | None = None, index: int | None = None, *, age: str = "1", **
         (job(active=1, ready=1), Phase.RUNNING),
         (job(active=1, succeeded=3, completions=9), Phase.RUNNING),
         (job(succeeded=1, conditions=ended("Complete")), Phase.DONE),
+        (job(succeeded=1, conditions=ended("SuccessCriteriaMet", "CompletionsReached")), Phase.DONE),
         (job(failed=1, conditions=ended("Failed", "BackoffLimitExceeded")), Phase.FAILED),
         (job(active=1, conditions=ended("FailureTarget", "FailedIndexes")), Phase.STARTING),
         ({"metadata": {}, "spec": {}}, Phase.STARTING),
@@ -43,6 +44,30 @@ def pod(code: int | None = None, index: int | None = None, *, age: str = "1", **
 )
 def test_phases(said: dict[str, Any], phase: Phase) -> None:
     assert state.state(said).phase is phase
+
+
+STRANDED = job(suspend=True, succeeded=1, conditions=ended("SuccessCriteriaMet", "CompletionsReached"))
+
+
+def test_a_job_that_was_stopped_as_it_ended_is_done_and_holds_its_place() -> None:
+    assert state.state(STRANDED).phase is Phase.DONE
+    assert state.stranded(STRANDED)
+    assert "cancel it" in waiting.why(STRANDED, [], [])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        # Of these Kubernetes says `Complete` in a moment, or has said it.
+        {**STRANDED, "spec": {"suspend": False}},
+        {**STRANDED, "status": {**STRANDED["status"], "startTime": "2026-11-29T13:38:09Z"}},
+        job(suspend=True, succeeded=1, conditions=[*ended("SuccessCriteriaMet"), *ended("Complete")]),
+        job(suspend=True),
+    ],
+)
+def test_others_that_are_done_hold_none(said: dict[str, Any]) -> None:
+    assert not state.stranded(said)
+    assert "cancel" not in waiting.why(said, [], None)
 
 
 def test_an_array_counts_what_succeeded_and_failed() -> None:
