@@ -14,7 +14,7 @@ import urllib3
 from kubernetes import client, config
 
 from components.compute import Compute
-from components.queues import flavor_of, shares
+from components.queues import EVERYWHERE, flavor_of, shares
 from components.settings.models import QuotaSettings
 from rehearsal.errors import RehearsalError
 from rehearsal.platform import Platform
@@ -79,6 +79,7 @@ class Cluster:
             taints = [{"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in pool.taints]
             labels = {"nodeLabels": dict(pool.labels), "nodeTaints": taints}
             self._make("resourceflavors", "ResourceFlavor", flavor_of(pool.name), labels)
+        self._make("resourceflavors", "ResourceFlavor", EVERYWHERE, {})
         shared = () if self._way.cohort else (self._way.name,)
         for queue in shared or NAMES:
             self._make("clusterqueues", "ClusterQueue", queue, self._queue(queue, 1 / len(shared or NAMES)))

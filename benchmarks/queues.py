@@ -17,6 +17,7 @@ from benchmarks import workshop
 from benchmarks.cluster import GPU, NAMES, Cluster, Ran, Way
 from benchmarks.figures import Figure, Spread
 from components.compute import Compute, Taint, Workers
+from components.queues import EVERYWHERE
 from rehearsal.errors import RehearsalError
 from rehearsal.platform import Platform
 from rehearsal.platform.pools import Pool
@@ -65,14 +66,14 @@ def pools_of(nodes: int) -> list[Pool]:
 
 def routed(pools: Sequence[Pool]) -> Way:
     """Return the product's way: a queue for each environment, with its shares of every pool."""
-    return Way("routed", Compute(queues=True, pools=tuple(map(_workers, pools))), "bench")
+    return Way("routed", Compute(queues=True, pools=tuple(map(_workers, pools)), everywhere=EVERYWHERE), "bench")
 
 
 def plain(pools: Sequence[Pool]) -> Way:
     """Return what one would make by hand: one queue for all, with the sum of all machines."""
     nodes = sum(pool.count for pool in pools)
     everything = Workers(name="everything", labels={"type": "kwok"}, cpu="8", memory="32Gi", gpu=_GPUS, max=nodes)
-    return Way("plain", Compute(queues=True, pools=(everything,)), None)
+    return Way("plain", Compute(queues=True, pools=(everything,), everywhere=EVERYWHERE), None)
 
 
 def run(way: Way, pools: Sequence[Pool], jobs: int) -> float:

@@ -99,6 +99,8 @@ class Compute(_Published):
     """The WorkloadPriorityClass of each of `PRIORITIES`; empty without queues."""
     pools: tuple[Workers, ...] = ()
     """The pools, in the order in which they are tried."""
+    everywhere: _Object | None = None
+    """The ResourceFlavor by which queues count what is no pool's; None of a platform made before there was one."""
 
 
 def ordered(pools: Iterable[Workers]) -> tuple[Workers, ...]:

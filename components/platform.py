@@ -118,9 +118,11 @@ class Platform(pulumi.ComponentResource):
         after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=installed))
         priorities = {called: queues.priority(name, called, labels, after).called for called in PRIORITIES}
         flavors = [queues.flavor(name, pool, labels, after).called for pool in pools]
+        everywhere = queues.everywhere(name, labels, after).called
         admission.queued(name, labels, opts)
         # An environment's queue waits for all of it.
-        return pulumi.Output.all(priorities, flavors).apply(lambda made: queues.offered(pools, made[0]))
+        made = pulumi.Output.all(priorities, everywhere, flavors)
+        return made.apply(lambda found: queues.offered(pools, found[0], found[1]))
 
 
 def _namespace(name: str, args: PlatformArgs, labels: dict[str, str], opts: pulumi.ResourceOptions) -> Namespace:

@@ -28,6 +28,9 @@ VERSION = "0.16.2"
 _API = "kueue.x-k8s.io/v1beta2"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 """Names a job's queue."""
+# With a dot, as no pool's name has one.
+EVERYWHERE = "terrarium.everywhere"
+"""The ResourceFlavor of what is no pool's."""
 # Between `normal`, which is that of jobs that say nothing, and `high` are the tiers' own PriorityClasses, which Kueue
 # goes by where a job's pods name one.
 _PRIORITIES = {"low": -1_000, "normal": 0, "high": 1_000_000}
@@ -120,6 +123,21 @@ def flavor_of(pool: str) -> str:
     return naming.OBJECT.check(f"terrarium-{pool}")
 
 
+def everywhere(name: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions) -> _Object:
+    """Make the ResourceFlavor of what is no pool's: pods and disk. It selects no machine.
+
+    Counted by each pool's flavor, an environment of three pools might have three times its pods; and a queue's status,
+    which Kueue writes every second, has an entry for each resource of each flavor.
+
+    Args:
+        name: Prefix of the logical name.
+        labels: Labels of the platform.
+        opts: Parent and provider.
+    """
+    metadata = ObjectMetaArgs(name=naming.OBJECT.check(EVERYWHERE), labels=dict(labels))
+    return _Object(f"{name}-flavor-of-no-pool", "ResourceFlavor", metadata, {"spec": {}}, opts)
+
+
 def flavor(name: str, pool: Workers, labels: Mapping[str, str], opts: pulumi.ResourceOptions) -> _Object:
     """Make a pool's ResourceFlavor.
 
@@ -207,26 +225,31 @@ def shares(compute_: Compute, namespace: str, quota: QuotaSettings, cohort: str 
         cohort: With whom it shares what it does not use; None shares nothing.
     """
     gpus = sorted({pool.gpu_resource for pool in compute_.pools if pool.gpu})
-    covered = ["cpu", _MEMORY, "pods", _DISK, *gpus]
+    counted, common = ["cpu", _MEMORY, *gpus], ["pods", _DISK]
     held = {"cpu": quantities.parse(quota.cpu), _MEMORY: quantities.parse(quota.memory)}
     held |= dict.fromkeys(gpus, Decimal(quota.gpu))
     borrowed = Decimal(quota.borrow_percent if cohort else 0) / 100
 
+    # Pods are a network's and an API server's burden, not a pool's: nobody's to lend.
+    own = {"pods": quantities.written(Decimal(quota.pods)), _DISK: _NO_BOUND}
+
     def share(pool: Workers, resource: str) -> dict[str, str]:
-        if resource == "pods":
-            # A network's and an API server's burden, not a pool's: nobody's to lend.
-            return {"name": resource, "nominalQuota": quantities.written(Decimal(quota.pods)), **_own(cohort)}
-        if resource == _DISK:
-            return {"name": resource, "nominalQuota": _NO_BOUND, **_own(cohort)}
+        if resource in own:
+            return {"name": resource, "nominalQuota": own[resource], **_own(cohort)}
         amount = min(held[resource], pool.capacity.get(resource, Decimal(0)))
         binary = resource == _MEMORY
         limit = {"borrowingLimit": quantities.written(amount * borrowed, binary=binary)} if cohort else {}
         return {"name": resource, "nominalQuota": quantities.written(amount, binary=binary), **limit}
 
+    of_pools = counted if compute_.everywhere else ["cpu", _MEMORY, *common, *gpus]
     flavors = [
-        {"name": flavor_of(pool.name), "resources": [share(pool, resource) for resource in covered]}
+        {"name": flavor_of(pool.name), "resources": [share(pool, resource) for resource in of_pools]}
         for pool in compute_.pools
     ]
+    groups = [{"coveredResources": of_pools, "flavors": flavors}] if flavors else []
+    if compute_.everywhere and groups:
+        resources = [{"name": resource, "nominalQuota": own[resource], **_own(cohort)} for resource in common]
+        groups.append({"coveredResources": common, "flavors": [{"name": compute_.everywhere, "resources": resources}]})
     return {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "queueingStrategy": "BestEffortFIFO",
@@ -236,7 +259,7 @@ def shares(compute_: Compute, namespace: str, quota: QuotaSettings, cohort: str 
             "reclaimWithinCohort": "Any" if cohort else "Never",
             "borrowWithinCohort": {"policy": "Never"},
         },
-        "resourceGroups": [{"coveredResources": covered, "flavors": flavors}] if flavors else [],
+        "resourceGroups": groups,
         **({"cohortName": cohort} if cohort else {}),
     }
 
@@ -245,11 +268,12 @@ def _own(cohort: str | None) -> dict[str, str]:
     return {"borrowingLimit": "0", "lendingLimit": "0"} if cohort else {}
 
 
-def offered(pools: tuple[Workers, ...], priorities: Mapping[str, str]) -> Compute:
+def offered(pools: tuple[Workers, ...], priorities: Mapping[str, str], everywhere: str) -> Compute:
     """Return what a platform with queues offers.
 
     Args:
         pools: Its pools.
         priorities: Its WorkloadPriorityClasses, by priority.
+        everywhere: Its ResourceFlavor of what is no pool's.
     """
-    return Compute(queues=True, priorities=dict(priorities), pools=compute.ordered(pools))
+    return Compute(queues=True, priorities=dict(priorities), pools=compute.ordered(pools), everywhere=everywhere)

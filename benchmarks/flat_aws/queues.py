@@ -117,9 +117,16 @@ def kueue(name: str, labels: dict[str, str], opts: pulumi.ResourceOptions) -> pu
             "nodeTaints": [{"key": GPU, "effect": "NoSchedule"}],
         },
     )
+    everywhere = Kueue(
+        f"{name}-flavor-of-no-pool",
+        "ResourceFlavor",
+        ObjectMetaArgs(name="terrarium.everywhere", labels=labels),
+        after,
+        spec={},
+    )
     queued(name, labels, opts)
-    return pulumi.Output.all(priorities, general.metadata, training.metadata).apply(
-        lambda made: {"queues": True, "priorities": made[0], "pools": POOLS}
+    return pulumi.Output.all(priorities, everywhere.metadata, general.metadata, training.metadata).apply(
+        lambda made: {"queues": True, "priorities": made[0], "pools": POOLS, "everywhere": made[1]["name"]}
     )
 
 
@@ -179,15 +186,13 @@ def queues(namespace: pulumi.Output[str], offered: pulumi.Output[dict[str, Any]]
         },
         "resourceGroups": [
             {
-                "coveredResources": ["cpu", "memory", "pods", "ephemeral-storage", GPU],
+                "coveredResources": ["cpu", "memory", GPU],
                 "flavors": [
                     {
                         "name": "terrarium-general",
                         "resources": [
                             {"name": "cpu", "nominalQuota": "39"},
                             {"name": "memory", "nominalQuota": "135680Mi"},
-                            {"name": "pods", "nominalQuota": "500"},
-                            {"name": "ephemeral-storage", "nominalQuota": "1Pi"},
                             {"name": GPU, "nominalQuota": "0"},
                         ],
                     },
@@ -196,13 +201,23 @@ def queues(namespace: pulumi.Output[str], offered: pulumi.Output[dict[str, Any]]
                         "resources": [
                             {"name": "cpu", "nominalQuota": "7800m"},
                             {"name": "memory", "nominalQuota": "27136Mi"},
-                            {"name": "pods", "nominalQuota": "500"},
-                            {"name": "ephemeral-storage", "nominalQuota": "1Pi"},
                             {"name": GPU, "nominalQuota": "0"},
                         ],
                     },
                 ],
-            }
+            },
+            {
+                "coveredResources": ["pods", "ephemeral-storage"],
+                "flavors": [
+                    {
+                        "name": "terrarium.everywhere",
+                        "resources": [
+                            {"name": "pods", "nominalQuota": "500"},
+                            {"name": "ephemeral-storage", "nominalQuota": "1Pi"},
+                        ],
+                    }
+                ],
+            },
         ],
     }
     queue = Kueue(

@@ -10,7 +10,12 @@ from terrarium.jobs.state import Phase, container, state, stranded
 
 # As components.queues calls them, which imports Pulumi's SDK; a test holds them equal.
 FLAVORS = "terrarium-"
+EVERYWHERE = "terrarium.everywhere"
 _UID = "kueue.x-k8s.io/job-uid"
+_OWN_UNUSED = re.compile(rf"insufficient unused quota for (\S+) in flavor {re.escape(EVERYWHERE)}, (\S+) more needed")
+_OWN_NEVER = re.compile(
+    rf"insufficient quota for (\S+) in flavor {re.escape(EVERYWHERE)},.* > maximum capacity \((\S+)\)"
+)
 _UNUSED = re.compile(r"insufficient unused quota for (\S+) in flavor (\S+), (\S+) more needed")
 _NEVER = re.compile(r"insufficient quota for (\S+) in flavor (\S+),.* > maximum capacity \((\S+)\)")
 _QUEUE = re.compile(r"(?:Local|Cluster)Queue (\S+) (doesn't exist|is terminating or missing)")
@@ -81,6 +86,8 @@ def _order(workload: Object) -> tuple[int, str, str]:
 def _reserved(message: str) -> str:
     """Return what Kueue says of a quota it has not reserved, of the last pool that it looked at."""
     for pattern, form in (
+        (_OWN_UNUSED, "{1} more {0} of the environment's must become free"),
+        (_OWN_NEVER, "it asks for more {0} than the environment may ever have, {1}"),
         (_UNUSED, "{2} more {0} must become free in pool {1}"),
         (_NEVER, "it asks for more {0} than pool {1} may ever give it, {2}"),
         (

@@ -10,7 +10,7 @@ import pytest
 
 from components.compute import Compute, Kueue, Workers
 from components.descriptor import PlatformDescriptor, PlatformRefused, check_queues
-from components.queues import shares
+from components.queues import EVERYWHERE, shares
 from components.settings.models import QuotaSettings
 from components.workspace.access import RULES
 
@@ -24,12 +24,12 @@ POOLS = {
 }
 
 
-def _compute(**gpus: int) -> Compute:
+def _compute(*, everywhere: str | None = EVERYWHERE, **gpus: int) -> Compute:
     pools = [
         Workers(name=name, labels={"pool": name}, cpu="4", memory="16Gi", gpu=count, max=5)
         for name, count in {"general": 0, **gpus}.items()
     ]
-    return Compute(queues=True, pools=tuple(pools))
+    return Compute(queues=True, pools=tuple(pools), everywhere=everywhere)
 
 
 def _quota(**changes: Any) -> QuotaSettings:
@@ -39,13 +39,15 @@ def _quota(**changes: Any) -> QuotaSettings:
 
 def _shares(spec: dict[str, Any]) -> dict[str, dict[str, tuple[str, str | None]]]:
     """What of each flavor is its own, and what may be borrowed, by resource."""
-    [group] = spec["resourceGroups"]
-    for flavor in group["flavors"]:
-        assert [entry["name"] for entry in flavor["resources"]] == group["coveredResources"]
+    groups = spec["resourceGroups"]
+    for group in groups:
+        for flavor in group["flavors"]:
+            assert [entry["name"] for entry in flavor["resources"]] == group["coveredResources"]
     return {
         flavor["name"]: {
             entry["name"]: (entry["nominalQuota"], entry.get("borrowingLimit")) for entry in flavor["resources"]
         }
+        for group in groups
         for flavor in group["flavors"]
     }
 
@@ -56,11 +58,22 @@ def test_an_environment_has_its_quota_of_each_pool_and_no_more_than_the_pool_has
         "terrarium-general": {
             "cpu": ("20", None),
             "memory": ("64Gi", None),
-            "pods": ("100", None),
-            # Covered, or Kueue lets no job in that asks for some; and bounded by nothing.
-            "ephemeral-storage": ("1Pi", None),
         },
+        # Disk is covered, or Kueue lets no job in that asks for some; and bounded by nothing.
+        EVERYWHERE: {"pods": ("100", None), "ephemeral-storage": ("1Pi", None)},
     }
+
+
+def test_pods_are_counted_once_however_many_pools_there_are() -> None:
+    found = _shares(shares(_compute(training=1), "x", _quota(gpu=2), None))
+    assert [flavor for flavor, share in found.items() if "pods" in share] == [EVERYWHERE]
+
+
+def test_a_platform_that_was_made_before_there_was_a_flavor_for_it_counts_them_by_pool() -> None:
+    """An environment may be brought up again before its platform is: a queue must name no flavor that is not there."""
+    found = _shares(shares(_compute(everywhere=None, training=1), "x", _quota(), None))
+    assert set(found) == {"terrarium-general", "terrarium-training"}
+    assert all({"pods", "ephemeral-storage"} <= set(share) for share in found.values())
 
 
 def test_what_experiments_leave_unused_is_lent_within_the_limit() -> None:
@@ -72,10 +85,9 @@ def test_what_experiments_leave_unused_is_lent_within_the_limit() -> None:
     assert found["terrarium-general"] == {
         "cpu": ("16", "8"),
         "memory": ("64Gi", "32Gi"),
-        "pods": ("100", "0"),
-        "ephemeral-storage": ("1Pi", "0"),
         "nvidia.com/gpu": ("0", "0"),
     }
+    assert found[EVERYWHERE] == {"pods": ("100", "0"), "ephemeral-storage": ("1Pi", "0")}
     assert found["terrarium-training"]["nvidia.com/gpu"] == ("2", "1")
 
 
@@ -143,9 +155,12 @@ def test_a_platform_makes_a_flavor_of_each_pool(run: Any) -> None:
             # What only prefers keeps nobody away.
             "nodeTaints": [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}],
         },
+        # Selects no machine, and tolerates no taint.
+        EVERYWHERE: {},
     }
     published = recorded.outputs["compute"]
     assert [pool["name"] for pool in published["pools"]] == ["general", "training"]
+    assert published["everywhere"] == EVERYWHERE
     assert published["priorities"] == {"low": "terrarium-low", "normal": "terrarium-normal", "high": "terrarium-high"}
     assert "Release" not in {r.short for r in recorded.registrations}
 

@@ -19,6 +19,7 @@ import pytest
 from components import clouds
 from components.compute import Workers
 from components.contract import CONTRACT_VERSION
+from components.queues import EVERYWHERE
 from components.settings.declaration import declare
 from components.tiers import Tier
 from tests.conformance.changes import Change
@@ -105,8 +106,9 @@ def test_jobs_are_told_where_they_may_run(tier: Tier, shared: bool, declared: De
     assert set(compute["priorities"]) == {"low", "normal", "high"}
     [queue] = queues.values()
     assert queue.metadata["name"] == "sales-x"
-    [group] = queue.inputs["spec"]["resourceGroups"]
-    assert [flavor["name"] for flavor in group["flavors"]] == [f"terrarium-{pool.name}" for pool in pools]
+    of_pools, of_none = queue.inputs["spec"]["resourceGroups"]
+    assert [flavor["name"] for flavor in of_pools["flavors"]] == [f"terrarium-{pool.name}" for pool in pools]
+    assert [flavor["name"] for flavor in of_none["flavors"]] == [EVERYWHERE]
     # Testing and production share with nobody, whatever the cloud.
     assert ("cohortName" in queue.inputs["spec"]) <= (tier is Tier.EXPERIMENTATION)
     assert {r.metadata["name"] for r in recorded.of("LocalQueue").values()} == {"default"}

@@ -204,8 +204,8 @@ def test_a_job_that_must_give_its_place_up_as_it_ends_is_done_and_lets_go_when_c
     )
     until(lambda: world.pods(job.name)[0].metadata.deletion_timestamp is not None)
     world.end(pod, 0)
-    _finalizers(world, pod, pod.metadata.finalizers)
     assert job.wait(timeout=PATIENCE) == 0
+    _finalizers(world, pod, [])
     assert "cancel it" in _row(world, job.name)["why"]
     assert job.cancel() == "job"
     until(lambda: not _workloads(world, job))

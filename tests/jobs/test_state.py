@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.queues import flavor_of
+from components.queues import EVERYWHERE, flavor_of
 from terrarium.jobs import state, waiting
 from terrarium.jobs.state import Phase
 
@@ -149,6 +149,15 @@ def test_a_queued_job_says_its_place_and_what_it_waits_for() -> None:
             "podset request (9) > maximum capacity (4)",
             "it asks for more cores than pool a may ever give it, 4",
         ),
+        (
+            "insufficient unused quota for pods in flavor terrarium.everywhere, 3 more needed",
+            "3 more pods of the environment's must become free",
+        ),
+        (
+            "insufficient quota for pods in flavor terrarium.everywhere, previously considered podsets requests (0) + "
+            "current podset request (500) > maximum capacity (100)",
+            "it asks for more pods than the environment may ever have, 100",
+        ),
         ("LocalQueue default doesn't exist", "queue default doesn't exist: bring the environment's stack up to date"),
         ("ClusterQueue churn-dev is inactive", "queue churn-dev is inactive"),
         ("ClusterQueue churn-dev is stopped", "queue churn-dev is stopped: the environment sleeps (`terrarium wake`"),
@@ -162,6 +171,7 @@ def test_kueue_s_words_become_people_s(message: str, expected: str) -> None:
 
 def test_flavors_are_called_as_they_are_made() -> None:
     assert flavor_of("training") == f"{waiting.FLAVORS}training"
+    assert waiting.EVERYWHERE == EVERYWHERE
 
 
 def test_a_preempted_job_says_so() -> None:

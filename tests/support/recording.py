@@ -37,6 +37,7 @@ GPUS = {
 COMPUTE = {
     "queues": True,
     "priorities": {"low": "terrarium-low", "normal": "terrarium-normal", "high": "terrarium-high"},
+    "everywhere": "terrarium.everywhere",
     "pools": [POOL, GPUS],
 }
 
