@@ -21,7 +21,7 @@ from tests.clouds.aws_declared import AUTHORITIES
 from tests.support.recording import ROOT, Recorded, record_program
 
 REFERENCE = ROOT / "benchmarks" / "reference"
-RESOURCES, QUESTIONS = 209, 15
+RESOURCES, QUESTIONS = 210, 15
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -196,16 +198,14 @@ def test_a_job_that_must_give_its_place_up_as_it_ends_is_done_and_lets_go_when_c
     """Kubernetes never says of it that it is complete. Once it does, this fails, and `stranded` can go."""
     job = pending(world)
     [pod] = world.pods(job.name)
-    # As one whose container takes its time to end.
-    _finalizers(world, pod, [*pod.metadata.finalizers, "terrarium.dev/takes-its-time"])
     [workload] = _workloads(world, job)
-    _kueue(world).patch_namespaced_custom_object(
-        *_KUEUE, "churn-dev", "workloads", workload["metadata"]["name"], {"spec": {"active": False}}
-    )
-    until(lambda: world.pods(job.name)[0].metadata.deletion_timestamp is not None)
-    world.end(pod, 0)
+    with _halted(world.platform, "kube-controller-manager"):
+        world.end(pod, 0)
+        name, body = workload["metadata"]["name"], {"spec": {"active": False}}
+        _kueue(world).patch_namespaced_custom_object(*_KUEUE, "churn-dev", "workloads", name, body)
+        until(lambda: _stopped(world, job))
+        _succeeded(world, job)
     assert job.wait(timeout=PATIENCE) == 0
-    _finalizers(world, pod, [])
     assert "cancel it" in _row(world, job.name)["why"]
     assert job.cancel() == "job"
     until(lambda: not _workloads(world, job))
@@ -223,9 +223,29 @@ def _workloads(world: World, job: Job) -> list[Any]:
     return [one for one in found if one["metadata"]["ownerReferences"][0]["name"] == job.name]
 
 
-def _finalizers(world: World, pod: Any, finalizers: list[str]) -> None:
-    body = {"metadata": {"finalizers": finalizers}}
-    world.admin.core.patch_namespaced_pod(pod.metadata.name, "churn-dev", body)
+def _stopped(world: World, job: Job) -> bool:
+    found = client.BatchV1Api(world.admin.api).read_namespaced_job(job.name, "churn-dev")
+    return bool(found.spec.suspend and found.status.start_time is None)
+
+
+def _succeeded(world: World, job: Job) -> None:
+    """Note that a job's one pod succeeded, as the controller does whose next word is that the job is complete."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    said = {"type": "SuccessCriteriaMet", "status": "True", "reason": "CompletionsReached", "lastTransitionTime": now}
+    body = {"status": {"conditions": [said], "active": 0, "ready": 0}}
+    client.BatchV1Api(world.admin.api).patch_namespaced_job_status(job.name, "churn-dev", body)
+
+
+@contextmanager
+def _halted(platform: Platform, part: str) -> Iterator[None]:
+    """Keep a part of the control plane from seeing what happens, as if it were slow."""
+    pid = next(one.pid for one in platform.status().parts if one.name == part)
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def _all(world: World) -> list[Any]:
