@@ -126,8 +126,7 @@ def flavor_of(pool: str) -> str:
 def everywhere(name: str, labels: Mapping[str, str], opts: pulumi.ResourceOptions) -> _Object:
     """Make the ResourceFlavor of what is no pool's: pods and disk. It selects no machine.
 
-    Counted by each pool's flavor, an environment of three pools might have three times its pods; and a queue's status,
-    which Kueue writes every second, has an entry for each resource of each flavor.
+    Counted by each pool's flavor, an environment of three pools might have three times its pods.
 
     Args:
         name: Prefix of the logical name.
