@@ -13,15 +13,14 @@ from typing import Any
 import urllib3
 from kubernetes import client, config
 
-from components.compute import Compute
-from components.queues import EVERYWHERE, flavor_of, shares
+from components.compute import GPU_RESOURCE, Compute
+from components.queues import EVERYWHERE, flavor_of, flavor_spec, shares
 from components.settings.models import QuotaSettings
 from rehearsal.errors import RehearsalError
 from rehearsal.platform import Platform
 
 NAMES = tuple(f"bench-{number}" for number in range(10))
 """Namespaces of the environments, the greedy one's first."""
-GPU = "nvidia.com/gpu"
 # One job in so many needs a GPU.
 _OF_GPUS = 20
 _GROUP, _VERSION = "kueue.x-k8s.io", "v1beta2"
@@ -76,9 +75,7 @@ class Cluster:
     def prepare(self) -> None:
         """Make flavors, namespaces and queues."""
         for pool in self._way.compute.pools:
-            taints = [{"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in pool.taints]
-            labels = {"nodeLabels": dict(pool.labels), "nodeTaints": taints}
-            self._make("resourceflavors", "ResourceFlavor", flavor_of(pool.name), labels)
+            self._make("resourceflavors", "ResourceFlavor", flavor_of(pool.name), flavor_spec(pool))
         self._make("resourceflavors", "ResourceFlavor", EVERYWHERE, {})
         shared = () if self._way.cohort else (self._way.name,)
         for queue in shared or NAMES:
@@ -95,7 +92,7 @@ class Cluster:
             whole.update({resource: int(amount) for resource, amount in pool.capacity.items()})
         each = {resource: max(1, int(amount * part)) for resource, amount in whole.items()}
         said = {"storage": "1Ti", "volumes": 1, "borrow_percent": 100 if self._way.cohort else 0, "pods": 1_000_000}
-        said |= {"cpu": str(each["cpu"]), "memory": str(each["memory"]), "gpu": each[GPU]}
+        said |= {"cpu": str(each["cpu"]), "memory": str(each["memory"]), "gpu": each[GPU_RESOURCE]}
         spec = shares(self._way.compute, name, QuotaSettings.model_validate(said), self._way.cohort)
         return spec if self._way.cohort else {**spec, "namespaceSelector": {}}
 
@@ -109,8 +106,8 @@ class Cluster:
     def submit(self, namespace: str, number: int) -> None:
         """Submit a job; whether it needs a GPU follows from its number, by turns in each environment."""
         gpu = (number // len(NAMES)) % _OF_GPUS == 0
-        resources = {"cpu": "2" if gpu else "4", "memory": "1Gi", **({GPU: "1"} if gpu else {})}
-        tolerations = [{"key": GPU, "operator": "Exists"}]
+        resources = {"cpu": "2" if gpu else "4", "memory": "1Gi", **({GPU_RESOURCE: "1"} if gpu else {})}
+        tolerations = [{"key": GPU_RESOURCE, "operator": "Exists"}]
         container = {
             "name": "it",
             "image": "registry.invalid/it",

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks import workshop
-from benchmarks.cluster import GPU, NAMES, Cluster, Ran, Way
+from benchmarks.cluster import NAMES, Cluster, Ran, Way
 from benchmarks.figures import Figure, Spread
-from components.compute import Compute, Taint, Workers
+from components.compute import GPU_RESOURCE, Compute, Taint, Workers
 from components.queues import EVERYWHERE
 from rehearsal.errors import RehearsalError
 from rehearsal.platform import Platform
@@ -151,7 +151,7 @@ def _workers(pool: Pool) -> Workers:
     return Workers(
         name=pool.name,
         labels={"terrarium.dev/pool": pool.name},
-        taints=(Taint(key=GPU, value="present"),) if pool.gpu else (),
+        taints=(Taint(key=GPU_RESOURCE, value="present"),) if pool.gpu else (),
         cpu=pool.cpu,
         memory=pool.memory,
         gpu=pool.gpu,

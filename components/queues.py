@@ -149,15 +149,19 @@ def flavor(name: str, pool: Workers, labels: Mapping[str, str], opts: pulumi.Res
         labels: Labels of the platform.
         opts: Parent and provider.
     """
+    metadata = ObjectMetaArgs(name=flavor_of(pool.name), labels=dict(labels))
+    return _Object(f"{name}-flavor-{pool.name}", "ResourceFlavor", metadata, {"spec": flavor_spec(pool)}, opts)
+
+
+def flavor_spec(pool: Workers) -> dict[str, Any]:
+    """Return the spec of a pool's ResourceFlavor.
+
+    Args:
+        pool: The pool.
+    """
     # A preference keeps nobody away.
     taints = [_taint(taint) for taint in pool.taints if taint.effect != "PreferNoSchedule"]
-    return _Object(
-        f"{name}-flavor-{pool.name}",
-        "ResourceFlavor",
-        ObjectMetaArgs(name=flavor_of(pool.name), labels=dict(labels)),
-        {"spec": {"nodeLabels": dict(pool.labels), **({"nodeTaints": taints} if taints else {})}},
-        opts,
-    )
+    return {"nodeLabels": dict(pool.labels), **({"nodeTaints": taints} if taints else {})}
 
 
 def _taint(taint: Taint) -> dict[str, str]:
@@ -232,9 +236,12 @@ def shares(compute_: Compute, namespace: str, quota: QuotaSettings, cohort: str 
     # Pods are a network's and an API server's burden, not a pool's: nobody's to lend.
     own = {"pods": quantities.written(Decimal(quota.pods)), _DISK: _NO_BOUND}
 
+    def of_its_own(resource: str) -> dict[str, str]:
+        return {"name": resource, "nominalQuota": own[resource], **_own(cohort)}
+
     def share(pool: Workers, resource: str) -> dict[str, str]:
         if resource in own:
-            return {"name": resource, "nominalQuota": own[resource], **_own(cohort)}
+            return of_its_own(resource)
         amount = min(held[resource], pool.capacity.get(resource, Decimal(0)))
         binary = resource == _MEMORY
         limit = {"borrowingLimit": quantities.written(amount * borrowed, binary=binary)} if cohort else {}
@@ -247,8 +254,8 @@ def shares(compute_: Compute, namespace: str, quota: QuotaSettings, cohort: str 
     ]
     groups = [{"coveredResources": of_pools, "flavors": flavors}] if flavors else []
     if compute_.everywhere and groups:
-        resources = [{"name": resource, "nominalQuota": own[resource], **_own(cohort)} for resource in common]
-        groups.append({"coveredResources": common, "flavors": [{"name": compute_.everywhere, "resources": resources}]})
+        flavor_ = {"name": compute_.everywhere, "resources": [of_its_own(resource) for resource in common]}
+        groups.append({"coveredResources": common, "flavors": [flavor_]})
     return {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "queueingStrategy": "BestEffortFIFO",

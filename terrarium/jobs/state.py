@@ -57,7 +57,7 @@ def state(job: Object) -> State:
         job: The Job, as the API server has it.
     """
     spec, status = job["spec"], job.get("status") or {}
-    conditions = {one["type"]: one for one in status.get("conditions") or () if one["status"] == "True"}
+    conditions = _conditions(job)
     tasks = spec.get("completions") or 1
     done = status.get("succeeded") or 0
     failed = len(indexes(status.get("failedIndexes") or ""))
@@ -83,9 +83,9 @@ def stranded(job: Object) -> bool:
         job: The Job, as the API server has it.
     """
     status = job.get("status") or {}
-    said = {one["type"] for one in status.get("conditions") or () if one["status"] == "True"}
     stopped = bool(job["spec"].get("suspend")) and not status.get("startTime")
-    return stopped and _SUCCEEDED in said and "Complete" not in said
+    conditions = _conditions(job)
+    return stopped and _SUCCEEDED in conditions and "Complete" not in conditions
 
 
 def timed_out(job: Object) -> bool:
@@ -147,6 +147,12 @@ def indexes(text: str) -> list[int]:
         first, dash, last = part.partition("-")
         found.extend(range(int(first), int(last if dash else first) + 1))
     return found
+
+
+def _conditions(job: Object) -> dict[str, Object]:
+    """Return what is true of a job, by its type."""
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return {one["type"]: one for one in conditions if one["status"] == "True"}
 
 
 def _said(ended: Mapping[str, Any]) -> str:
