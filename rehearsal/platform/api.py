@@ -42,10 +42,15 @@ class Api:
         self._tls = ssl.create_default_context(cafile=str(authority))
         self._tls.load_cert_chain(client.certificate, client.key)
 
-    def get(self, path: str) -> dict[str, Any] | None:
-        """Return the object at a path, or None if it is not there or the server does not answer (yet)."""
+    def get(self, path: str, accept: str = "") -> dict[str, Any] | None:
+        """Return the object at a path, or None if it is not there or the server does not answer (yet).
+
+        Args:
+            path: The path.
+            accept: The form that is asked for, as a media type; by default the server's own.
+        """
         with suppress(OSError, http.client.HTTPException, ValueError):
-            status, body = self._ask("GET", path)
+            status, body = self._ask("GET", path, accept=accept)
             content = json.loads(body) if status < _FAILED else None
             return content if isinstance(content, dict) else None
         return None
@@ -94,11 +99,14 @@ class Api:
             text = body.decode(errors="replace")[:500]
             raise RehearsalError(f"The API server refused {method} {path} ({status}): {text}")
 
-    def _ask(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "", accept: str = ""
+    ) -> tuple[int, bytes]:
         # A connection of its own, past any HTTPS_PROXY: the way to this machine itself never leads through a proxy.
         connection = http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._tls)
         try:
-            connection.request(method, path, body, {"Content-Type": kind} if kind else {})
+            headers = {"Content-Type": kind, "Accept": accept}
+            connection.request(method, path, body, {name: value for name, value in headers.items() if value})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ _NAMESPACE = "kueue-system"
 _RBAC = "rbac.authorization.k8s.io/v1"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"
+# Of all groups at once: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discovery
+_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _CERTIFICATE = "webhook"
 # The same in all versions, and not converted: Kueue's own kustomization leaves their patch out, too.
 _ALIKE = {"resourceflavors.kueue.x-k8s.io"}
@@ -183,6 +185,38 @@ def _concerns(hook: Mapping[str, Any]) -> bool:
 def _client(layout: Layout, ports: Mapping[str, int], path: str) -> dict[str, str]:
     authority = base64.b64encode(layout.authority.certificate.read_bytes()).decode()
     return {"url": f"https://{LOOPBACK}:{ports[QUEUES]}{path}", "caBundle": authority}
+
+
+def listed(api: Api, definitions: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether the API server names kinds to whoever asks what there is.
+
+    It does so a while after they are established, and Kueue asks once: on a busy machine it ended with "no matches for
+    kind Workload".
+
+    Args:
+        api: The API server.
+        definitions: Those of the kinds.
+    """
+    # Both of its lists: they are written one after the other.
+    whole = (api.get("/apis", _DISCOVERY) or {}).get("items") or []
+    named = {
+        (group["metadata"]["name"], version["version"], one["resource"])
+        for group in whole
+        for version in group.get("versions", [])
+        for one in version.get("resources", [])
+    }
+    wanted = {
+        (definition["spec"]["group"], version["name"], definition["spec"]["names"]["plural"])
+        for definition in definitions
+        for version in definition["spec"]["versions"]
+        if version["served"]
+    }
+    singly = {
+        (group, version, one["name"])
+        for group, version in {(group, version) for group, version, _ in wanted}
+        for one in (api.get(f"/apis/{group}/{version}") or {}).get("resources", [])
+    }
+    return wanted <= named & singly
 
 
 def established(found: Mapping[str, Any] | None) -> bool:

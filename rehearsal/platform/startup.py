@@ -152,7 +152,8 @@ class Startup:
             api.apply(path, content)
 
         def known() -> bool:
-            return all(queues.established(api.get(path)) for path in definitions)
+            served = all(queues.established(api.get(path)) for path in definitions)
+            return served and queues.listed(api, definitions.values())
 
         self._await("kube-apiserver", "the API server to know queues", known, deadline)
         self._spawn(commands, queues.PART.name)

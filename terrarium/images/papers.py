@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from terrarium.images import referrers, sbom, scan, statements
+from terrarium.images import referrers, sbom, statements
 from terrarium.images.referrers import Paper
 from terrarium.images.registry import Repository, digest_of
 from terrarium.images.scan import Scan
@@ -80,8 +81,7 @@ def read(repository: Repository, digest: str, signers: Mapping[str, str]) -> Kno
         except (LookupError, TypeError, AttributeError, RecursionError):
             wrong.append(f"paper {descriptor.get('digest')} is not believed: it is not in its kind's form")
     provenance, signer = _best(pile.provenances)
-    pile.scans.sort(key=lambda pair: pair[0].tried)
-    newest, scan_signer = _best(pile.scans)
+    newest, scan_signer = _best([told for _, told in sorted(pile.scans, key=itemgetter(0))])
     return Known(
         provenance=provenance.predicate if provenance else None,
         base=provenance.base if provenance else "",
@@ -96,11 +96,11 @@ def read(repository: Repository, digest: str, signers: Mapping[str, str]) -> Kno
 
 @dataclass
 class _Pile:
-    """Papers that could be read, each with who vouches for it."""
+    """Papers that could be read, each with who vouches for it; scans with when they were made."""
 
     bills: dict[str, Sequence[str]]
     provenances: list[tuple[Provenance, str | None]]
-    scans: list[tuple[Scan, str | None]]
+    scans: list[tuple[float, tuple[Scan, str | None]]]
 
     def add(
         self, repository: Repository, image: str, descriptor: Mapping[str, Any], signers: Mapping[str, str]
@@ -120,7 +120,8 @@ class _Pile:
         if statement.get("predicateType") == statements.PROVENANCE:
             self.provenances.append((statements.read_provenance(predicate), signer))
         elif statement.get("predicateType") == statements.SCAN:
-            self.scans.append((scan.read(predicate["scan"]), signer))
+            made, scan = statements.read_scan(predicate)
+            self.scans.append((made, (scan, signer)))
 
 
 def _best(told: Sequence[tuple[_T, str | None]]) -> tuple[_T | None, str | None]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from terrarium.images.locking import Lock
 from terrarium.images.registry import encoded
-from terrarium.images.scan import Scan
+from terrarium.images.scan import Scan, read
 
 MEDIA_TYPE = "application/vnd.in-toto+json"
 PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -108,7 +108,23 @@ def scanned(image: tuple[str, str], found: Scan, packages: int, made: datetime) 
         packages: How many packages were looked at.
         made: When.
     """
-    return _statement(image, SCAN, {"scan": found.as_dict(), "packages": packages, "finishedOn": _time(made)})
+    # To the microsecond: of two on one day, as with and without a key, the later one counts.
+    finished = made.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return _statement(image, SCAN, {"scan": found.as_dict(), "packages": packages, "finishedOn": finished})
+
+
+def read_scan(predicate: Mapping[str, Any]) -> tuple[float, Scan]:
+    """Return when a scan was made, in seconds since 1970, and what it found, whoever stated it.
+
+    Raises:
+        KeyError: It is none.
+        TypeError: As above.
+        ValueError: As above.
+    """
+    made = datetime.fromisoformat(predicate["finishedOn"])
+    if made.tzinfo is None:
+        raise ValueError("the time of the scan names no zone")
+    return made.timestamp(), read(predicate["scan"])
 
 
 def subject(statement: Mapping[str, Any]) -> Sequence[str]:

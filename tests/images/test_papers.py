@@ -112,9 +112,14 @@ def test_a_scan_that_nobody_signed_is_signed_later(
     assert scanned is not None
     assert scanned.source == "advisories"
     assert build("train.py", environment="dev", sign_key=str(ci)).cached
-    papers = find(built.reference, wanted).papers
-    assert papers.scan is not None
-    assert (papers.scan.source, papers.scan_signer) == ("tomorrow", "ci")
+    # In whatever order the registry lists them: by digest, it is another one each time.
+    listed = [*referrers.listed(repository_of(wanted), built.digest)]
+    for order in (listed, listed[::-1]):
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": order}
+        repository_of(wanted).put_manifest(index, built.digest.replace(":", "-"))
+        papers = find(built.reference, wanted).papers
+        assert papers.scan is not None
+        assert (papers.scan.source, papers.scan_signer) == ("tomorrow", "ci")
 
 
 def noted(cache_folder: Path, digest: str) -> Path:
@@ -197,7 +202,14 @@ def test_papers_that_are_none_change_nothing(project: Path, ci: Path) -> None:
     told: list[object] = [
         *(
             {"subject": subject, "predicateType": statements.SCAN, "predicate": one}
-            for one in ({}, None, {"scan": scan})
+            for one in (
+                {},
+                None,
+                {"scan": scan},
+                {"scan": scan, "finishedOn": 7},
+                {"scan": scan, "finishedOn": "9999-01-01T00:00:00Z"},
+                {"scan": {"source": "me", "tried": "9999-01-01"}, "finishedOn": "9999-01-01T00:00:00"},
+            )
         ),
         {"subject": subject, "predicateType": statements.PROVENANCE, "predicate": {}},
         {"subject": subject, "predicateType": statements.PROVENANCE, "predicate": {"buildDefinition": origin}},
