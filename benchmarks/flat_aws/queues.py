@@ -51,8 +51,16 @@ SETTINGS = {
     "metrics": {"bindAddress": ":8443"},
     "webhook": {"port": 10250},
     "leaderElection": {"leaderElect": True, "resourceName": "c1f6bfd2.kueue.x-k8s.io"},
-    "controller": {"groupKindConcurrency": {"Job.batch": 5, "Workload.kueue.x-k8s.io": 5}},
-    "clientConnection": {"qps": 200, "burst": 400},
+    "controller": {
+        "groupKindConcurrency": {
+            "Job.batch": 5,
+            "Workload.kueue.x-k8s.io": 10,
+            "LocalQueue.kueue.x-k8s.io": 5,
+            "ClusterQueue.kueue.x-k8s.io": 5,
+        }
+    },
+    "clientConnection": {"qps": 300, "burst": 500},
+    "featureGates": {"DisableWaitForPodsReady": True},
     "manageJobsWithoutQueueName": True,
     "managedJobsNamespaceSelector": {"matchExpressions": [{"key": "terrarium.dev/environment", "operator": "Exists"}]},
     "integrations": {"frameworks": ["batch/job"]},
@@ -75,7 +83,7 @@ def kueue(name: str, labels: dict[str, str], opts: pulumi.ResourceOptions) -> pu
         f"{name}-kueue",
         name="kueue",
         chart="oci://registry.k8s.io/kueue/charts/kueue",
-        version="0.16.2",
+        version="0.19.0",
         namespace="kueue-system",
         create_namespace=True,
         values={

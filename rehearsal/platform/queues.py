@@ -31,6 +31,12 @@ _CERTIFICATE = "webhook"
 # The same in all versions, and not converted: Kueue's own kustomization leaves their patch out, too.
 _ALIKE = {"resourceflavors.kueue.x-k8s.io"}
 _MADE_FROM, _TRIED = "terrarium.dev/made-from", "terrarium.dev/tried"
+_AT_A_TIME = {
+    "Job.batch": 5,
+    "Workload.kueue.x-k8s.io": 10,
+    "LocalQueue.kueue.x-k8s.io": 5,
+    "ClusterQueue.kueue.x-k8s.io": 5,
+}
 # Kueue brings webhooks for every kind of workload that it could manage; these are for what it manages here.
 _OURS = ("kueue.x-k8s.io", "batch")
 
@@ -92,16 +98,16 @@ def write_settings(layout: Layout, ports: Mapping[str, int]) -> None:
         },
         "integrations": {"frameworks": ["batch/job"]},
         # The library's defaults are one at a time, and 20 requests a second.
-        "controller": {"groupKindConcurrency": {"Job.batch": 5, "Workload.kueue.x-k8s.io": 5}},
-        "clientConnection": {"qps": 200, "burst": 400},
+        "controller": {"groupKindConcurrency": dict(_AT_A_TIME)},
+        "clientConnection": {"qps": 300, "burst": 500},
         "leaderElection": {"leaderElect": False},
         "internalCertManagement": {"enable": False},
         "webhook": {"host": LOOPBACK, "port": ports[QUEUES], "certDir": str(folder)},
         # It serves nobody else: without these there are two ports less to be taken.
         "metrics": {"bindAddress": "0"},
         "health": {"healthProbeBindAddress": "0"},
-        # Each would serve, or ask for, what is not here: an aggregated API, other clusters.
-        "featureGates": {"VisibilityOnDemand": False, "MultiKueue": False},
+        # The first two would serve, or ask for, what is not here: an aggregated API, other clusters.
+        "featureGates": {"VisibilityOnDemand": False, "MultiKueue": False, "DisableWaitForPodsReady": True},
     }
     write(_settings(layout), yaml.safe_dump(settings, sort_keys=False))
 

@@ -159,19 +159,35 @@ class Job:
 
     def _print(self, write: Write, index: int, pod: dict[str, Any] | None, kept: Kept | None, *, many: bool) -> bool:
         shown = index if many else None
+        record = None
         if pod is not None:
-            try:
-                for _, line in self._place.workloads.log(pod["metadata"]["name"]):
-                    write(shown, line)
-            except NoLog:
-                pass
-            else:
+            # Kept before the pod ended, and whole, while what its machine still has goes away under the reader.
+            record = kept.attempt(index, pod["metadata"]["uid"]) if kept else None
+            if record is None and self._print_pod(write, shown, pod):
                 return True
-        record = kept.last(index) if kept else None
+        if kept is not None and record is None:
+            record = kept.last(index)
         if kept is None or record is None:
             return False
         for line in kept.log(record).splitlines(keepends=True):
             write(shown, line)
+        return True
+
+    def _print_pod(self, write: Write, shown: int | None, pod: dict[str, Any]) -> bool:
+        """Give the log of a pod, and return whether there is one.
+
+        Raises:
+            NoLog: If it was cut off: from the beginning, the store's would come behind what was given already.
+        """
+        begun = False
+        try:
+            for _, line in self._place.workloads.log(pod["metadata"]["name"]):
+                begun = True
+                write(shown, line)
+        except NoLog:
+            if begun:
+                raise
+            return False
         return True
 
     def cancel(self) -> str:

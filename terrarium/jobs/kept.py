@@ -77,8 +77,11 @@ class Kept:
 
     def result(self, index: int) -> Record | None:
         """Return the results of an index, or None if it was not done."""
-        key = Place(self._job, index).done
-        return self._read(key) if self._shelf.get(key) is not None else None
+        return self._found(Place(self._job, index).done)
+
+    def attempt(self, index: int, attempt: str) -> Record | None:
+        """Return what an attempt at an index left, or None if it has not ended, or left nothing."""
+        return self._found(f"{Place(self._job, index).attempt(attempt)}/{ENDED}")
 
     def last(self, index: int) -> Record | None:
         """Return the attempt at an index that counts, else the last one that ended; None if none did."""
@@ -118,10 +121,16 @@ class Kept:
             if len(words) == parts and words[-1] == name and words[0].isdigit():
                 yield int(words[0]), key
 
-    def _read(self, key: str) -> Record:
+    def _found(self, key: str) -> Record | None:
         content = self._shelf.get(key)
+        return None if content is None else self._parsed(key, content)
+
+    def _read(self, key: str) -> Record:
+        return self._parsed(key, self._shelf.get(key) or b"")
+
+    def _parsed(self, key: str, content: bytes) -> Record:
         try:
-            said = json.loads(content or b"")
+            said = json.loads(content)
             files = tuple(
                 File(str(one["path"]), str(one["key"]), int(one["size"]), str(one["sha256"])) for one in said["files"]
             )

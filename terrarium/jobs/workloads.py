@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
@@ -12,6 +13,7 @@ from terrarium.errors import CommandFailed, Refused
 
 # Seconds for one question; of a log that is followed, without a line: then it is asked for anew.
 _PATIENCE, _SILENCE = 15, 120
+_MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
 _BATCH, _CORE = "/apis/batch/v1", "/api/v1"
 # Which of them a cluster serves depends on its Kueue; what is read here stands in both alike.
 _KUEUE = ("/apis/kueue.x-k8s.io/v1beta2", "/apis/kueue.x-k8s.io/v1beta1")
@@ -137,7 +139,10 @@ class Workloads:
             try:
                 for line in _lines(answer.stream(amt=65536)):
                     moment, _, text = line.partition(b" ")
-                    yield moment.decode("ascii", "replace"), text
+                    if not _MOMENT.fullmatch(moment):
+                        # Of what fails once the answer has begun, a node writes the reason where the log would go on.
+                        raise NoLog(f"the log of pod {pod} was cut off: {line.decode('utf-8', 'replace').strip()}")
+                    yield moment.decode(), text
             except ReadTimeoutError:
                 raise Silence(f"pod {pod} printed nothing for {_SILENCE} s") from None
             except (HTTPError, OSError):

@@ -14,7 +14,7 @@ from rehearsal.plugins.resource import InputError, ProviderError, Step
 from rehearsal.plugins.serving import EngineLog
 
 RELEASE = {
-    **{"chart": "oci://registry.k8s.io/kueue/charts/kueue", "version": "0.16.2"},
+    **{"chart": "oci://registry.k8s.io/kueue/charts/kueue", "version": "0.19.0"},
     **{"name": "kueue", "namespace": "kueue-system", "values": {"a": "b"}},
 }
 
@@ -32,7 +32,7 @@ def provider(*, there: bool) -> Provider:
     return made
 
 
-@pytest.mark.parametrize("changed", [{"chart": "oci://registry.example/x"}, {"version": "0.19.0"}, {"version": None}])
+@pytest.mark.parametrize("changed", [{"chart": "oci://registry.example/x"}, {"version": "0.16.2"}, {"version": None}])
 def test_any_other_release_is_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="knows one release alone"):
         provider(there=True).check(step(), {}, RELEASE | changed, "x")
