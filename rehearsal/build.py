@@ -131,7 +131,6 @@ def _recipes() -> Mapping[str, Recipe]:
                 Copy(versions.KUEUE, f"config/components/{path}", to)
                 for path, to in (
                     ("crd/bases", "definitions"),
-                    ("crd/patches", "conversions"),
                     ("webhook/manifests.yaml", "webhooks.yaml"),
                     ("rbac/role.yaml", "role.yaml"),
                 )

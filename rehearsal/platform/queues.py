@@ -28,8 +28,6 @@ _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"
 # Of all groups at once: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discovery
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _CERTIFICATE = "webhook"
-# The same in all versions, and not converted: Kueue's own kustomization leaves their patch out, too.
-_ALIKE = {"resourceflavors.kueue.x-k8s.io"}
 _MADE_FROM, _TRIED = "terrarium.dev/made-from", "terrarium.dev/tried"
 _AT_A_TIME = {
     "Job.batch": 5,
@@ -112,24 +110,22 @@ def write_settings(layout: Layout, ports: Mapping[str, int]) -> None:
     write(_settings(layout), yaml.safe_dump(settings, sort_keys=False))
 
 
-def definitions(layout: Layout, ports: Mapping[str, int], folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the kinds that Kueue works with, each with its path.
+def definitions(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the kinds that Kueue works with, each with its path; in the one version in which they are stored.
+
+    Each is served in a deprecated one, too, where its own manifest installs it. The API server keeps a cache for each
+    version, and has Kueue convert every change of a job's workload or of a queue for it, though nobody asked for it:
+    six calls a job.
 
     Args:
-        layout: The platform's folder.
-        ports: Those of `layout.PORTS`.
         folder: Of the build set.
     """
-    converted = {_read(file)["metadata"]["name"] for file in folder.glob("conversions/webhook_in_*.yaml")} - _ALIKE
     for file in sorted((folder / "definitions").glob("*.yaml")):
         definition = _read(file)
-        name = definition["metadata"]["name"]
-        versions_ = [version["name"] for version in definition["spec"]["versions"] if version["served"]]
-        if name in converted and len(versions_) > 1:
-            webhook = {"clientConfig": _client(layout, ports, "/convert"), "conversionReviewVersions": ["v1"]}
-            definition["spec"]["conversion"] = {"strategy": "Webhook", "webhook": webhook}
+        spec = definition["spec"]
+        spec["versions"] = [version for version in spec["versions"] if version["storage"]]
         definition["metadata"]["annotations"] = {_MADE_FROM: _digest(definition)}
-        yield f"{_DEFINITIONS}/{name}", definition
+        yield f"{_DEFINITIONS}/{definition['metadata']['name']}", definition
 
 
 def define(api: Api, path: str, definition: dict[str, Any]) -> None:

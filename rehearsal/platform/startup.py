@@ -145,7 +145,7 @@ class Startup:
         self, commands: Mapping[str, tuple[str, ...]], api: Api, chosen: Mapping[str, int], deadline: float
     ) -> None:
         layout, folder = self._layout, self._built["kueue"]
-        definitions = dict(queues.definitions(layout, chosen, folder))
+        definitions = dict(queues.definitions(folder))
         for path, content in definitions.items():
             queues.define(api, path, content)
         for path, content in queues.permissions(folder):

@@ -65,18 +65,10 @@ def test_jobs_of_the_cluster_itself_are_left_alone(queues: Platform) -> None:
     kubectl(queues.kubeconfig, "wait", "-n", "apart", "job/runs", "--for=condition=Complete", f"--timeout={PATIENCE}s")
 
 
-def test_an_old_version_of_its_kinds_is_understood_too(queues: Platform) -> None:
-    """What others wrote for an earlier Kueue is converted by it."""
-    old = {"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "ClusterQueue", "metadata": {"name": "old"}}
-    spec = {"cohort": "together", "resourceGroups": []}
-    kubectl(queues.kubeconfig, "create", "-f", "-", manifest={**old, "spec": spec})
-    found = json.loads(kubectl(queues.kubeconfig, "get", "clusterqueues.v1beta2.kueue.x-k8s.io", "old", "-o", "json"))
-    assert found["spec"]["cohortName"] == "together"
-    kubectl(queues.kubeconfig, "delete", "clusterqueue", "old")
-    flavor = {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ResourceFlavor", "metadata": {"name": "new"}}
-    kubectl(queues.kubeconfig, "create", "-f", "-", manifest={**flavor, "spec": {"nodeLabels": {"a": "b"}}})
-    kubectl(queues.kubeconfig, "get", "resourceflavors.v1beta1.kueue.x-k8s.io", "new")
-    kubectl(queues.kubeconfig, "delete", "resourceflavor", "new")
+def test_its_kinds_are_served_in_one_version(queues: Platform) -> None:
+    """For another, Kueue would be asked to convert every change of every queue, whether or not somebody reads it."""
+    served = json.loads(kubectl(queues.kubeconfig, "get", "--raw", "/apis/kueue.x-k8s.io"))
+    assert [version["version"] for version in served["versions"]] == ["v1beta2"]
 
 
 def test_what_kueue_would_refuse_is_refused(queues: Platform) -> None:
