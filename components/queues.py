@@ -23,7 +23,7 @@ from components.settings import quantities
 from components.settings.models import QuotaSettings
 
 CHART = "oci://registry.k8s.io/kueue/charts/kueue"
-VERSION = "0.19.0"
+VERSION = "0.19.2"
 """Of the chart, and of Kueue."""
 _API = "kueue.x-k8s.io/v1beta2"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
@@ -37,15 +37,15 @@ _PRIORITIES = {"low": -1_000, "normal": 0, "high": 1_000_000}
 # A control plane on Google Cloud reaches its machines on ports 443 and 10250 alone ("Add firewall rules for specific
 # use cases"); Kueue's own would be 9443.
 _WEBHOOK_PORT = 10250
-_AT_A_TIME = {
+_CONCURRENCY = {
     "Job.batch": 5,
     "Workload.kueue.x-k8s.io": 10,
     "LocalQueue.kueue.x-k8s.io": 5,
     "ClusterQueue.kueue.x-k8s.io": 5,
 }
 _MEMORY, _DISK = "memory", "ephemeral-storage"
-# Kueue lets nothing in that asks for what its queue does not cover. Nobody counts disks of machines; and the quotas of
-# a cohort's thousands of queues are summed up in 63 bits.
+# Kueue lets nothing in that asks for what its queue does not cover. Nobody counts disks of machines; and before 0.19 it
+# summed the quotas of a cohort's thousands of queues up in 63 bits.
 _NO_BOUND = "1Pi"
 
 
@@ -89,11 +89,11 @@ def release(name: str, system: SystemMachines | None, opts: pulumi.ResourceOptio
         "metrics": {"bindAddress": ":8443"},
         "webhook": {"port": _WEBHOOK_PORT},
         "leaderElection": {"leaderElect": True, "resourceName": "c1f6bfd2.kueue.x-k8s.io"},
-        # The chart's own, which have to be said again with the rest.
-        "controller": {"groupKindConcurrency": dict(_AT_A_TIME)},
-        "clientConnection": {"qps": 300, "burst": 500},
+        # The chart's own; what is said here takes the place of all of it, and Kueue's default is one.
+        "controller": {"groupKindConcurrency": _CONCURRENCY},
         # Else a job whose machine takes over half an hour to come, as one with GPUs may, is sent back into the queue,
-        # and its request for the machine with it.
+        # and its request for the machine with it. Kueue means to take the gate away again; what it does not know it
+        # refuses, when it starts.
         "featureGates": {"DisableWaitForPodsReady": True},
         # A Job that names no queue waits in `default`. What runs in no environment is none of its business.
         "manageJobsWithoutQueueName": True,

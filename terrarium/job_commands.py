@@ -210,7 +210,7 @@ def logs(
     root: Root = None,
     context: Context = None,
 ) -> None:
-    """Print a job's log: from its pods while they are there, else what was kept in the store."""
+    """Print a job's log: from its pods while these have one, else what was kept in the store."""
     from terrarium.jobs.handle import Job, printed  # noqa: PLC0415 - `--help` needs none of it
 
     if follow and index is not None:

@@ -59,7 +59,6 @@ SETTINGS = {
             "ClusterQueue.kueue.x-k8s.io": 5,
         }
     },
-    "clientConnection": {"qps": 300, "burst": 500},
     "featureGates": {"DisableWaitForPodsReady": True},
     "manageJobsWithoutQueueName": True,
     "managedJobsNamespaceSelector": {"matchExpressions": [{"key": "terrarium.dev/environment", "operator": "Exists"}]},
@@ -83,7 +82,7 @@ def kueue(name: str, labels: dict[str, str], opts: pulumi.ResourceOptions) -> pu
         f"{name}-kueue",
         name="kueue",
         chart="oci://registry.k8s.io/kueue/charts/kueue",
-        version="0.19.0",
+        version="0.19.2",
         namespace="kueue-system",
         create_namespace=True,
         values={

@@ -26,8 +26,9 @@ _POLL = 0.02
 # listen beyond loopback. The last is the mark by which a build machine finds what a run left (.ci/run).
 _INHERITED = frozenset({"PATH", "HOME", "TMPDIR", "LANG", "TZ", "TERRARIUM_CI_RUN"})
 
-# Of an API server's time a fifth went to Go's collector, by its default of 100; this halves it, for more memory.
-_GO = {"GOGC": "200"}
+# For programs written in Go: how much their memory may grow between two collections, in percent (Go's default is 100).
+# A fifth of the API server's time went there. What runs already keeps what it was started with.
+_COLLECTOR = {"GOGC": "200"}
 
 # Children of this very process, by pid. They stay zombies until they are waited for, and only waiting tells for sure
 # whether they run: for a moment after its start a process has no command line yet, and looked as if it had ended.
@@ -117,7 +118,7 @@ def spawn(
         child = subprocess.Popen(
             [*through, *command],
             cwd=folder,
-            env=inherited() | _GO | dict(secrets or {}),
+            env=inherited() | _COLLECTOR | dict(secrets or {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -29,7 +29,8 @@ _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1"
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _CERTIFICATE = "webhook"
 _MADE_FROM, _TRIED = "terrarium.dev/made-from", "terrarium.dev/tried"
-_AT_A_TIME = {
+# Kueue's default is one at a time.
+_CONCURRENCY = {
     "Job.batch": 5,
     "Workload.kueue.x-k8s.io": 10,
     "LocalQueue.kueue.x-k8s.io": 5,
@@ -95,17 +96,20 @@ def write_settings(layout: Layout, ports: Mapping[str, int]) -> None:
             "matchExpressions": [{"key": "terrarium.dev/environment", "operator": "Exists"}]
         },
         "integrations": {"frameworks": ["batch/job"]},
-        # The library's defaults are one at a time, and 20 requests a second.
-        "controller": {"groupKindConcurrency": dict(_AT_A_TIME)},
-        "clientConnection": {"qps": 300, "burst": 500},
+        "controller": {"groupKindConcurrency": _CONCURRENCY},
         "leaderElection": {"leaderElect": False},
         "internalCertManagement": {"enable": False},
         "webhook": {"host": LOOPBACK, "port": ports[QUEUES], "certDir": str(folder)},
         # It serves nobody else: without these there are two ports less to be taken.
         "metrics": {"bindAddress": "0"},
         "health": {"healthProbeBindAddress": "0"},
-        # The first two would serve, or ask for, what is not here: an aggregated API, other clusters.
-        "featureGates": {"VisibilityOnDemand": False, "MultiKueue": False, "DisableWaitForPodsReady": True},
+        "featureGates": {
+            # As the product's release: a job is not sent back because its machine takes long to come.
+            "DisableWaitForPodsReady": True,
+            # These would serve, or ask for, what is not here: an aggregated API, other clusters.
+            "VisibilityOnDemand": False,
+            "MultiKueue": False,
+        },
     }
     write(_settings(layout), yaml.safe_dump(settings, sort_keys=False))
 
@@ -141,6 +145,45 @@ def define(api: Api, path: str, definition: dict[str, Any]) -> None:
         return
     # An API server that ended while it took it in goes on only when the definition changes.
     api.apply(path, {**definition, "metadata": {**definition["metadata"], "annotations": {**said, _TRIED: _now()}}})
+
+
+def kinds(defined: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
+    """Return what definitions serve: group, version and plural of each kind.
+
+    Args:
+        defined: The definitions.
+    """
+    return {
+        (definition["spec"]["group"], version["name"], definition["spec"]["names"]["plural"])
+        for definition in defined
+        for version in definition["spec"]["versions"]
+    }
+
+
+def named(api: Api, wanted: set[tuple[str, str, str]]) -> bool:
+    """Return whether the API server names kinds to whoever asks what there is.
+
+    It does so a while after they are established, and Kueue asks once: on a busy machine it ended with "no matches for
+    kind Workload".
+
+    Args:
+        api: The API server.
+        wanted: Of `kinds`.
+    """
+    # Both of its lists: they are written one after the other.
+    together = (api.get("/apis", _DISCOVERY) or {}).get("items") or []
+    whole = {
+        (group["metadata"]["name"], version["version"], one["resource"])
+        for group in together
+        for version in group.get("versions", [])
+        for one in version.get("resources", [])
+    }
+    single = {
+        (group, version, one["name"])
+        for group, version in {(group, version) for group, version, _ in wanted}
+        for one in (api.get(f"/apis/{group}/{version}") or {}).get("resources", [])
+    }
+    return wanted <= whole & single
 
 
 def permissions(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -187,38 +230,6 @@ def _concerns(hook: Mapping[str, Any]) -> bool:
 def _client(layout: Layout, ports: Mapping[str, int], path: str) -> dict[str, str]:
     authority = base64.b64encode(layout.authority.certificate.read_bytes()).decode()
     return {"url": f"https://{LOOPBACK}:{ports[QUEUES]}{path}", "caBundle": authority}
-
-
-def listed(api: Api, definitions: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether the API server names kinds to whoever asks what there is.
-
-    It does so a while after they are established, and Kueue asks once: on a busy machine it ended with "no matches for
-    kind Workload".
-
-    Args:
-        api: The API server.
-        definitions: Those of the kinds.
-    """
-    # Both of its lists: they are written one after the other.
-    whole = (api.get("/apis", _DISCOVERY) or {}).get("items") or []
-    named = {
-        (group["metadata"]["name"], version["version"], one["resource"])
-        for group in whole
-        for version in group.get("versions", [])
-        for one in version.get("resources", [])
-    }
-    wanted = {
-        (definition["spec"]["group"], version["name"], definition["spec"]["names"]["plural"])
-        for definition in definitions
-        for version in definition["spec"]["versions"]
-        if version["served"]
-    }
-    singly = {
-        (group, version, one["name"])
-        for group, version in {(group, version) for group, version, _ in wanted}
-        for one in (api.get(f"/apis/{group}/{version}") or {}).get("resources", [])
-    }
-    return wanted <= named & singly
 
 
 def established(found: Mapping[str, Any] | None) -> bool:

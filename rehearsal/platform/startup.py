@@ -152,10 +152,11 @@ class Startup:
             api.apply(path, content)
 
         def known() -> bool:
-            served = all(queues.established(api.get(path)) for path in definitions)
-            return served and queues.listed(api, definitions.values())
+            return all(queues.established(api.get(path)) for path in definitions)
 
         self._await("kube-apiserver", "the API server to know queues", known, deadline)
+        kinds = queues.kinds(definitions.values())
+        self._await("kube-apiserver", "the API server to name queues", lambda: queues.named(api, kinds), deadline)
         self._spawn(commands, queues.PART.name)
         self._await(queues.PART.name, "Kueue to answer", lambda: store.listens(chosen[queues.PART.port]), deadline)
         for path, content in queues.webhooks(layout, chosen, folder):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from terrarium.images import scan
 from terrarium.images.locking import Lock
 from terrarium.images.registry import encoded
-from terrarium.images.scan import Scan, read
+from terrarium.images.scan import Scan
 
 MEDIA_TYPE = "application/vnd.in-toto+json"
 PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -108,9 +109,7 @@ def scanned(image: tuple[str, str], found: Scan, packages: int, made: datetime) 
         packages: How many packages were looked at.
         made: When.
     """
-    # To the microsecond: of two on one day, as with and without a key, the later one counts.
-    finished = made.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return _statement(image, SCAN, {"scan": found.as_dict(), "packages": packages, "finishedOn": finished})
+    return _statement(image, SCAN, {"scan": found.as_dict(), "packages": packages, "finishedOn": _time(made)})
 
 
 def read_scan(predicate: Mapping[str, Any]) -> tuple[float, Scan]:
@@ -124,7 +123,7 @@ def read_scan(predicate: Mapping[str, Any]) -> tuple[float, Scan]:
     made = datetime.fromisoformat(predicate["finishedOn"])
     if made.tzinfo is None:
         raise ValueError("the time of the scan names no zone")
-    return made.timestamp(), read(predicate["scan"])
+    return made.timestamp(), scan.read(predicate["scan"])
 
 
 def subject(statement: Mapping[str, Any]) -> Sequence[str]:
@@ -152,4 +151,5 @@ def _digest(named: Mapping[str, Any]) -> str:
 
 
 def _time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # To the microsecond: of two scans the later one counts, and one with a key may follow one without at once.
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

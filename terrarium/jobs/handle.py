@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,13 +127,14 @@ class Job:
 
         Raises:
             InvalidInput: If there is no log, neither in the cluster nor in the store.
+            NoLog: If one was cut off, and is not in the store.
         """
         found: list[bytes] = []
         self.print(lambda _, line: found.append(line), index=index)
         return b"".join(found).decode("utf-8", "replace")
 
     def print(self, write: Write, *, index: int | None = None) -> None:
-        """Give each line of its log: from its pods while these are there, else from the store.
+        """Give each line of its log: from its pods while these have one, else from the store.
 
         Args:
             write: Takes them.
@@ -140,13 +142,21 @@ class Job:
 
         Raises:
             InvalidInput: If there is no log.
+            NoLog: If one was cut off, and is not in the store; those of other indexes are given all the same.
         """
         pods = {states.index_of(pod) or 0: pod for pod in self._place.workloads.pods(self.name) if states.begun(pod)}
         kept = self._kept()
         with as_command():
             known = {*pods, *(kept.indexes() if kept else ())}
             wanted = sorted(known) if index is None else [index]
-            given = [one for one in wanted if self._print(write, one, pods.get(one), kept, many=len(known) > 1)]
+            given, cut = False, None
+            for one in wanted:
+                try:
+                    given |= self._print(partial(write, one if len(known) > 1 else None), one, pods.get(one), kept)
+                except NoLog as error:
+                    cut = error
+        if cut is not None:
+            raise cut
         if not given:
             which = "" if index is None else f", index {index}"
             where = "nor in the store" if kept else "and you may not read the store"
@@ -157,38 +167,35 @@ class Job:
                 )
             raise InvalidInput(f"there is no log of job {self.name}{which}, neither in the cluster {where}")
 
-    def _print(self, write: Write, index: int, pod: dict[str, Any] | None, kept: Kept | None, *, many: bool) -> bool:
-        shown = index if many else None
+    def _print(self, write: Callable[[bytes], None], index: int, pod: dict[str, Any] | None, kept: Kept | None) -> bool:
+        """Give the log of an index, and return whether there is one."""
+        lines, cut = self._print_pod(write, pod) if pod else (0, None)
+        # A machine that gives a pod up may have nothing of it any more.
+        whole = pod is not None and cut is None
+        if pod and whole and (lines or not pod["metadata"].get("deletionTimestamp")):
+            return True
         record = None
-        if pod is not None:
-            # Kept before the pod ended, and whole, while what its machine still has goes away under the reader.
-            record = kept.attempt(index, pod["metadata"]["uid"]) if kept else None
-            if record is None and self._print_pod(write, shown, pod):
-                return True
-        if kept is not None and record is None:
-            record = kept.last(index)
-        if kept is None or record is None:
-            return False
-        for line in kept.log(record).splitlines(keepends=True):
-            write(shown, line)
-        return True
+        if kept:
+            # Lines that were given already are gone on with by the same attempt alone.
+            record = kept.attempt(index, pod["metadata"]["uid"]) if pod and lines else kept.last(index)
+        if kept and record:
+            for line in kept.log(record).splitlines(keepends=True)[lines:]:
+                write(line)
+            return True
+        if lines and cut:
+            raise cut
+        return whole
 
-    def _print_pod(self, write: Write, shown: int | None, pod: dict[str, Any]) -> bool:
-        """Give the log of a pod, and return whether there is one.
-
-        Raises:
-            NoLog: If it was cut off: from the beginning, the store's would come behind what was given already.
-        """
-        begun = False
+    def _print_pod(self, write: Callable[[bytes], None], pod: dict[str, Any]) -> tuple[int, NoLog | None]:
+        """Give the log of a pod; return how many lines there were, and what it was cut off by, or why there is none."""
+        lines = 0
         try:
             for _, line in self._place.workloads.log(pod["metadata"]["name"]):
-                begun = True
-                write(shown, line)
-        except NoLog:
-            if begun:
-                raise
-            return False
-        return True
+                write(line)
+                lines += 1
+        except NoLog as error:
+            return lines, error
+        return lines, None
 
     def cancel(self) -> str:
         """End it, or the schedule of this name, and return which it was. What it left stays in the store.

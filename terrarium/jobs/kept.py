@@ -80,7 +80,11 @@ class Kept:
         return self._found(Place(self._job, index).done)
 
     def attempt(self, index: int, attempt: str) -> Record | None:
-        """Return what an attempt at an index left, or None if it has not ended, or left nothing."""
+        """Return what an attempt at an index left, or None if it has not ended, or left nothing.
+
+        Raises:
+            StoreFailed: What is there is no record.
+        """
         return self._found(f"{Place(self._job, index).attempt(attempt)}/{ENDED}")
 
     def last(self, index: int) -> Record | None:

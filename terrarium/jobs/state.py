@@ -77,7 +77,7 @@ def stranded(job: Object) -> bool:
     """Tell whether a job succeeded and can't become complete, so that it holds its share of the queue for ever.
 
     Its queue took its place back in the moment in which it ended. A job that is stopped loses its start time, by Kueue
-    (0.16) and by Kubernetes (1.36), and "startTime is required for finished job".
+    (0.19) and by Kubernetes (1.36), and "startTime is required for finished job".
 
     Args:
         job: The Job, as the API server has it.

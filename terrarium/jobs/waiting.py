@@ -60,8 +60,39 @@ def _queued(job: Object, queued: list[Object]) -> str:
     evicted = conditions.get("Evicted", {})
     if evicted.get("status") == "True":
         parts = [f"was stopped ({_evicted(evicted)}) and waits for its turn, {_place(mine, queued)}"]
-    said = _reserved(conditions.get("QuotaReserved", {}).get("message", ""))
+    said = _reserved(_message(mine, queued))
     return ": ".join([*parts, *([said] if said else [])])
+
+
+def _message(mine: Object, queued: list[Object]) -> str:
+    """Return what Kueue says of the quota that it has not reserved for a workload, or for one that asks for the same.
+
+    From 0.18 on it looks at one of several alike, and writes nothing on the others: neither that there is no room, nor
+    that a queue has been started again.
+    """
+    own = _quota(mine)
+    if own and not _STOPPED.search(own):
+        return own
+    alike = [one for one in queued if _waits(one) and _shape(one) == _shape(mine)]
+    of_others = (_quota(one) for one in sorted(alike, key=_order))
+    return next((said for said in of_others if said and not _STOPPED.search(said)), own)
+
+
+def _quota(workload: Object) -> str:
+    conditions = (workload.get("status") or {}).get("conditions") or ()
+    return next((str(one.get("message", "")) for one in conditions if one["type"] == "QuotaReserved"), "")
+
+
+def _shape(workload: Object) -> list[Any]:
+    """Return what Kueue goes by when it looks for room."""
+    spec = workload["spec"]
+    shape = [spec.get("queueName"), spec.get("priority")]
+    for pods in spec.get("podSets") or ():
+        pod = pods["template"]["spec"]
+        containers = [*(pod.get("initContainers") or ()), *pod["containers"]]
+        where = [pod.get(key) for key in ("nodeSelector", "tolerations", "affinity")]
+        shape += [pods.get("count"), pods.get("minCount"), *where, *(one.get("resources") for one in containers)]
+    return shape
 
 
 def _place(mine: Object, queued: list[Object]) -> str:

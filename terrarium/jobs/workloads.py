@@ -22,7 +22,7 @@ Object = dict[str, Any]
 
 
 class NoLog(CommandFailed):
-    """There is no log to be had of a pod: it has not begun, is gone, or its node does not answer."""
+    """There is no log to be had of a pod, or no more: it has not begun or is gone, or its node fails."""
 
 
 class Silence(NoLog):
@@ -125,7 +125,7 @@ class Workloads:
 
         Raises:
             Silence: If it is followed, and no line came for two minutes.
-            NoLog: If there is none to be had, or the connection broke.
+            NoLog: If there is none to be had, or what was read is not all: the connection broke, or the node failed.
         """
         # The client's, which is imported when it is needed.
         from urllib3.exceptions import HTTPError, ReadTimeoutError  # noqa: PLC0415

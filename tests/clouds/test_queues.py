@@ -38,7 +38,7 @@ def test_a_cluster_that_is_made_comes_with_kueue(cloud: str, declared: ModuleTyp
     recorded = run(declared.environment(pools=POOLS, quota={"gpu": 1}))
     [release] = releases(recorded)
     assert release.inputs["chart"] == "oci://registry.k8s.io/kueue/charts/kueue"
-    assert release.inputs["version"] == "0.19.0"
+    assert release.inputs["version"] == "0.19.2"
     # Not on pools that scale to zero: it would keep a machine of one for ever.
     labels, taint = SYSTEM[cloud]
     where = release.inputs["values"]["controllerManager"]

@@ -434,6 +434,12 @@ def test_who_waits_is_told_why_and_at_which_place(world: World) -> None:
     assert _row(world, third.name)["state"] == "queued"
     until(lambda: "place 2 of 2 in queue default" in _row(world, second.name)["why"])
     until(lambda: "8 more cores must become free in pool absent" in _row(world, second.name)["why"])
+    # Kueue looks at one of those that ask for the same.
+    alike = [ana.run(None, image=IMAGE, needs="cpu=8,pool=absent", name="alike") for _ in range(3)]
+    for job in alike:
+        until(lambda job=job: "of 5 in queue default: 8 more cores must become free" in _row(world, job.name)["why"])
+    for job in alike:
+        job.cancel()
     first.cancel()
     until(lambda: second.state.phase is Phase.STARTING and third.state.phase is Phase.STARTING)
     second.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +11,48 @@ import pytest
 from urllib3 import HTTPResponse
 
 from terrarium.cluster import Cluster
+from terrarium.inside.orders import Orders
+from terrarium.inside.publishing import Ended, publish
 from terrarium.inside.shelf import Shelf
 from terrarium.jobs.handle import Job
 from terrarium.jobs.place import Place
 from terrarium.jobs.workloads import NoLog, Workloads
 from tests.jobs.shelves import MemoryShelf
-from tests.jobs.test_publishing import attempt
+
+_INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 class Pods(Workloads):
-    """A job of one pod.
+    """The pods of a job.
 
     Args:
-        lines: Its log: lines, and then perhaps what it ends by.
+        logs: The log of each: lines, and then perhaps what it ends by.
+        ending: Whether they are given up by their machines.
     """
 
-    def __init__(self, *lines: bytes | Exception) -> None:
-        self._lines = lines
+    def __init__(self, *logs: Sequence[bytes | Exception], ending: bool = False) -> None:
+        self._logs = logs
+        self._ending = ending
 
     def job(self, name: str) -> dict[str, Any] | None:
         del name
         return None
 
     def pods(self, job: str) -> list[dict[str, Any]]:
+        del job
         running = {"containerStatuses": [{"name": "job", "state": {"running": {}}}]}
-        return [{"metadata": {"name": f"{job}-x", "uid": "this"}, "status": running}]
+        ending = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if self._ending else {}
+        return [
+            {
+                "metadata": {"name": str(index), "uid": "this", "annotations": {_INDEX: str(index)}, **ending},
+                "status": running,
+            }
+            for index in range(len(self._logs))
+        ]
 
     def log(self, pod: str, *, since: str | None = None, follow: bool = False) -> Iterator[tuple[str, bytes]]:
-        del pod, since, follow
-        for line in self._lines:
+        del since, follow
+        for line in self._logs[int(pod)]:
             if isinstance(line, Exception):
                 raise line
             yield "2026-01-01T00:00:00Z", line
@@ -57,32 +70,46 @@ class There(Place):
         return self._kept
 
 
-def test_of_a_pod_whose_log_is_kept_the_store_s_is_given(tmp_path: Path) -> None:
-    # Its machine has given part of it up already.
-    shelf = MemoryShelf()
-    attempt(tmp_path, shelf, "this")
-    assert Job(There(Pods(b"log of\n"), shelf), "train-1").logs() == "log of this"
+@pytest.fixture
+def shelf(tmp_path: Path) -> MemoryShelf:
+    """What an earlier attempt left, which failed."""
+    made = MemoryShelf()
+    left(made, tmp_path, "earlier", "of another attempt\n")
+    return made
 
 
-def test_of_a_pod_that_runs_its_own_is_given_and_not_that_of_an_earlier_attempt(tmp_path: Path) -> None:
-    shelf = MemoryShelf()
-    attempt(tmp_path, shelf, "earlier")
-    assert Job(There(Pods(b"log of\n"), shelf), "train-1").logs() == "log of\n"
+def left(shelf: MemoryShelf, folder: Path, attempt: str, log: str) -> None:
+    file = folder / attempt
+    file.write_text(log)
+    publish(shelf, Orders("train-1", "run", attempt, 0), Ended(3, "", attempt), file, [])
 
 
-def test_where_the_pod_has_none_that_of_an_earlier_attempt_is_given(tmp_path: Path) -> None:
-    shelf = MemoryShelf()
-    attempt(tmp_path, shelf, "earlier")
-    assert Job(There(Pods(NoLog("gone")), shelf), "train-1").logs() == "log of earlier"
+def test_of_a_pod_its_own_is_given(shelf: MemoryShelf) -> None:
+    assert Job(There(Pods([b"a\n"]), shelf), "train-1").logs() == "a\n"
+    assert Job(There(Pods([b"a\n"], ending=True), shelf), "train-1").logs() == "a\n"
 
 
-def test_what_is_cut_off_is_said_to_be_and_not_followed_by_another_beginning(tmp_path: Path) -> None:
-    shelf = MemoryShelf()
-    attempt(tmp_path, shelf, "earlier")
-    seen: list[bytes] = []
+def test_a_pod_that_has_said_nothing_yet_has_an_empty_one(shelf: MemoryShelf) -> None:
+    assert Job(There(Pods([]), shelf), "train-1").logs() == ""
+
+
+@pytest.mark.parametrize("pods", [Pods([NoLog("gone")]), Pods([], ending=True)])
+def test_where_the_pod_has_none_any_more_that_of_the_last_attempt_is_given(pods: Pods, shelf: MemoryShelf) -> None:
+    assert Job(There(pods, shelf), "train-1").logs() == "of another attempt\n"
+
+
+def test_what_is_cut_off_goes_on_from_the_store(shelf: MemoryShelf, tmp_path: Path) -> None:
+    left(shelf, tmp_path, "this", "a\nb\nc\n")
+    cut = Pods([b"a\n", NoLog("cut off")], ending=True)
+    assert Job(There(cut, shelf), "train-1").logs() == "a\nb\nc\n"
+
+
+def test_what_is_cut_off_for_good_is_said_to_be_and_keeps_no_other_index_back(shelf: MemoryShelf) -> None:
+    found: list[tuple[int | None, bytes]] = []
+    pods = Pods([b"a\n", NoLog("cut off")], [b"b\n"])
     with pytest.raises(NoLog, match="cut off"):
-        Job(There(Pods(b"log of\n", NoLog("cut off")), shelf), "train-1").print(lambda _, line: seen.append(line))
-    assert seen == [b"log of\n"]
+        Job(There(pods, shelf), "train-1").print(lambda index, line: found.append((index, line)))
+    assert found == [(0, b"a\n"), (1, b"b\n")]
 
 
 class Node(Cluster):

@@ -169,6 +169,34 @@ def test_kueue_s_words_become_people_s(message: str, expected: str) -> None:
     assert expected in said
 
 
+def sized(name: str, cores: str, message: str = "", made: str = "1") -> dict[str, Any]:
+    """A workload that asks for cores, and what Kueue has said of it."""
+    said = {"QuotaReserved": {**PENDING, "message": message}} if message else {}
+    made_ = workload(name, name, made=made, **said)
+    containers = [{"name": "job", "resources": {"requests": {"cpu": cores}}}]
+    made_["spec"]["podSets"] = [{"name": "main", "count": 1, "template": {"spec": {"containers": containers}}}]
+    return made_
+
+
+ROOM = "insufficient unused quota for cpu in flavor terrarium-a, 2 more needed"
+STOPPED = "ClusterQueue churn-dev is stopped"
+
+
+@pytest.mark.parametrize("own", ["", STOPPED])
+def test_what_kueue_says_of_one_holds_for_those_that_ask_for_the_same(own: str) -> None:
+    """It looks at one of them, and leaves what it wrote on the others before, as that the environment slept."""
+    others = [sized("larger", "4", "something else"), sized("before", "2", ROOM), sized("u1", "2", own, made="2")]
+    said = waiting.why(job(suspend=True), [], others)
+    assert said == "waits for its turn, place 3 of 3 in queue default: 2 more cores must become free in pool a"
+
+
+def test_what_is_said_of_others_only_is_not_said_of_it() -> None:
+    queued = [sized("larger", "4", ROOM), sized("u1", "2", made="2")]
+    assert waiting.why(job(suspend=True), [], queued) == "waits for its turn, place 2 of 2 in queue default"
+    queued = [sized("other", "2", STOPPED), sized("u1", "2", STOPPED, made="2")]
+    assert "is stopped" in waiting.why(job(suspend=True), [], queued)
+
+
 def test_flavors_are_called_as_they_are_made() -> None:
     assert flavor_of("training") == f"{waiting.FLAVORS}training"
     assert waiting.EVERYWHERE == EVERYWHERE

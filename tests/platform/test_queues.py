@@ -14,9 +14,14 @@ from typing import Any
 import psutil
 import pytest
 
+from rehearsal.build import QUEUE_SETS, build
 from rehearsal.errors import RehearsalError
 from rehearsal.platform import Platform
+from rehearsal.platform.api import Api
+from rehearsal.platform.layout import Layout
 from rehearsal.platform.pools import Pool, parse
+from rehearsal.platform.queues import define, definitions, named
+from rehearsal.progress import Silent
 from tests.support.cluster import kubectl, try_kubectl
 
 PART = "kueue-controller"
@@ -69,6 +74,51 @@ def test_its_kinds_are_served_in_one_version(queues: Platform) -> None:
     """For another, Kueue would be asked to convert every change of every queue, whether or not somebody reads it."""
     served = json.loads(kubectl(queues.kubeconfig, "get", "--raw", "/apis/kueue.x-k8s.io"))
     assert [version["version"] for version in served["versions"]] == ["v1beta2"]
+
+
+def test_a_kind_that_was_served_in_two_versions_is_served_in_one(queues: Platform) -> None:
+    """As it was on a platform of an earlier release."""
+    layout = Layout(queues.folder)
+    api = Api(queues.port("kube-apiserver"), layout.authority.certificate, layout.pair("admin"))
+    [built] = build(QUEUE_SETS, Silent()).values()
+    path, now = next(pair for pair in definitions(built) if pair[0].endswith("/topologies.kueue.x-k8s.io"))
+    [version] = now["spec"]["versions"]
+    older = {**version, "name": "v1beta1", "storage": False}
+    client = {"url": "https://127.0.0.1:1/convert"}
+    conversion = {"strategy": "Webhook", "webhook": {"clientConfig": client, "conversionReviewVersions": ["v1"]}}
+    before = {**now, "spec": {**now["spec"], "versions": [older, version], "conversion": conversion}}
+    before["metadata"] = {**now["metadata"], "annotations": {}}
+    api.apply(path, before)
+    define(api, path, now)
+    found = api.get(path)
+    assert found is not None
+    assert [one["name"] for one in found["spec"]["versions"]] == ["v1beta2"]
+    assert found["spec"]["conversion"] == {"strategy": "None"}
+
+
+class Told(Api):
+    """An API server that answers as it is told."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self._answers = answers
+
+    def get(self, path: str, accept: str = "") -> dict[str, Any] | None:
+        del accept
+        found: dict[str, Any] | None = self._answers.get(path)
+        return found
+
+
+@pytest.mark.parametrize("missing", ["", "/apis", "/apis/k.io/v1"])
+def test_kinds_are_named_once_both_lists_have_them(missing: str) -> None:
+    both = [{"resource": "queues", "name": "queues"}, {"resource": "flavors", "name": "flavors"}]
+
+    def those(path: str) -> list[dict[str, str]]:
+        return both[:1] if path == missing else both
+
+    group = {"metadata": {"name": "k.io"}, "versions": [{"version": "v1", "resources": those("/apis")}]}
+    api = Told({"/apis": {"items": [group]}, "/apis/k.io/v1": {"resources": those("/apis/k.io/v1")}})
+    assert named(api, {("k.io", "v1", "queues"), ("k.io", "v1", "flavors")}) == (missing == "")
+    assert not named(Told({}), {("k.io", "v1", "queues")})
 
 
 def test_what_kueue_would_refuse_is_refused(queues: Platform) -> None:

@@ -14,7 +14,7 @@ from rehearsal.plugins.resource import InputError, ProviderError, Step
 from rehearsal.plugins.serving import EngineLog
 
 RELEASE = {
-    **{"chart": "oci://registry.k8s.io/kueue/charts/kueue", "version": "0.19.0"},
+    **{"chart": "oci://registry.k8s.io/kueue/charts/kueue", "version": "0.19.2"},
     **{"name": "kueue", "namespace": "kueue-system", "values": {"a": "b"}},
 }
 
