@@ -71,18 +71,9 @@ class _Object(pulumi.CustomResource):
         return self.metadata.apply(lambda metadata: str(metadata["name"]))
 
 
-def release(name: str, system: SystemMachines | None, opts: pulumi.ResourceOptions) -> pulumi.Resource:
-    """Install Kueue.
-
-    Args:
-        name: Prefix of the logical name.
-        system: The machines for it; None lets it run anywhere.
-        opts: Parent and provider.
-    """
-    # Imported here: on a cluster that has Kueue nobody pays for this part of the SDK.
-    from pulumi_kubernetes.helm.v3 import Release  # noqa: PLC0415
-
-    settings = {
+def manager() -> dict[str, Any]:
+    """Return what Kueue is told (https://kueue.sigs.k8s.io/docs/reference/kueue-config.v1beta2/)."""
+    return {
         "apiVersion": "config.kueue.x-k8s.io/v1beta2",
         "kind": "Configuration",
         "health": {"healthProbeBindAddress": ":8081"},
@@ -100,6 +91,19 @@ def release(name: str, system: SystemMachines | None, opts: pulumi.ResourceOptio
         "managedJobsNamespaceSelector": {"matchExpressions": [{"key": f"{LABEL}/environment", "operator": "Exists"}]},
         "integrations": {"frameworks": ["batch/job"]},
     }
+
+
+def release(name: str, system: SystemMachines | None, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+    """Install Kueue.
+
+    Args:
+        name: Prefix of the logical name.
+        system: The machines for it; None lets it run anywhere.
+        opts: Parent and provider.
+    """
+    # Imported here: on a cluster that has Kueue nobody pays for this part of the SDK.
+    from pulumi_kubernetes.helm.v3 import Release  # noqa: PLC0415
+
     where = {"nodeSelector": dict(system.labels), "tolerations": _tolerations(system)} if system else {}
     return Release(
         f"{name}-kueue",
@@ -110,7 +114,7 @@ def release(name: str, system: SystemMachines | None, opts: pulumi.ResourceOptio
         create_namespace=True,
         values={
             # JSON is YAML, too.
-            "managerConfig": {"controllerManagerConfigYaml": json.dumps(settings, sort_keys=True)},
+            "managerConfig": {"controllerManagerConfigYaml": json.dumps(manager(), sort_keys=True)},
             "webhookService": {"ports": [{"port": 443, "protocol": "TCP", "targetPort": _WEBHOOK_PORT}]},
             **({"controllerManager": where} if where else {}),
         },

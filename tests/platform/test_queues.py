@@ -13,7 +13,9 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
+from components.queues import manager
 from rehearsal.build import QUEUE_SETS, build
 from rehearsal.errors import RehearsalError
 from rehearsal.platform import Platform
@@ -68,6 +70,14 @@ def test_jobs_of_the_cluster_itself_are_left_alone(queues: Platform) -> None:
     kubectl(queues.kubeconfig, "create", "-n", "apart", "-f", "-", manifest=job("runs"))
     assert not suspended(queues, "runs", "apart")
     kubectl(queues.kubeconfig, "wait", "-n", "apart", "job/runs", "--for=condition=Complete", f"--timeout={PATIENCE}s")
+
+
+def test_it_is_told_what_the_product_s_release_tells_it(queues: Platform) -> None:
+    """But for where it listens, who elects it, and what is not here."""
+    told, product = yaml.safe_load((queues.folder / "config" / "kueue.yaml").read_text()), manager()
+    apart = {"health", "metrics", "webhook", "leaderElection", "featureGates"}
+    assert {key: told[key] for key in product.keys() - apart} == {key: product[key] for key in product.keys() - apart}
+    assert product["featureGates"].items() <= told["featureGates"].items()
 
 
 def test_its_kinds_are_served_in_one_version(queues: Platform) -> None:
