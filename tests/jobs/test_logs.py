@@ -1,4 +1,4 @@
-"""A job's log is given once and whole: from the pod that has it, or from the store, and never a bit of both."""
+"""A job's log is given once and whole: from the pod that has it, or from the store where that pod has it no more."""
 
 from __future__ import annotations
 
