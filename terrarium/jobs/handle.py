@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +181,8 @@ class Job:
             # Lines that were given already are gone on with by the same attempt alone.
             record = kept.attempt(index, pod["metadata"]["uid"]) if pod and lines else kept.last(index)
         if kept and record:
-            for line in kept.log(record).splitlines(keepends=True)[lines:]:
+            # By "\n" alone, as the pod's: a progress bar's "\r" ends no line.
+            for line in islice(BytesIO(kept.log(record)), lines, None):
                 write(line)
             return True
         if lines and cut:

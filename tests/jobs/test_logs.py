@@ -99,9 +99,11 @@ def test_where_the_pod_has_none_any_more_that_of_the_last_attempt_is_given(pods:
 
 
 def test_what_is_cut_off_goes_on_from_the_store(shelf: MemoryShelf, tmp_path: Path) -> None:
-    left(shelf, tmp_path, "this", "a\nb\nc\n")
-    cut = Pods([b"a\n", NoLog("cut off")], ending=True)
-    assert Job(There(cut, shelf), "train-1").logs() == "a\nb\nc\n"
+    # A progress bar among it, which is one line.
+    log = "1%\r50%\r100%\nb\nc\n"
+    left(shelf, tmp_path, "this", log)
+    cut = Pods([b"1%\r50%\r100%\n", NoLog("cut off")], ending=True)
+    assert Job(There(cut, shelf), "train-1").logs() == log
 
 
 def test_what_is_cut_off_for_good_is_said_to_be_and_keeps_no_other_index_back(shelf: MemoryShelf) -> None:
