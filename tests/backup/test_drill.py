@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -95,13 +91,7 @@ def require_restored(new: Data, old: Data) -> None:
 
 def kill_when(checkout: Checkout, sentence: str, delay: float, *arguments: str) -> None:
     """Kill the command a moment after it said a sentence."""
-    command = [str(Path(sys.executable).with_name("terrarium")), *arguments]
-    environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "KUBE", "AWS", "PG"))
-    }
-    with subprocess.Popen(
-        command, cwd=checkout.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as running:
+    with checkout.start(*arguments) as running:
         assert running.stderr is not None
         for line in running.stderr:
             if sentence in line:

@@ -6,10 +6,8 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
-
 from rehearsal.platform import Platform, postgresql
+from tests.support.stores import Servers
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -18,18 +16,12 @@ if TYPE_CHECKING:
 BUCKET = "kept"
 
 
-def _session(platform: Platform) -> boto3.Session:
-    # boto3 reads the variables when a session is made.
-    os.environ.update(platform.connections.variables())
-    return boto3.Session(profile_name=platform.context)
-
-
 def s3(platform: Platform) -> S3Client:
-    return _session(platform).client("s3", config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}))
+    return Servers(platform).s3
 
 
 def iam(platform: Platform) -> IAMClient:
-    return _session(platform).client("iam", config=Config(retries={"max_attempts": 0}))
+    return Servers(platform).iam
 
 
 def sql(platform: Platform, *commands: str) -> str:

@@ -27,12 +27,10 @@ PARTS = ("versitygw-iam", "versitygw", "postgresql")
 
 @pytest.fixture(autouse=True)
 def _own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Those of the shell may lead to real clouds; they are restored at the end.
+    # Those of the shell may lead to real clouds.
     for name in list(os.environ):
         if name.startswith(("AWS_", "PG")):
             monkeypatch.delenv(name)
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "PGSERVICEFILE"):
-        monkeypatch.setenv(name, "")
 
 
 def pid(platform: Platform, part: str) -> int:

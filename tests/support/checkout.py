@@ -25,7 +25,7 @@ PASSPHRASE = "tests"  # noqa: S105 - it protects throw-away state
 # Seconds for one command. Only a test that fails waits so long: an `up` took four minutes on a machine others use too.
 PATIENCE = 540
 # Of the shell in which the tests run: with one of these left, a tier's file would seem to work that lacks it.
-_SITE = ("PULUMI_", "KUBE", "AWS_", "PG")
+_SITE = ("PULUMI_", "KUBE", "AWS_", "PG", "CONTAINERS_")
 
 
 def binaries() -> Path:
