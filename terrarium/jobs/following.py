@@ -185,7 +185,7 @@ class _Logs:
                 except CommandFailed as error:
                     tries += 1
                     if tries == _TRIES:
-                        self._say(str(error))
+                        self._say(f"{error}; it is followed no more, `terrarium jobs logs` gives what there is")
                         return
                     time.sleep(_PAUSE)
                 else:

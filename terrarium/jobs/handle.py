@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from io import BytesIO
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -129,14 +128,14 @@ class Job:
 
         Raises:
             InvalidInput: If there is no log, neither in the cluster nor in the store.
-            NoLog: If one was cut off, and is not in the store.
+            NoLog: If one can't be had, or not all of it, and is not in the store; `print` gives what there is.
         """
         found: list[bytes] = []
         self.print(lambda _, line: found.append(line), index=index)
         return b"".join(found).decode("utf-8", "replace")
 
     def print(self, write: Write, *, index: int | None = None) -> None:
-        """Give each line of its log: from its pods while these have one, else from the store.
+        """Give each line of its log: from the store what has ended, else from its pods.
 
         Args:
             write: Takes them.
@@ -144,21 +143,22 @@ class Job:
 
         Raises:
             InvalidInput: If there is no log.
-            NoLog: If one was cut off, and is not in the store; those of other indexes are given all the same.
+            NoLog: If one can't be had, or not all of it, and is not in the store; those of other indexes are given all
+                the same.
         """
         pods = {states.index_of(pod) or 0: pod for pod in self._place.workloads.pods(self.name) if states.begun(pod)}
         kept = self._kept()
         with as_command():
             known = {*pods, *(kept.indexes() if kept else ())}
             wanted = sorted(known) if index is None else [index]
-            given, cut = False, None
+            given, missing = False, []
             for one in wanted:
                 try:
                     given |= self._print(partial(write, one if len(known) > 1 else None), one, pods.get(one), kept)
                 except NoLog as error:
-                    cut = error
-        if cut is not None:
-            raise cut
+                    missing.append(str(error))
+        if missing:
+            raise NoLog("\n".join(missing))
         if not given:
             which = "" if index is None else f", index {index}"
             where = "nor in the store" if kept else "and you may not read the store"
@@ -171,34 +171,31 @@ class Job:
 
     def _print(self, write: Callable[[bytes], None], index: int, pod: dict[str, Any] | None, kept: Kept | None) -> bool:
         """Give the log of an index, and return whether there is one."""
-        lines, cut = self._print_pod(write, pod) if pod else (0, None)
-        # A machine that gives a pod up may have nothing of it any more.
-        whole = pod is not None and cut is None
-        if pod and whole and (lines or not pod["metadata"].get("deletionTimestamp")):
-            return True
-        record = None
-        if kept:
-            # Lines that were given already are gone on with by the same attempt alone.
-            record = kept.attempt(index, pod["metadata"]["uid"]) if pod and lines else kept.last(index)
+        # Of what has ended the store has all, and in one order; a pod has no more than its node has not rotated away.
+        record = kept.attempt(index, pod["metadata"]["uid"]) if kept and pod else None
+        missing = None
+        if pod and record is None:
+            lines = 0
+            try:
+                for _, line in self._place.workloads.log(pod["metadata"]["name"]):
+                    write(line)
+                    lines += 1
+            except NoLog as error:
+                if lines:
+                    raise
+                missing = error
+            # A machine that gives a pod up may have nothing of it any more.
+            if lines or (missing is None and not pod["metadata"].get("deletionTimestamp")):
+                return True
+        record = record or (kept.last(index) if kept else None)
         if kept and record:
             # By "\n" alone, as the pod's: a progress bar's "\r" ends no line.
-            for line in islice(BytesIO(kept.log(record)), lines, None):
+            for line in BytesIO(kept.log(record)):
                 write(line)
             return True
-        if lines and cut:
-            raise cut
-        return whole
-
-    def _print_pod(self, write: Callable[[bytes], None], pod: dict[str, Any]) -> tuple[int, NoLog | None]:
-        """Give the log of a pod; return how many lines there were, and what it was cut off by, or why there is none."""
-        lines = 0
-        try:
-            for _, line in self._place.workloads.log(pod["metadata"]["name"]):
-                write(line)
-                lines += 1
-        except NoLog as error:
-            return lines, error
-        return lines, None
+        if missing:
+            raise missing
+        return pod is not None
 
     def cancel(self) -> str:
         """End it, or the schedule of this name, and return which it was. What it left stays in the store.

@@ -125,7 +125,8 @@ class Workloads:
 
         Raises:
             Silence: If it is followed, and no line came for two minutes.
-            NoLog: If there is none to be had, or what was read is not all: the connection broke, or the node failed.
+            NoLog: If there is none to be had, or what was read is not all: the connection broke, or the node failed or
+                sent nothing for two minutes.
         """
         # The client's, which is imported when it is needed.
         from urllib3.exceptions import HTTPError, ReadTimeoutError  # noqa: PLC0415
@@ -136,17 +137,25 @@ class Workloads:
         with closing(answer):
             if answer.status != 200:
                 raise NoLog(f"there is no log of pod {pod}: {_message(answer)}")
+            cut_off = f"the log of pod {pod} was cut off"
+            # A line of over 16 KiB is logged in parts with a time each. Of one that began before, the last part comes
+            # without, as it begins no line.
+            begun_before = since is not None
             try:
                 for line in _lines(answer.stream(amt=65536)):
                     moment, _, text = line.partition(b" ")
-                    if not _MOMENT.fullmatch(moment):
+                    if _MOMENT.fullmatch(moment):
+                        yield moment.decode(), text
+                    elif not (begun_before and line.endswith(b"\n")):
                         # Of what fails once the answer has begun, a node writes the reason where the log would go on.
-                        raise NoLog(f"the log of pod {pod} was cut off: {line.decode('utf-8', 'replace').strip()}")
-                    yield moment.decode(), text
+                        raise NoLog(f"{cut_off}: {line.decode('utf-8', 'replace').strip()}")
+                    begun_before = False
             except ReadTimeoutError:
-                raise Silence(f"pod {pod} printed nothing for {_SILENCE} s") from None
+                if follow:
+                    raise Silence(f"pod {pod} printed nothing for {_SILENCE} s") from None
+                raise NoLog(f"{cut_off}: its node sent nothing for {_SILENCE} s") from None
             except (HTTPError, OSError):
-                raise NoLog(f"the log of pod {pod} was cut off") from None
+                raise NoLog(cut_off) from None
 
     def _path(self, plural: str) -> str:
         return f"{_BATCH}/namespaces/{self._namespace}/{plural}"

@@ -79,7 +79,8 @@ def test_a_log_that_is_cut_off_is_asked_for_again_and_written_once() -> None:
 
 def test_a_log_that_can_t_be_had_is_given_up_and_said_once() -> None:
     lines, said = seen([JOB, DONE], [[NoLog("there is no log of pod train-1-x")]])
-    assert (lines, said) == ([], ["there is no log of pod train-1-x"])
+    rest = "it is followed no more, `terrarium jobs logs` gives what there is"
+    assert (lines, said) == ([], [f"there is no log of pod train-1-x; {rest}"])
 
 
 def test_a_cluster_that_is_away_for_a_while_ends_nothing() -> None:

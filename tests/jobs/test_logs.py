@@ -16,7 +16,7 @@ from terrarium.inside.publishing import Ended, publish
 from terrarium.inside.shelf import Shelf
 from terrarium.jobs.handle import Job
 from terrarium.jobs.place import Place
-from terrarium.jobs.workloads import NoLog, Workloads
+from terrarium.jobs.workloads import NoLog, Silence, Workloads
 from tests.jobs.shelves import MemoryShelf
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
@@ -98,20 +98,24 @@ def test_where_the_pod_has_none_any_more_that_of_the_last_attempt_is_given(pods:
     assert Job(There(pods, shelf), "train-1").logs() == "of another attempt\n"
 
 
-def test_what_is_cut_off_goes_on_from_the_store(shelf: MemoryShelf, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pod", [[b"a\n", NoLog("cut off")], [b"c\n"], [NoLog("gone")]], ids=["cut", "rotated", "gone"])
+def test_of_what_has_ended_all_is_given_from_the_store(
+    pod: Sequence[bytes | Exception], shelf: MemoryShelf, tmp_path: Path
+) -> None:
     # A progress bar among it, which is one line.
-    log = "1%\r50%\r100%\nb\nc\n"
-    left(shelf, tmp_path, "this", log)
-    cut = Pods([b"1%\r50%\r100%\n", NoLog("cut off")], ending=True)
-    assert Job(There(cut, shelf), "train-1").logs() == log
+    left(shelf, tmp_path, "this", "a\n1%\r50%\r100%\nc\n")
+    found: list[bytes] = []
+    Job(There(Pods(pod), shelf), "train-1").print(lambda _, line: found.append(line))
+    assert found == [b"a\n", b"1%\r50%\r100%\n", b"c\n"]
 
 
-def test_what_is_cut_off_for_good_is_said_to_be_and_keeps_no_other_index_back(shelf: MemoryShelf) -> None:
+def test_what_can_not_be_had_is_said_and_keeps_no_other_index_back() -> None:
     found: list[tuple[int | None, bytes]] = []
-    pods = Pods([b"a\n", NoLog("cut off")], [b"b\n"])
-    with pytest.raises(NoLog, match="cut off"):
-        Job(There(pods, shelf), "train-1").print(lambda index, line: found.append((index, line)))
-    assert found == [(0, b"a\n"), (1, b"b\n")]
+    pods = Pods([b"a\n", NoLog("0 was cut off")], [NoLog("1 has none: its node fails")], [b"c\n"])
+    with pytest.raises(NoLog) as told:
+        Job(There(pods, MemoryShelf()), "train-1").print(lambda index, line: found.append((index, line)))
+    assert str(told.value).splitlines() == ["0 was cut off", "1 has none: its node fails"]
+    assert found == [(0, b"a\n"), (2, b"c\n")]
 
 
 class Node(Cluster):
@@ -130,3 +134,36 @@ def test_what_a_node_says_of_its_own_failure_is_no_line_of_the_log() -> None:
         list(Workloads(Node(body), "churn-dev").log("train-1-x"))
     lines = list(Workloads(Node(body.splitlines(keepends=True)[0]), "churn-dev").log("train-1-x"))
     assert lines == [("2026-01-01T00:00:00.123456789Z", b"epoch 1\n")]
+
+
+def test_the_rest_of_a_long_line_from_before_is_no_failure_of_a_node() -> None:
+    """A node logs it in parts, and gives those that are new enough; the time stands before a line's first part."""
+    body = b"87%|###\n2026-01-01T00:00:00.4Z epoch 1\n"
+    lines = Workloads(Node(body), "churn-dev").log("train-1-x", since="2026-01-01T00:00:00Z")
+    assert list(lines) == [("2026-01-01T00:00:00.4Z", b"epoch 1\n")]
+    with pytest.raises(NoLog, match="no such file"):
+        list(Workloads(Node(b"no such file"), "churn-dev").log("train-1-x", since="2026-01-01T00:00:00Z"))
+    with pytest.raises(NoLog, match="87%"):
+        list(Workloads(Node(body), "churn-dev").log("train-1-x"))
+
+
+class Stalled(Cluster):
+    """A cluster whose node has stopped in the middle of a log."""
+
+    def __init__(self) -> None:
+        pass
+
+    def send(self, *_: Any, **__: Any) -> Any:
+        class Body(io.RawIOBase):
+            def read(self, *_: Any) -> bytes:
+                raise TimeoutError
+
+        return HTTPResponse(Body(), status=200, preload_content=False)
+
+
+def test_a_node_that_stalls_is_not_a_job_that_prints_nothing() -> None:
+    with pytest.raises(Silence, match="printed nothing"):
+        list(Workloads(Stalled(), "churn-dev").log("train-1-x", follow=True))
+    with pytest.raises(NoLog, match="its node sent nothing") as told:
+        list(Workloads(Stalled(), "churn-dev").log("train-1-x"))
+    assert not isinstance(told.value, Silence)
