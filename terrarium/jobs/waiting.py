@@ -20,6 +20,8 @@ _UNUSED = re.compile(r"insufficient unused quota for (\S+) in flavor (\S+), (\S+
 _NEVER = re.compile(r"insufficient quota for (\S+) in flavor (\S+),.* > maximum capacity \((\S+)\)")
 _QUEUE = re.compile(r"(?:Local|Cluster)Queue (\S+) (doesn't exist|is terminating or missing)")
 _STOPPED = re.compile(r"(?:Local|Cluster)Queue (\S+) is (stopped|inactive)")
+# With its gate UnadmittedWorkloadsObservability it writes this on those that it did not look at.
+_NOT_LOOKED = re.compile(r"equivalent workload recently failed|is pending evaluation")
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _NOT_MADE = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 _EVICTED = {
@@ -70,12 +72,16 @@ def _message(mine: Object, queued: list[Object]) -> str:
     From 0.18 on it looks at one of several alike, and writes nothing on the others: neither that there is no room, nor
     that a queue has been started again.
     """
-    own = _quota(mine)
-    if own and not _STOPPED.search(own):
+    own, shape = _quota(mine), _shape(mine)
+    if _tells(own):
         return own
-    alike = [one for one in queued if _waits(one) and _shape(one) == _shape(mine)]
-    of_others = (_quota(one) for one in sorted(alike, key=_order))
-    return next((said for said in of_others if said and not _STOPPED.search(said)), own)
+    alike = (one for one in queued if _tells(_quota(one)) and _waits(one) and _shape(one) == shape)
+    return next((_quota(one) for one in sorted(alike, key=_order)), own)
+
+
+def _tells(message: str) -> bool:
+    """Return whether this says what Kueue found when it looked for room."""
+    return bool(message) and not _STOPPED.search(message) and not _NOT_LOOKED.search(message)
 
 
 def _quota(workload: Object) -> str:

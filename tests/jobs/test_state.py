@@ -182,7 +182,15 @@ ROOM = "insufficient unused quota for cpu in flavor terrarium-a, 2 more needed"
 STOPPED = "ClusterQueue churn-dev is stopped"
 
 
-@pytest.mark.parametrize("own", ["", STOPPED])
+@pytest.mark.parametrize(
+    "own",
+    [
+        "",
+        STOPPED,
+        "Bypassed scheduling evaluation because an equivalent workload recently failed",
+        "Workload is pending evaluation in the scheduling queue",
+    ],
+)
 def test_what_kueue_says_of_one_holds_for_those_that_ask_for_the_same(own: str) -> None:
     """It looks at one of them, and leaves what it wrote on the others before, as that the environment slept."""
     others = [sized("larger", "4", "something else"), sized("before", "2", ROOM), sized("u1", "2", own, made="2")]
