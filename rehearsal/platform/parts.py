@@ -133,9 +133,10 @@ def _kwok(layout: Layout, _: Mapping[str, int], folder: Path) -> tuple[str, ...]
         _kubeconfig_of("kwok")(layout),
         *(f"--config={folder / 'stage' / stage}" for stage in _STAGES),
         f"--manage-nodes-with-label-selector={NODE_LABEL}",
-        # Seconds; renewed at a quarter of it. Without leases nodes would turn NotReady after 50 s. With the 40 s of a
-        # kubelet, a thousand nodes that did nothing took half a core; with this a fifth.
-        "--node-lease-duration-seconds=120",
+        # Seconds; renewed at a quarter of it. With the 40 s of a kubelet a thousand nodes that did nothing took half a
+        # core. A renewal that fails is tried again only when the next is due, and a node without one for 50 s would
+        # turn NotReady.
+        "--node-lease-duration-seconds=80",
         # `kubectl logs` asks the node's address: on loopback it fails at once, elsewhere it would reach a stranger.
         f"--node-ip={LOOPBACK}",
         f"--cidr={SIMULATED_PODS}",

@@ -170,8 +170,8 @@ class Startup:
             api.create(objects.NODES, node)
         names = [node["metadata"]["name"] for node in nodes]
         if "kwok" not in self._running:
-            # kwok names itself anew at each start and waits 40 s for the leases of the one before, which is dead:
-            # for so long, pods stayed Pending after a kill.
+            # kwok names itself anew at each start and waits until the leases of the one before, which is dead, have
+            # run out: for so long, pods stayed Pending after a kill.
             for name in names:
                 api.delete(f"{objects.LEASES}/{name}")
         self._spawn(commands, "kwok")
