@@ -175,17 +175,17 @@ class Job:
         record = kept.attempt(index, pod["metadata"]["uid"]) if kept and pod else None
         missing = None
         if pod and record is None:
-            lines = 0
+            begun = False
             try:
                 for _, line in self._place.workloads.log(pod["metadata"]["name"]):
+                    begun = True
                     write(line)
-                    lines += 1
             except NoLog as error:
-                if lines:
+                if begun:
                     raise
                 missing = error
             # A machine that gives a pod up may have nothing of it any more.
-            if lines or (missing is None and not pod["metadata"].get("deletionTimestamp")):
+            if begun or (missing is None and not pod["metadata"].get("deletionTimestamp")):
                 return True
         record = record or (kept.last(index) if kept else None)
         if kept and record:

@@ -72,9 +72,10 @@ def _message(mine: Object, queued: list[Object]) -> str:
     From 0.18 on it looks at one of several alike, and writes nothing on the others: neither that there is no room, nor
     that a queue has been started again.
     """
-    own, shape = _quota(mine), _shape(mine)
+    own = _quota(mine)
     if _tells(own):
         return own
+    shape = _shape(mine)
     alike = (one for one in queued if _tells(_quota(one)) and _waits(one) and _shape(one) == shape)
     return next((_quota(one) for one in sorted(alike, key=_order)), own)
 

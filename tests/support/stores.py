@@ -108,10 +108,18 @@ class Servers:
     def __init__(self, platform: Platform) -> None:
         files = platform.connections
         name = platform.context
-        session = _session(name, files.aws_config.read_text(), files.aws_credentials.read_text())
-        self.s3: S3Client = session.client("s3", config=CONFIG)
-        self.iam: IAMClient = session.client("iam", config=CONFIG)
+        self._aws = _session(name, files.aws_config.read_text(), files.aws_credentials.read_text())
         self.service = _service(name, files.pg_service.read_text())
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """A client of its S3 API."""
+        return self._aws.client("s3", config=CONFIG)
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """A client of its IAM API."""
+        return self._aws.client("iam", config=CONFIG)
 
     def sql(self, command: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Run a command in a database, and return the rows that it gives."""
